@@ -1,0 +1,1 @@
+//! A Postgres client layer that survives its database.

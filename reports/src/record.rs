@@ -1,0 +1,620 @@
+//! What a run is, on disk: `record.json`.
+//!
+//! A record holds all that is needed to judge and to draw a run again, and
+//! nothing that was already judged. Times are microseconds: on the run's clock
+//! (zero when the environment was ready) where the field says so, else on the
+//! injection's own clock (zero at its first scheduled operation).
+//!
+//! A reader refuses a schema that it does not know.
+
+use std::{collections::BTreeMap, fmt, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the schema that this crate writes and reads.
+pub const SCHEMA: u32 = 1;
+
+/// One run of an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`] at the time of writing.
+    pub schema: u32,
+    /// The experiment, as typed: `failure-sim`.
+    pub command: String,
+    /// The seed that every draw of the run came from.
+    pub seed: u64,
+    /// When the run began, UTC, RFC 3339. A label: nothing is computed from it.
+    pub started_utc: String,
+    /// Where the run took place.
+    pub environment: Environment,
+    /// What the load and the definitions of the measures were.
+    pub settings: Settings,
+    /// The configurations under test, in the order they are reported in.
+    pub arms: Vec<Arm>,
+    /// The plan as drawn from the seed, before anything was started.
+    pub schedule: Vec<Planned>,
+    /// What happened: one entry for each fault and arm that was carried out.
+    pub injections: Vec<Injection>,
+    /// Planned faults that could not be carried out here, and why.
+    pub skipped: Vec<Skipped>,
+    /// How the run ended.
+    pub ended: Ended,
+}
+
+/// The machine, the server and the proxy of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// `docker`, `local` or `external`.
+    pub kind: String,
+    /// `server_version` as PostgreSQL reports it.
+    pub server_version: String,
+    /// `embedded`, or `toxiproxy <version>`.
+    pub proxy: String,
+    /// Processors that the runner may use.
+    pub cpus: u32,
+    /// Build profile of the runner: `dev` or `release`.
+    pub profile: String,
+}
+
+/// The load, and the constants that the measures are defined by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// `quick`, `default` or `full`.
+    pub size: String,
+    /// Scheduled operations per second and arm, evenly spaced.
+    pub rate_per_s: u32,
+    /// D: what comes later than this after its scheduled arrival is not goodput.
+    pub deadline_us: u64,
+    /// Most operations of one arm under way at once; an arrival above is not sent.
+    pub max_in_flight: u32,
+    /// Share of operations that write to the ledger, 0..=1.
+    pub write_share: f64,
+    /// Availability and outage are taken from the injection until this long after
+    /// the fault was gone, the same for every arm.
+    pub horizon_us: u64,
+    /// How long after the fault was gone a recovery was waited for, at most.
+    pub patience_us: u64,
+}
+
+/// A configuration under test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Arm {
+    /// `bare`, `guide` or `seawall`.
+    pub name: String,
+    /// What it is, in one sentence.
+    pub about: String,
+    /// The settings that tell it from the other arms, as text.
+    pub config: BTreeMap<String, String>,
+}
+
+/// A kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// New connections are refused and the old ones are closed.
+    Refused,
+    /// Connections are reset (RST) at the first byte.
+    Reset,
+    /// Bytes vanish; sockets that were caught stay dead after it.
+    Blackhole,
+    /// Answers come later than the operation's deadline.
+    Latency,
+    /// The server is killed (SIGKILL), started again, and does crash recovery.
+    Crash,
+    /// The whole server is stopped (SIGSTOP) and later goes on.
+    Pause,
+}
+
+impl Fault {
+    /// All kinds, in the order they are reported in.
+    pub const ALL: [Self; 6] = [
+        Self::Refused,
+        Self::Reset,
+        Self::Blackhole,
+        Self::Latency,
+        Self::Crash,
+        Self::Pause,
+    ];
+
+    /// The name on the command line and on disk.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Blackhole => "blackhole",
+            Self::Latency => "latency",
+            Self::Crash => "crash",
+            Self::Pause => "pause",
+        }
+    }
+
+    /// What it is, for a reader who has never seen it.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Refused => "connections refused",
+            Self::Reset => "connections reset",
+            Self::Blackhole => "packets vanish, old sockets stay dead",
+            Self::Latency => "answers slower than the deadline",
+            Self::Crash => "server killed, crash recovery",
+            Self::Pause => "server stopped, then continued",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One fault of the plan: drawn from the seed, the same for the same seed and flags.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// What is done.
+    pub fault: Fault,
+    /// The arms that are under load while it is done.
+    pub arms: Vec<String>,
+    /// How long the load runs in steady state before it.
+    pub phase_us: u64,
+    /// How long it lasts, from when a probe saw it.
+    pub length_us: u64,
+}
+
+/// A planned fault that was not carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// What was not done.
+    pub fault: Fault,
+    /// Why not, as a sentence for the user.
+    pub reason: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "kebab-case")]
+pub enum Ended {
+    /// The whole plan was carried out.
+    Complete,
+    /// The user stopped it; what was measured until then is here.
+    Interrupted,
+    /// The load was not served well enough before a fault was to be injected.
+    NoSteadyState {
+        /// What was expected and what was seen.
+        reason: String,
+    },
+    /// Something failed that is not the subject of the experiment.
+    Failed {
+        /// The error and its causes.
+        reason: String,
+    },
+}
+
+/// What one fault did to one arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Injection {
+    /// Index into [`Record::schedule`].
+    pub planned: usize,
+    /// What was done.
+    pub fault: Fault,
+    /// To which arm.
+    pub arm: String,
+    /// Zero of this injection's clock, on the run's clock.
+    pub started_us: u64,
+    /// Until here the arm warmed up; the baseline is from here to the injection.
+    pub steady_us: u64,
+    /// A direct probe saw the fault in effect.
+    pub injected_us: u64,
+    /// A direct probe saw the fault gone. For a crash: the server's process was
+    /// back and answered, if only that it was starting.
+    pub cleared_us: u64,
+    /// A direct probe saw the server take sessions again. Later than `cleared_us`
+    /// only where the server itself needed time, after a crash.
+    pub ready_us: u64,
+    /// The load ended.
+    pub ended_us: u64,
+    /// Every operation that was scheduled.
+    pub operations: Operations,
+    /// The breaker's states, oldest first; the first entry is the state at the
+    /// start. Empty for an arm without one.
+    pub breaker: Vec<Transition>,
+    /// What the arm did towards the server in `operations`.
+    pub attempts: Attempts,
+    /// What became of the writes. `None` if it could not be checked.
+    pub ledger: Option<Ledger>,
+}
+
+/// All operations of an injection, by column. Operation `i` was scheduled at
+/// `i * 1_000_000 / rate_per_s`; all columns have one entry per operation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Operations {
+    /// One character each: `r` a read, `w` a ledger write.
+    pub kinds: String,
+    /// One character each, see [`Outcome::letter`].
+    pub outcomes: String,
+    /// From scheduled arrival to answer; for one never answered, until it was
+    /// given up; for one never sent, zero.
+    pub latencies_us: Vec<u64>,
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Answered, without error.
+    Ok,
+    /// Answered with an error, or failed before anything was sent.
+    Failed,
+    /// Refused by breaker or pool; never sent.
+    Rejected,
+    /// The caller's deadline passed; nothing was changed by it.
+    TimedOut,
+    /// A write was sent and not answered: it may or may not have been applied.
+    Unknown,
+    /// The load generator was at its bound of operations in flight.
+    NotSent,
+}
+
+impl Outcome {
+    /// All outcomes, in the order they are reported and stacked in.
+    pub const ALL: [Self; 6] = [
+        Self::Ok,
+        Self::Failed,
+        Self::Rejected,
+        Self::TimedOut,
+        Self::Unknown,
+        Self::NotSent,
+    ];
+
+    /// The character that stands for it in [`Operations::outcomes`].
+    #[must_use]
+    pub fn letter(self) -> char {
+        match self {
+            Self::Ok => 'o',
+            Self::Failed => 'f',
+            Self::Rejected => 'r',
+            Self::TimedOut => 't',
+            Self::Unknown => 'u',
+            Self::NotSent => 'n',
+        }
+    }
+
+    /// The outcome that a character stands for.
+    #[must_use]
+    pub fn from_letter(letter: char) -> Option<Self> {
+        Self::ALL.into_iter().find(|o| o.letter() == letter)
+    }
+
+    /// How it is called in a legend.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::TimedOut => "timed out",
+            Self::Unknown => "unknown",
+            Self::NotSent => "not sent",
+        }
+    }
+}
+
+/// A state of the circuit breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// Admitting.
+    Closed,
+    /// Refusing.
+    Open,
+    /// Admitting a few, to find out.
+    HalfOpen,
+}
+
+/// A change of the breaker's state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    /// When, on the injection's clock.
+    pub at_us: u64,
+    /// The state from then on.
+    pub state: BreakerState,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// What an arm sent towards the server, whether it arrived or not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts {
+    /// Statements handed to a connection.
+    pub statements: u64,
+    /// Connections that were tried, probes included.
+    pub connects: u64,
+}
+
+/// The writes of an injection, checked on a fresh direct connection after it.
+///
+/// Acknowledged is a subset of committed is a subset of sent, or something is
+/// broken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Writes that may have reached the server.
+    pub sent: u64,
+    /// Writes that were answered without error.
+    pub acked: u64,
+    /// Distinct writes of this injection found in the table.
+    pub committed: u64,
+    /// Writes sent and not answered.
+    pub unknown: u64,
+    /// Of these: found in the table.
+    pub unknown_committed: u64,
+    /// Acknowledged, and absent from the table.
+    pub lost: u64,
+    /// Rows beyond the first of their write.
+    pub duplicate: u64,
+    /// Rows in the table that were never sent, or were answered with an error or
+    /// a rejection.
+    pub unexpected: u64,
+}
+
+impl std::ops::AddAssign for Ledger {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.acked += other.acked;
+        self.committed += other.committed;
+        self.unknown += other.unknown;
+        self.unknown_committed += other.unknown_committed;
+        self.lost += other.lost;
+        self.duplicate += other.duplicate;
+        self.unexpected += other.unexpected;
+    }
+}
+
+/// Why a record could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The file could not be read or written.
+    #[error("{path}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not a record.
+    #[error("{path} is not a record")]
+    Json {
+        /// The file.
+        path: String,
+        /// Where it stops making sense.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The record was written by another version.
+    #[error("schema: {found}, this version reads {SCHEMA}")]
+    Schema {
+        /// What the file says.
+        found: u32,
+    },
+    /// The record contradicts itself.
+    #[error("injections[{injection}].{field}: {value}, {allowed}")]
+    Invalid {
+        /// Index of the injection.
+        injection: usize,
+        /// The field.
+        field: &'static str,
+        /// What it holds.
+        value: String,
+        /// What it may hold.
+        allowed: String,
+    },
+}
+
+impl Record {
+    /// Reads and checks `record.json`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not a record of this [`SCHEMA`], or its
+    /// columns do not fit together.
+    pub fn load(path: &Path) -> Result<Self, RecordError> {
+        let name = || path.display().to_string();
+        let text = std::fs::read(path).map_err(|source| RecordError::Io {
+            path: name(),
+            source,
+        })?;
+        let json = |source| RecordError::Json {
+            path: name(),
+            source,
+        };
+        let value: serde_json::Value = serde_json::from_slice(&text).map_err(json)?;
+        if let Some(found) = value.get("schema").and_then(serde_json::Value::as_u64)
+            && found != u64::from(SCHEMA)
+        {
+            return Err(RecordError::Schema {
+                found: u32::try_from(found).unwrap_or(u32::MAX),
+            });
+        }
+        let record: Self = serde_json::from_value(value).map_err(json)?;
+        record.check()?;
+        Ok(record)
+    }
+
+    /// Writes `record.json` so that a reader finds the old file or the new one,
+    /// never half of one.
+    ///
+    /// # Errors
+    /// If the file cannot be written beside `path` or moved to it.
+    pub fn save(&self, path: &Path) -> Result<(), RecordError> {
+        let io = |source| RecordError::Io {
+            path: path.display().to_string(),
+            source,
+        };
+        let text = serde_json::to_vec(self).map_err(|source| RecordError::Json {
+            path: path.display().to_string(),
+            source,
+        })?;
+        let beside = path.with_extension("json.part");
+        std::fs::write(&beside, text).map_err(io)?;
+        std::fs::rename(&beside, path).map_err(io)
+    }
+
+    /// Checks what every reader relies on: columns of one length, known letters,
+    /// times in order, indices that exist.
+    ///
+    /// # Errors
+    /// Names the first field that does not hold.
+    pub fn check(&self) -> Result<(), RecordError> {
+        for (injection, i) in self.injections.iter().enumerate() {
+            let invalid = |field, value: String, allowed: &str| {
+                Err(RecordError::Invalid {
+                    injection,
+                    field,
+                    value,
+                    allowed: allowed.to_owned(),
+                })
+            };
+            let ops = &i.operations;
+            let n = ops.latencies_us.len();
+            if ops.kinds.len() != n || ops.outcomes.len() != n {
+                return invalid(
+                    "operations",
+                    format!(
+                        "{} kinds, {} outcomes, {n} latencies",
+                        ops.kinds.len(),
+                        ops.outcomes.len()
+                    ),
+                    "all columns have the same length",
+                );
+            }
+            if let Some(c) = ops
+                .outcomes
+                .chars()
+                .find(|c| Outcome::from_letter(*c).is_none())
+            {
+                return invalid(
+                    "operations.outcomes",
+                    format!("{c:?}"),
+                    "one of o f r t u n",
+                );
+            }
+            if let Some(c) = ops.kinds.chars().find(|c| !matches!(c, 'r' | 'w')) {
+                return invalid("operations.kinds", format!("{c:?}"), "one of r w");
+            }
+            let times = [
+                i.steady_us,
+                i.injected_us,
+                i.cleared_us,
+                i.ready_us,
+                i.ended_us,
+            ];
+            if !times.is_sorted() {
+                return invalid(
+                    "steady_us..ended_us",
+                    format!("{times:?}"),
+                    "steady, injected, cleared, ready and ended follow each other",
+                );
+            }
+            if i.planned >= self.schedule.len() {
+                return invalid(
+                    "planned",
+                    i.planned.to_string(),
+                    "an index into the schedule",
+                );
+            }
+            if !self.arms.iter().any(|arm| arm.name == i.arm) {
+                return invalid("arm", i.arm.clone(), "one of the arms of the record");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One line of `events.jsonl`, written as it happens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// On the run's clock.
+    pub at_us: u64,
+    /// The injection it belongs to: index into [`Record::schedule`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planned: Option<usize>,
+    /// The arm it belongs to; absent if it concerns all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arm: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum What {
+    /// The environment is ready for sessions.
+    EnvironmentReady {
+        /// See [`Environment::kind`].
+        environment: String,
+        /// See [`Environment::server_version`].
+        server_version: String,
+    },
+    /// The load of an injection began.
+    LoadStarted,
+    /// The load is served as it should be.
+    SteadyState {
+        /// Share of operations ok within the deadline.
+        ok_share: f64,
+        /// 99th percentile of latency.
+        p99_us: u64,
+    },
+    /// A fault is about to be applied.
+    FaultRequested {
+        /// Which.
+        fault: Fault,
+    },
+    /// A direct probe, outside the engine.
+    Probe {
+        /// What it met: `ready`, `starting`, `refused`, `reset`, `no-answer`, `slow`.
+        met: String,
+        /// How long that took.
+        took_us: u64,
+    },
+    /// A direct probe saw the fault in effect.
+    FaultEffective {
+        /// Which.
+        fault: Fault,
+    },
+    /// The fault is about to be taken back.
+    FaultRollback {
+        /// Which.
+        fault: Fault,
+    },
+    /// A direct probe saw the fault gone.
+    FaultCleared {
+        /// Which.
+        fault: Fault,
+    },
+    /// A direct probe saw the server take sessions.
+    ServerReady,
+    /// The breaker of an arm changed its state.
+    Breaker {
+        /// The state from now on.
+        state: BreakerState,
+        /// Why.
+        reason: String,
+    },
+    /// The load of an injection ended.
+    LoadEnded,
+    /// The writes were checked.
+    LedgerChecked {
+        /// What was found.
+        ledger: Ledger,
+    },
+    /// The user asked the run to stop.
+    Interrupted,
+    /// The run ended.
+    RunEnded {
+        /// See [`Ended`].
+        ended: Ended,
+    },
+}

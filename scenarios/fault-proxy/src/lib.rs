@@ -1,0 +1,1 @@
+//! An embeddable TCP fault proxy that speaks Toxiproxy's HTTP API.

@@ -1,0 +1,2 @@
+//! The `scenarios` command.
+fn main() {}
