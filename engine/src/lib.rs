@@ -1,1 +1,58 @@
 //! A Postgres client layer that survives its database.
+//!
+//! A service that links a bare pool hangs when its database hangs, and often
+//! stays down after the database is back. [`Pool`] puts three things around the
+//! pool that change this:
+//!
+//! - **deadlines** on every wait: one for getting a connection (slot, connect
+//!   and check together), one for each statement;
+//! - a **circuit breaker** ([`Breaker`]) that refuses in nanoseconds while the
+//!   server is gone, and a probe of its own that finds out when it is back;
+//! - **eviction**: the first sign of a dead host drops every older connection at
+//!   once, instead of one caller's time-out after another.
+//!
+//! ```no_run
+//! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
+//! use engine::{Error, Pool, PoolConfig};
+//!
+//! let pool = Pool::new(PoolConfig::from_toml(r#"
+//!     host = "localhost"
+//!     database = "myapp"
+//!     user = "app"
+//!     max_connections = 20
+//!     circuit_breaker_failure_threshold = 5
+//!     circuit_breaker_recovery_timeout = 60
+//! "#)?)?;
+//!
+//! match pool.query("SELECT name FROM users WHERE id = $1", &[&7_i64]).await {
+//!     Ok(rows) => println!("{} rows", rows.len()),
+//!     Err(Error::CircuitOpen { retry_after }) => println!("from the cache; ask again in {retry_after:?}"),
+//!     Err(error) => return Err(error.into()),
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # Map
+//! - [`config`]: [`PoolConfig`], every key with unit, default and range
+//! - [`error`]: [`Error`], and what an SQLSTATE says about the server
+//! - [`pool`]: acquiring, statements, eviction
+//! - [`breaker`]: the state machine (pure), its window (pure), the probe
+//! - [`metrics`]: counters and latency histograms
+//! - [`connect`]: where connections come from (TCP, TLS, in memory)
+//! - [`clock`]: the only door to time
+//!
+//! Nothing here reads a clock but through [`clock`], so that the whole engine
+//! runs in paused tokio time.
+
+pub mod breaker;
+pub mod clock;
+pub mod config;
+pub mod connect;
+pub mod error;
+pub mod metrics;
+pub mod pool;
+
+pub use breaker::Breaker;
+pub use config::PoolConfig;
+pub use error::{Error, ErrorClass};
+pub use pool::{Connection, Pool};

@@ -1,0 +1,469 @@
+//! [`PoolConfig`]: the keys of the migration guide, typed and checked.
+//!
+//! The keys are those of the guide, so that its snippets can be carried over as
+//! they stand; what the guide leaves open has keys of our own, with the unit last
+//! in the name. An unknown key is an error that names the nearest known one, an
+//! impossible value one that says what is allowed.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::breaker::{self, Probe};
+
+/// At this `circuit_breaker_failure_threshold` the breaker is off: the guide's
+/// way of rolling it back ("never open").
+pub const BREAKER_OFF: u32 = 999_999;
+
+/// The configuration of a [`Pool`](crate::Pool).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PoolConfig {
+    /// Name in metrics and logs, and `application_name` of the sessions.
+    pub name: String,
+    /// Only `postgresql`.
+    pub database_type: String,
+    /// Host name or address, or the folder of a unix socket.
+    pub host: String,
+    /// TCP port, from 1 on.
+    pub port: u16,
+    /// Database name.
+    pub database: String,
+    /// Role to log in as.
+    pub user: String,
+    /// Password. Never printed.
+    pub password: Secret,
+    /// Instead of the five keys above: `postgresql://user:password@host:port/database`
+    /// or `host=... user=...`. Wins over them. Never printed.
+    pub connection_string: Secret,
+    /// Connections that [`Pool::warm_up`](crate::Pool::warm_up) makes, up to the maximum.
+    pub min_connections: u32,
+    /// Most connections at once, 1..=10000.
+    pub max_connections: u32,
+    /// Reserved: no effect yet, see [`without_effect`](Self::without_effect).
+    pub adaptive_sizing: bool,
+    /// Reserved: no effect yet.
+    pub enable_query_routing: bool,
+    /// Failures in a row that open the circuit, 1..=999999; 999999 switches the
+    /// whole breaker off.
+    pub circuit_breaker_failure_threshold: u32,
+    /// Seconds until an open circuit lets callers through to find out,
+    /// 0.001..=86400.
+    #[serde(deserialize_with = "seconds")]
+    pub circuit_breaker_recovery_timeout: Duration,
+    /// Share of failures that opens the circuit, above 0 and at most 1.
+    pub circuit_breaker_error_rate: f64,
+    /// How an open circuit learns that the server is back: `active` or `passive`
+    /// (the guide's).
+    pub circuit_breaker_probe: Probe,
+    /// Reserved: no effect yet.
+    pub metrics_retention_minutes: u32,
+    /// Reserved: no effect yet.
+    pub enable_pipelining: bool,
+    /// Reserved: no effect yet. 1..=10000.
+    pub pipeline_batch_size: u32,
+    /// Reserved: no effect yet.
+    pub enable_monitoring: bool,
+    /// Reserved: no effect yet.
+    pub monitoring_port: u16,
+    /// Longest wait for a connection in milliseconds, over queueing, connecting
+    /// and checking together, 1..=60000.
+    #[serde(rename = "acquire_timeout_ms", deserialize_with = "milliseconds")]
+    pub acquire_timeout: Duration,
+    /// Longest wait for the answer to one statement in milliseconds, 1..=60000.
+    #[serde(rename = "statement_timeout_ms", deserialize_with = "milliseconds")]
+    pub statement_timeout: Duration,
+    /// Whether new sessions get the statement timeout as their own, so that the
+    /// server stops what nobody waits for. Sent as the startup option `-c
+    /// statement_timeout`, which some poolers refuse.
+    pub server_statement_timeout: bool,
+    /// Most prepared statements kept for each connection, 1..=100000.
+    pub statement_cache_size: u32,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            name: "seawall".to_owned(),
+            database_type: "postgresql".to_owned(),
+            host: "localhost".to_owned(),
+            port: 5432,
+            database: "postgres".to_owned(),
+            user: "postgres".to_owned(),
+            password: Secret::default(),
+            connection_string: Secret::default(),
+            min_connections: 2,
+            max_connections: 10,
+            adaptive_sizing: false,
+            enable_query_routing: false,
+            circuit_breaker_failure_threshold: 5,
+            circuit_breaker_recovery_timeout: Duration::from_secs(60),
+            circuit_breaker_error_rate: 0.5,
+            circuit_breaker_probe: Probe::Active,
+            metrics_retention_minutes: 60,
+            enable_pipelining: false,
+            pipeline_batch_size: 100,
+            enable_monitoring: false,
+            monitoring_port: 8080,
+            acquire_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(5),
+            server_statement_timeout: true,
+            statement_cache_size: 256,
+        }
+    }
+}
+
+/// The keys, and what each may hold.
+const KEYS: [(&str, &str); 25] = [
+    ("name", "a string"),
+    ("database_type", "\"postgresql\""),
+    ("host", "a string"),
+    ("port", "an integer in 1..=65535"),
+    ("database", "a string"),
+    ("user", "a string"),
+    ("password", "a string"),
+    (
+        "connection_string",
+        "a postgresql:// URL, or key=value pairs",
+    ),
+    ("min_connections", "an integer in 0..=max_connections"),
+    ("max_connections", "an integer in 1..=10000"),
+    ("adaptive_sizing", "true or false"),
+    ("enable_query_routing", "true or false"),
+    (
+        "circuit_breaker_failure_threshold",
+        "an integer in 1..=999999 (999999: off)",
+    ),
+    (
+        "circuit_breaker_recovery_timeout",
+        "seconds in 0.001..=86400",
+    ),
+    (
+        "circuit_breaker_error_rate",
+        "a number above 0 and at most 1",
+    ),
+    ("circuit_breaker_probe", "\"active\" or \"passive\""),
+    ("metrics_retention_minutes", "an integer in 0..=10080"),
+    ("enable_pipelining", "true or false"),
+    ("pipeline_batch_size", "an integer in 1..=10000"),
+    ("enable_monitoring", "true or false"),
+    ("monitoring_port", "an integer in 0..=65535"),
+    ("acquire_timeout_ms", "milliseconds in 1..=60000"),
+    ("statement_timeout_ms", "milliseconds in 1..=60000"),
+    ("server_statement_timeout", "true or false"),
+    ("statement_cache_size", "an integer in 1..=100000"),
+];
+
+/// Keys whose values must not be shown.
+const SECRET: [&str; 2] = ["password", "connection_string"];
+
+/// What is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// It is not TOML.
+    #[error("not TOML: {0}")]
+    Syntax(String),
+    /// There is no such key.
+    #[error("{key}: no such key{}", .nearest.map(|n| format!(", did you mean {n}?")).unwrap_or_default())]
+    UnknownKey {
+        /// The key as written.
+        key: String,
+        /// The known key that is most like it, if one is.
+        nearest: Option<&'static str>,
+    },
+    /// A value of the wrong type or out of range.
+    #[error("{key}: {value}, allowed: {allowed}")]
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// The value as written; `(hidden)` for a secret.
+        value: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+}
+
+impl PoolConfig {
+    /// Reads TOML with the keys at top level or in a table `[pool]`.
+    ///
+    /// # Errors
+    /// The first [`ConfigError`] found.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let syntax = |error: toml::de::Error| ConfigError::Syntax(error.message().to_owned());
+        let mut table: Table = text.parse().map_err(syntax)?;
+        if table.len() == 1
+            && let Some(Value::Table(pool)) = table.get_mut("pool")
+        {
+            table = std::mem::take(pool);
+        }
+        Self::from_table(table)
+    }
+
+    /// Reads keys and values.
+    ///
+    /// # Errors
+    /// The first [`ConfigError`] found.
+    pub fn from_table(table: Table) -> Result<Self, ConfigError> {
+        for (key, value) in &table {
+            let Some(known) = KEYS.iter().find(|(name, _)| name == key) else {
+                return Err(ConfigError::UnknownKey {
+                    key: key.clone(),
+                    nearest: nearest(key),
+                });
+            };
+            let alone = Table::from_iter([(key.clone(), value.clone())]);
+            if alone.try_into::<Self>().is_err() {
+                return Err(invalid(known.0, value));
+            }
+        }
+        // Each key has been read alone, so all of them can be.
+        let config: Self = table
+            .try_into()
+            .map_err(|error: toml::de::Error| ConfigError::Syntax(error.message().to_owned()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// The first key whose value is out of its range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let minute = Duration::from_millis(1)..=Duration::from_secs(60);
+        let day = Duration::from_millis(1)..=Duration::from_secs(86_400);
+        let rate = self.circuit_breaker_error_rate;
+        let recovery = self.circuit_breaker_recovery_timeout;
+        let checks: [(bool, &str, &dyn fmt::Debug); 12] = [
+            (
+                matches!(self.database_type.as_str(), "postgresql" | "postgres"),
+                "database_type",
+                &self.database_type,
+            ),
+            (self.port >= 1, "port", &self.port),
+            (
+                (1..=10_000).contains(&self.max_connections),
+                "max_connections",
+                &self.max_connections,
+            ),
+            (
+                self.min_connections <= self.max_connections,
+                "min_connections",
+                &self.min_connections,
+            ),
+            (
+                (1..=BREAKER_OFF).contains(&self.circuit_breaker_failure_threshold),
+                "circuit_breaker_failure_threshold",
+                &self.circuit_breaker_failure_threshold,
+            ),
+            (
+                day.contains(&recovery),
+                "circuit_breaker_recovery_timeout",
+                &recovery.as_secs_f64(),
+            ),
+            (
+                rate > 0.0 && rate <= 1.0,
+                "circuit_breaker_error_rate",
+                &rate,
+            ),
+            (
+                (1..=10_000).contains(&self.pipeline_batch_size),
+                "pipeline_batch_size",
+                &self.pipeline_batch_size,
+            ),
+            (
+                minute.contains(&self.acquire_timeout),
+                "acquire_timeout_ms",
+                &self.acquire_timeout.as_millis(),
+            ),
+            (
+                minute.contains(&self.statement_timeout),
+                "statement_timeout_ms",
+                &self.statement_timeout.as_millis(),
+            ),
+            (
+                (1..=100_000).contains(&self.statement_cache_size),
+                "statement_cache_size",
+                &self.statement_cache_size,
+            ),
+            (
+                self.metrics_retention_minutes <= 10_080,
+                "metrics_retention_minutes",
+                &self.metrics_retention_minutes,
+            ),
+        ];
+        for (holds, key, value) in checks {
+            if !holds {
+                let (key, allowed) = described(key);
+                return Err(ConfigError::Invalid {
+                    key,
+                    value: format!("{value:?}"),
+                    allowed,
+                });
+            }
+        }
+        self.postgres().map(|_| ())
+    }
+
+    /// Keys that are set to something else than their default and have no effect
+    /// in this version.
+    #[must_use]
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let d = Self::default();
+        [
+            ("adaptive_sizing", self.adaptive_sizing != d.adaptive_sizing),
+            (
+                "enable_query_routing",
+                self.enable_query_routing != d.enable_query_routing,
+            ),
+            (
+                "metrics_retention_minutes",
+                self.metrics_retention_minutes != d.metrics_retention_minutes,
+            ),
+            (
+                "enable_pipelining",
+                self.enable_pipelining != d.enable_pipelining,
+            ),
+            (
+                "pipeline_batch_size",
+                self.pipeline_batch_size != d.pipeline_batch_size,
+            ),
+            (
+                "enable_monitoring",
+                self.enable_monitoring != d.enable_monitoring,
+            ),
+            ("monitoring_port", self.monitoring_port != d.monitoring_port),
+        ]
+        .into_iter()
+        .filter_map(|(key, set)| set.then_some(key))
+        .collect()
+    }
+
+    /// The breaker's settings. A probe has failed when it takes longer than a
+    /// caller would wait.
+    #[must_use]
+    pub fn breaker(&self) -> breaker::Config {
+        let on = self.circuit_breaker_failure_threshold < BREAKER_OFF;
+        breaker::Config {
+            failure_threshold: on.then_some(self.circuit_breaker_failure_threshold),
+            failure_rate: on.then_some(self.circuit_breaker_error_rate),
+            recovery_timeout: self.circuit_breaker_recovery_timeout,
+            probe: self.circuit_breaker_probe,
+            probe_timeout: self.acquire_timeout.min(self.statement_timeout),
+            ..breaker::Config::default()
+        }
+    }
+
+    /// What tokio-postgres connects with.
+    ///
+    /// # Errors
+    /// If the connection string cannot be read.
+    pub fn postgres(&self) -> Result<tokio_postgres::Config, ConfigError> {
+        let mut config = if self.connection_string.is_empty() {
+            let mut config = tokio_postgres::Config::new();
+            config
+                .host(&self.host)
+                .port(self.port)
+                .dbname(&self.database)
+                .user(&self.user);
+            if !self.password.is_empty() {
+                config.password(self.password.expose());
+            }
+            config
+        } else {
+            tokio_postgres::Config::from_str(self.connection_string.expose())
+                .map_err(|_| invalid("connection_string", &Value::Boolean(false)))?
+        };
+        if config.get_application_name().is_none() {
+            config.application_name(&self.name);
+        }
+        if self.server_statement_timeout {
+            let ours = format!(
+                "-c statement_timeout={}",
+                self.statement_timeout.as_millis()
+            );
+            let options = match config.get_options() {
+                Some(theirs) => format!("{ours} {theirs}"),
+                None => ours,
+            };
+            config.options(options);
+        }
+        Ok(config)
+    }
+}
+
+fn described(key: &str) -> (&'static str, &'static str) {
+    KEYS.into_iter()
+        .find(|(name, _)| *name == key)
+        .unwrap_or(("", ""))
+}
+
+fn invalid(key: &'static str, value: &Value) -> ConfigError {
+    let value = if SECRET.contains(&key) {
+        "(hidden)".to_owned()
+    } else {
+        value.to_string()
+    };
+    ConfigError::Invalid {
+        key,
+        value,
+        allowed: described(key).1,
+    }
+}
+
+/// The known key that is most like `key`, if one is alike enough to be meant.
+fn nearest(key: &str) -> Option<&'static str> {
+    KEYS.iter()
+        .map(|(name, _)| (strsim::jaro_winkler(key, name), *name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let seconds = f64::deserialize(from)?;
+    Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+}
+
+fn milliseconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    u64::deserialize(from).map(Duration::from_millis)
+}
+
+/// A string that is never printed.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a string.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The string. Do not log it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is one at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_empty() {
+            "(none)"
+        } else {
+            "(hidden)"
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

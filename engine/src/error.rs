@@ -1,0 +1,298 @@
+//! [`Error`], and what an error says about the server: [`ErrorClass`].
+//!
+//! Decided by SQLSTATE and by the kind of I/O error, never by message text: a
+//! message may hold anything, also what the user typed.
+
+use std::{error::Error as _, io, time::Duration};
+
+use tokio_postgres::error::SqlState;
+
+use crate::breaker::Outcome;
+
+/// Why an operation of [`Pool`](crate::Pool) failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The breaker refused; nothing was sent. Serve from a cache, or fail fast.
+    #[error("circuit open, retry after {} ms", .retry_after.as_millis())]
+    CircuitOpen {
+        /// When it may be worth asking again.
+        retry_after: Duration,
+    },
+    /// No connection could be had within the acquire timeout; nothing was sent.
+    #[error("no connection within {} ms, while {stage}", .waited.as_millis())]
+    AcquireTimeout {
+        /// What was waited for when the time was over.
+        stage: AcquireStage,
+        /// How long.
+        waited: Duration,
+    },
+    /// A connection could not be made; nothing was sent.
+    #[error("connecting failed")]
+    Connect(#[source] tokio_postgres::Error),
+    /// The statement was sent and not answered in time. It may have run.
+    #[error("no answer within {} ms", .timeout.as_millis())]
+    StatementTimeout {
+        /// The timeout that was set.
+        timeout: Duration,
+    },
+    /// The statement was answered with an error, or the connection broke under it.
+    #[error("statement failed")]
+    Statement(#[source] tokio_postgres::Error),
+    /// The pool was closed.
+    #[error("pool closed")]
+    Closed,
+}
+
+/// What acquiring was doing when its deadline passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AcquireStage {
+    /// All connections were in use. Says nothing about the server.
+    WaitingForSlot,
+    /// The server did not answer.
+    Connecting,
+}
+
+impl std::fmt::Display for AcquireStage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::WaitingForSlot => "waiting for a slot",
+            Self::Connecting => "connecting",
+        })
+    }
+}
+
+/// What an error says about the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The connection broke or could not be made.
+    Network,
+    /// No answer in time.
+    Timeout,
+    /// The server said that it is starting, stopping, or has crashed
+    /// (57P01..57P03), or that it cannot reach its own files (class 58, XX).
+    Unavailable,
+    /// The server is alive and out of something: connections, memory, disk
+    /// (class 53).
+    Overload,
+    /// A write reached a server that takes none (25006): probably a new standby.
+    ReadOnly,
+    /// Login or database name are wrong (class 28, 3D000); retrying will not help.
+    Configuration,
+    /// Lost a race with another transaction; worth a retry (40001, 40P01, 55P03).
+    Conflict,
+    /// The server answered: the statement itself is at fault.
+    Statement,
+    /// Refused by our own breaker.
+    CircuitOpen,
+    /// Our own pool had no slot free in time, or was closed.
+    Exhausted,
+}
+
+impl ErrorClass {
+    /// All classes, in the order of their metrics.
+    pub const ALL: [Self; 10] = [
+        Self::Network,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::Overload,
+        Self::ReadOnly,
+        Self::Configuration,
+        Self::Conflict,
+        Self::Statement,
+        Self::CircuitOpen,
+        Self::Exhausted,
+    ];
+
+    /// Its label in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Overload => "overload",
+            Self::ReadOnly => "read_only",
+            Self::Configuration => "configuration",
+            Self::Conflict => "conflict",
+            Self::Statement => "statement",
+            Self::CircuitOpen => "circuit_open",
+            Self::Exhausted => "exhausted",
+        }
+    }
+
+    /// What the breaker learns from it.
+    ///
+    /// An answer to a statement, whatever it says, is a sign of life. Overload
+    /// and a wrong password say nothing of whether other callers are served, so
+    /// refusing those would make an outage of a complaint.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Network | Self::Timeout | Self::Unavailable => Outcome::Failure,
+            Self::Statement | Self::Conflict | Self::ReadOnly => Outcome::Success,
+            Self::Overload | Self::Configuration | Self::CircuitOpen | Self::Exhausted => {
+                Outcome::Neutral
+            }
+        }
+    }
+
+    /// What an SQLSTATE in an answer of the server says.
+    ///
+    /// Class 08 is not in the list of network errors on purpose: a server sends
+    /// it over a connection that works, for a foreign server or for a malformed
+    /// message.
+    #[must_use]
+    pub fn of_sqlstate(state: &SqlState) -> Self {
+        match state.code() {
+            "57P01" | "57P02" | "57P03" | "57P05" => Self::Unavailable,
+            "57014" => Self::Timeout,
+            "25006" => Self::ReadOnly,
+            "3D000" => Self::Configuration,
+            "40001" | "40P01" | "55P03" => Self::Conflict,
+            code => match code.get(..2) {
+                Some("53") => Self::Overload,
+                Some("28") => Self::Configuration,
+                Some("58" | "XX") => Self::Unavailable,
+                _ => Self::Statement,
+            },
+        }
+    }
+
+    fn of_statement(error: &tokio_postgres::Error) -> Self {
+        if let Some(state) = error.code() {
+            Self::of_sqlstate(state)
+        } else if error.is_closed() || has_io_source(error) {
+            Self::Network
+        } else {
+            // A parameter of the wrong type or number: never reached the wire.
+            Self::Statement
+        }
+    }
+
+    fn of_connect(error: &tokio_postgres::Error) -> Self {
+        error.code().map_or(Self::Network, Self::of_sqlstate)
+    }
+}
+
+fn has_io_source(error: &tokio_postgres::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.is::<io::Error>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+impl Error {
+    /// What it says about the server.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::CircuitOpen { .. } => ErrorClass::CircuitOpen,
+            Self::AcquireTimeout { stage, .. } => match stage {
+                AcquireStage::WaitingForSlot => ErrorClass::Exhausted,
+                AcquireStage::Connecting => ErrorClass::Timeout,
+            },
+            Self::Connect(error) => ErrorClass::of_connect(error),
+            Self::StatementTimeout { .. } => ErrorClass::Timeout,
+            Self::Statement(error) => ErrorClass::of_statement(error),
+            Self::Closed => ErrorClass::Exhausted,
+        }
+    }
+
+    /// Whether the statement may have run although it failed: it was sent, and
+    /// the server did not say what became of it. A write that may have run must
+    /// not be repeated unless it is idempotent.
+    #[must_use]
+    pub fn may_have_run(&self) -> bool {
+        match self {
+            Self::StatementTimeout { .. } => true,
+            // With an SQLSTATE the server said that it failed, and a failed
+            // statement outside a transaction block leaves nothing; but one that
+            // ended the session may have come after the commit.
+            Self::Statement(error) => match error.code() {
+                Some(state) => matches!(state.code(), "57P01" | "57P02" | "57P05"),
+                None => ErrorClass::of_statement(error) == ErrorClass::Network,
+            },
+            _ => false,
+        }
+    }
+
+    /// The SQLSTATE that the server sent, if it sent one.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&SqlState> {
+        match self {
+            Self::Connect(error) | Self::Statement(error) => error.code(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlstates_say_what_the_notes_of_the_field_say() {
+        use ErrorClass as C;
+        for (code, class) in [
+            ("57P01", C::Unavailable),
+            ("57P02", C::Unavailable),
+            ("57P03", C::Unavailable),
+            ("58030", C::Unavailable),
+            ("XX000", C::Unavailable),
+            ("57014", C::Timeout),
+            ("53300", C::Overload),
+            ("53100", C::Overload),
+            ("25006", C::ReadOnly),
+            ("28P01", C::Configuration),
+            ("3D000", C::Configuration),
+            ("40001", C::Conflict),
+            ("40P01", C::Conflict),
+            ("55P03", C::Conflict),
+            ("23505", C::Statement),
+            ("42601", C::Statement),
+            ("22012", C::Statement),
+            // Sent over a session that is alive: not a dead socket.
+            ("08001", C::Statement),
+            ("08P01", C::Statement),
+        ] {
+            assert_eq!(C::of_sqlstate(&SqlState::from_code(code)), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_a_sign_of_life_and_a_queue_says_nothing() {
+        assert_eq!(ErrorClass::Statement.outcome(), Outcome::Success);
+        assert_eq!(ErrorClass::Conflict.outcome(), Outcome::Success);
+        assert_eq!(ErrorClass::Exhausted.outcome(), Outcome::Neutral);
+        assert_eq!(ErrorClass::Overload.outcome(), Outcome::Neutral);
+        assert_eq!(ErrorClass::Network.outcome(), Outcome::Failure);
+    }
+
+    #[test]
+    fn only_what_was_sent_and_not_answered_may_have_run() {
+        let waited = Duration::from_millis(5);
+        let queue = Error::AcquireTimeout {
+            stage: AcquireStage::WaitingForSlot,
+            waited,
+        };
+        assert!(!queue.may_have_run());
+        assert_eq!(queue.class(), ErrorClass::Exhausted);
+        let connect = Error::AcquireTimeout {
+            stage: AcquireStage::Connecting,
+            waited,
+        };
+        assert!(!connect.may_have_run());
+        assert_eq!(connect.class(), ErrorClass::Timeout);
+        assert!(Error::StatementTimeout { timeout: waited }.may_have_run());
+        let open = Error::CircuitOpen {
+            retry_after: waited,
+        };
+        assert!(!open.may_have_run());
+        assert_eq!(open.to_string(), "circuit open, retry after 5 ms");
+    }
+}

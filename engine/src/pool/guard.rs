@@ -1,0 +1,221 @@
+//! [`Connection`]: a connection on loan.
+//!
+//! It goes back to the pool when dropped, if it is fit for the next borrower:
+//! not with a statement under way (its answer would be read by somebody else),
+//! not inside a transaction block, not broken, not from before its host was found
+//! dead. Otherwise it is closed; the server then rolls back what was open.
+
+use std::{sync::Arc, time::Duration};
+
+use deadpool::managed::Object;
+use deadpool_postgres::ClientWrapper;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_postgres::{Row, Statement, types::ToSql};
+
+use super::{
+    Inner,
+    manager::{Link, Manager},
+    session::{Effect, effect},
+};
+use crate::{
+    breaker::{Outcome, Permit},
+    clock::{self, Elapsed, Instant},
+    error::{Error, ErrorClass},
+    metrics::{Counter, Timing},
+};
+
+/// A connection on loan from a [`Pool`](super::Pool). Dropping it gives it back.
+pub struct Connection {
+    // Declared, and so dropped, after the link has gone back in `drop`: a slot
+    // that is free has its connection in the pool.
+    link: Option<Object<Manager>>,
+    pool: Arc<Inner>,
+    permit: Permit,
+    busy: bool,
+    in_transaction: bool,
+    broken: bool,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("busy", &self.busy)
+            .field("in_transaction", &self.in_transaction)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    pub(super) fn new(
+        link: Object<Manager>,
+        pool: Arc<Inner>,
+        permit: Permit,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
+        pool.metrics.count(Counter::Acquired);
+        Self {
+            link: Some(link),
+            pool,
+            permit,
+            busy: false,
+            in_transaction: false,
+            broken: false,
+            _slot: slot,
+        }
+    }
+
+    /// Runs a statement, prepared once for each connection, and returns its rows.
+    ///
+    /// Cancel safe: a dropped future leaves a statement that may have run, and
+    /// this connection closes instead of going back to the pool.
+    ///
+    /// # Errors
+    /// [`Error::StatementTimeout`] or [`Error::Statement`]; for a write,
+    /// [`Error::may_have_run`] says whether it is known not to have happened.
+    pub async fn query(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let deadline = self.begin(sql)?;
+        let link = self.link.as_deref().ok_or(Error::Closed)?;
+        let answer = clock::timeout_at(deadline.at, async {
+            let statement = prepare(link, sql, self.pool.statement_cache_size).await?;
+            link.client.query(&statement, params).await
+        });
+        let answer = answer.await;
+        self.end(sql, &deadline, answer)
+    }
+
+    /// Runs a statement and returns how many rows it affected. As
+    /// [`query`](Self::query) in all else.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn execute(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, Error> {
+        let deadline = self.begin(sql)?;
+        let link = self.link.as_deref().ok_or(Error::Closed)?;
+        let answer = clock::timeout_at(deadline.at, async {
+            let statement = prepare(link, sql, self.pool.statement_cache_size).await?;
+            link.client.execute(&statement, params).await
+        });
+        let answer = answer.await;
+        self.end(sql, &deadline, answer)
+    }
+
+    fn begin(&mut self, sql: &str) -> Result<Deadline, Error> {
+        if self.broken || self.busy {
+            // Its last statement was given up, so nothing can be told apart on it.
+            return Err(Error::Closed);
+        }
+        self.busy = true;
+        if effect(sql) == Effect::Opens {
+            self.in_transaction = true;
+        }
+        self.pool.metrics.count(Counter::Queries);
+        let timeout = self.pool.statement_timeout;
+        let started = clock::now();
+        Ok(Deadline {
+            started,
+            timeout,
+            at: started + timeout,
+        })
+    }
+
+    fn end<T>(
+        &mut self,
+        sql: &str,
+        deadline: &Deadline,
+        answer: Result<Result<T, tokio_postgres::Error>, Elapsed>,
+    ) -> Result<T, Error> {
+        let now = clock::now();
+        self.busy = false;
+        self.pool
+            .metrics
+            .time(Timing::Query, now - deadline.started);
+        let answer = match answer {
+            Ok(answer) => answer.map_err(Error::Statement),
+            Err(Elapsed) => Err(Error::StatementTimeout {
+                timeout: deadline.timeout,
+            }),
+        };
+        match &answer {
+            Ok(_) => {
+                if effect(sql) == Effect::Ends {
+                    self.in_transaction = false;
+                }
+                self.pool.learn(&mut self.permit, Outcome::Success, now);
+            }
+            Err(error) => self.failed(sql, error, now),
+        }
+        answer
+    }
+
+    fn failed(&mut self, sql: &str, error: &Error, now: Instant) {
+        let class = error.class();
+        self.pool.metrics.error(class);
+        let Some(link) = self.link.as_deref() else {
+            return;
+        };
+        self.broken |= matches!(error, Error::StatementTimeout { .. }) || link.client.is_closed();
+        if matches!(error.sqlstate().map(|s| s.code()), Some("26000" | "0A000")) {
+            // Deallocated behind our back, or planned for a table that has changed.
+            link.client.statement_cache.remove(sql, &[]);
+        }
+        let mut outcome = class.outcome();
+        if class == ErrorClass::ReadOnly || class == ErrorClass::Network || self.ended_by(error) {
+            self.broken = true;
+            // One dead host breaks many connections; that is one failure.
+            if !self.pool.evict(link.epoch) && outcome == Outcome::Failure {
+                outcome = Outcome::Neutral;
+            }
+        }
+        self.pool.learn(&mut self.permit, outcome, now);
+    }
+
+    /// Whether the server ended the session with this error.
+    fn ended_by(&self, error: &Error) -> bool {
+        let state = error.sqlstate().map(|s| s.code());
+        matches!(state, Some("57P01" | "57P02" | "57P03" | "57P05"))
+    }
+}
+
+#[derive(Debug)]
+struct Deadline {
+    started: Instant,
+    timeout: Duration,
+    at: Instant,
+}
+
+/// A statement from the connection's cache, which is emptied when it is full:
+/// a service has far fewer statements, and one that makes them up on the fly
+/// gains nothing from a cleverer order.
+async fn prepare(link: &Link, sql: &str, most: usize) -> Result<Statement, tokio_postgres::Error> {
+    let client: &ClientWrapper = &link.client;
+    if client.statement_cache.size() >= most {
+        client.statement_cache.clear();
+    }
+    client.prepare_cached(sql).await
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let Some(link) = self.link.take() else {
+            return;
+        };
+        let old = link.epoch != self.pool.epoch.current();
+        if self.busy || self.in_transaction || self.broken || old || link.client.is_closed() {
+            self.pool.metrics.count(Counter::Discarded);
+            drop(Object::take(link));
+        } else {
+            self.pool.metrics.count(Counter::Released);
+            drop(link);
+        }
+    }
+}
