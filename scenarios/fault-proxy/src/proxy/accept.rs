@@ -1,0 +1,172 @@
+//! A running proxy: the task that owns the listener and its connections.
+//!
+//! Dialling is left to each connection's own task, so a hung upstream never
+//! delays the next client. Stopping gives the listener back, so that a changed
+//! upstream keeps its port; a listener that is dropped refuses at once.
+//!
+//! Invariants: when [`Running::stop`] returns, no connection of this run is
+//! left; dropping a [`Running`] aborts them all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use super::Connections;
+use super::connection;
+
+/// After a failed accept (out of file descriptors, mostly) the next attempt
+/// waits so long, lest the loop spin.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Taking in those who wait takes microseconds; when the limit on connections
+/// is reached it would take for ever.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What connections share over all proxies of a server.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// One permit per live connection. Without one, clients wait in the
+    /// listener's backlog.
+    pub(crate) connections: Arc<Semaphore>,
+    /// Longest time that dialling an upstream may take.
+    pub(crate) dial_timeout: Duration,
+}
+
+/// A proxy that listens.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// Asks the task to take in those who are connected already, and to say so.
+    settle: mpsc::Sender<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<TcpListener>,
+}
+
+impl Running {
+    pub(crate) fn start(
+        listener: TcpListener,
+        upstream: String,
+        connections: Arc<Connections>,
+        limits: Limits,
+    ) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let (settle, settling) = mpsc::channel(1);
+        let acceptor = Acceptor {
+            listener,
+            upstream: upstream.into(),
+            connections,
+            limits,
+            tasks: JoinSet::new(),
+        };
+        let task = tokio::spawn(acceptor.run(stopped, settling));
+        Self {
+            settle,
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    /// Returns once every client that had connected before the call is among
+    /// the connections, as far as the limit on their number allows.
+    pub(crate) async fn settle(&self) {
+        let (reply, settled) = oneshot::channel();
+        if self.settle.send(reply).await.is_ok() {
+            // An error means that the task has ended: then there is none.
+            let _ = settled.await;
+        }
+    }
+
+    /// Ends every connection and gives the listener back, still listening;
+    /// `None` if the task was lost.
+    pub(crate) async fn stop(mut self) -> Option<TcpListener> {
+        drop(self.stop.take());
+        (&mut self.task).await.ok()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Acceptor {
+    listener: TcpListener,
+    upstream: Arc<str>,
+    connections: Arc<Connections>,
+    limits: Limits,
+    /// Aborts what is left when it is dropped.
+    tasks: JoinSet<()>,
+}
+
+impl Acceptor {
+    async fn run(
+        mut self,
+        mut stopped: oneshot::Receiver<()>,
+        mut settling: mpsc::Receiver<oneshot::Sender<()>>,
+    ) -> TcpListener {
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut stopped => break,
+                Some(reply) = settling.recv() => {
+                    self.take_in_waiting().await;
+                    // Nobody waits any more if this fails.
+                    let _ = reply.send(());
+                }
+                Some(_) = self.tasks.join_next() => {}
+                accepted = accept(&self.listener, &self.limits.connections) => match accepted {
+                    Some((client, permit)) => self.serve(client, permit),
+                    None => sleep(ACCEPT_RETRY).await,
+                },
+            }
+        }
+        self.tasks.shutdown().await;
+        self.listener
+    }
+
+    fn serve(&mut self, client: TcpStream, permit: OwnedSemaphorePermit) {
+        let member = self.connections.join();
+        let upstream = Arc::clone(&self.upstream);
+        let dial_timeout = self.limits.dial_timeout;
+        self.tasks.spawn(async move {
+            connection::serve(client, &upstream, dial_timeout, member).await;
+            drop(permit);
+        });
+    }
+
+    /// Accepts every client that had connected before the call. The kernel
+    /// hands clients out in the order in which they connected, so one of our
+    /// own at the end of the queue shows that those before it are in.
+    async fn take_in_waiting(&mut self) {
+        let taking_in = async {
+            let probe = TcpStream::connect(self.listener.local_addr()?).await?;
+            let last = probe.local_addr()?;
+            loop {
+                let permit = Arc::clone(&self.limits.connections).acquire_owned().await;
+                let (client, peer) = self.listener.accept().await?;
+                if peer == last {
+                    return std::io::Result::Ok(());
+                }
+                if let Ok(permit) = permit {
+                    self.serve(client, permit);
+                }
+            }
+        };
+        // Late or failed, it has taken in what it could.
+        let _ = timeout(SETTLE_TIMEOUT, taking_in).await;
+    }
+}
+
+/// The next client, with its permit; `None` when accepting failed.
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(connections).acquire_owned().await.ok()?;
+    let (client, _) = listener.accept().await.ok()?;
+    Some((client, permit))
+}
