@@ -1,0 +1,10 @@
+//! The server over real sockets, as a client of Toxiproxy sees it.
+
+#![cfg(test)]
+
+mod api;
+mod blackhole;
+mod integrity;
+mod lifecycle;
+mod rig;
+mod toxics;
