@@ -170,3 +170,29 @@ async fn accept(
     let (client, _) = listener.accept().await.ok()?;
     Some((client, permit))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::bind;
+
+    #[tokio::test]
+    async fn settling_takes_in_all_who_are_connected_already() {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Connections::new(0, "p");
+        let limits = Limits {
+            connections: Arc::new(Semaphore::new(100)),
+            dial_timeout: Duration::from_secs(1),
+        };
+        let upstream = address.to_string();
+        let running = Running::start(listener, upstream, Arc::clone(&connections), limits);
+        // Blocking, so that the accepting task gets no turn meanwhile.
+        let clients: Vec<_> = (0..50)
+            .map(|_| std::net::TcpStream::connect(address).unwrap())
+            .collect();
+        assert_eq!(connections.joined(), 0);
+        running.settle().await;
+        assert_eq!(connections.joined(), clients.len() as u64);
+    }
+}

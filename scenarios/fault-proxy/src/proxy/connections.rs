@@ -154,6 +154,12 @@ impl Connections {
             && !new.iter().any(|other| other.id == toxic.id && hits(other))
     }
 
+    /// How many connections there ever were.
+    #[cfg(test)]
+    pub(super) fn joined(&self) -> u64 {
+        self.lock().next
+    }
+
     /// Every update under the lock leaves the state whole, so a poisoned lock
     /// is as good as another.
     fn lock(&self) -> MutexGuard<'_, State> {
