@@ -17,6 +17,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -29,6 +30,12 @@ use crate::toxic::Stream;
 /// Read at once at most. Large enough that the cost of a system call is small
 /// beside that of its copy, small enough to stay in a core's cache.
 const SCRATCH_BYTES: usize = 128 * 1024;
+
+/// tokio's timers count milliseconds and round up twice, when a timer is set
+/// and when the thread goes to sleep. Set so much early, one fires at the time
+/// or up to a millisecond after it. One that fires early is set again; that a
+/// link lets nothing pass before its time does not depend on it.
+const TIMER_ROUNDING: Duration = Duration::from_millis(1);
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -84,7 +91,14 @@ pub(super) struct Pump {
     server: TcpStream,
     upstream: Direction,
     downstream: Direction,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Timer>,
+}
+
+/// A timer, and what it was last set for.
+#[derive(Debug)]
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    wake_at: Option<Instant>,
 }
 
 impl Pump {
@@ -139,7 +153,7 @@ impl Pump {
         }
     }
 
-    /// Ready when a link has something to do at this time.
+    /// Ready when a link may have something to do.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let wake_at = match (self.upstream.wake_at, self.downstream.wake_at) {
             (Some(up), Some(down)) => up.min(down),
@@ -148,13 +162,20 @@ impl Pump {
                 None => return Poll::Pending,
             },
         };
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(sleep_until(wake_at)));
-        if timer.deadline() != wake_at || timer.is_elapsed() {
-            timer.as_mut().reset(wake_at);
+        let timer = self.timer.get_or_insert_with(|| Timer {
+            sleep: Box::pin(sleep_until(wake_at)),
+            wake_at: None,
+        });
+        if timer.wake_at != Some(wake_at) {
+            let early = wake_at.checked_sub(TIMER_ROUNDING).unwrap_or(wake_at);
+            timer.sleep.as_mut().reset(early.max(Instant::now()));
+            timer.wake_at = Some(wake_at);
         }
-        timer.as_mut().poll(cx)
+        let fired = timer.sleep.as_mut().poll(cx);
+        if fired.is_ready() {
+            timer.wake_at = None;
+        }
+        fired
     }
 }
 
