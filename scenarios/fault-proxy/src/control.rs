@@ -22,6 +22,7 @@ const WAITING_MAX: usize = 64;
 /// What the API can ask for.
 #[derive(Debug)]
 pub(crate) enum Call {
+    Version,
     Metrics,
     ListProxies,
     CreateProxy(NewProxy),
@@ -48,6 +49,8 @@ pub(crate) enum Answer {
         status: StatusCode,
         json: String,
     },
+    /// The version whose API this is.
+    Version,
     /// Prometheus' text format.
     Metrics(String),
     Done,
@@ -102,6 +105,7 @@ impl Control {
 
 async fn perform(registry: &mut Registry, call: Call) -> Result<Answer, ApiError> {
     match call {
+        Call::Version => Ok(Answer::Version),
         Call::Metrics => Ok(Answer::Metrics(registry.metrics())),
         Call::ListProxies => Ok(Answer::Json(json(&registry.views()))),
         Call::CreateProxy(new) => {

@@ -78,9 +78,6 @@ fn refusal_of_browsers(headers: &HeaderMap) -> Option<&'static str> {
 
 impl Api {
     async fn perform(&self, matched: Route, request: Request) -> Response {
-        if matched == Route::Version {
-            return with_body(StatusCode::OK, "application/json;charset=utf-8", VERSION);
-        }
         let is_populate = matched == Route::Populate;
         let answer = match call(matched, request.into_body()).await {
             Ok(call) => self.control.ask(call).await,
@@ -90,6 +87,9 @@ impl Api {
             Ok(Answer::Json(json)) => with_body(StatusCode::OK, "application/json", json),
             Ok(Answer::Created(json)) => with_body(StatusCode::CREATED, "application/json", json),
             Ok(Answer::Populated { status, json }) => with_body(status, "application/json", json),
+            Ok(Answer::Version) => {
+                with_body(StatusCode::OK, "application/json;charset=utf-8", VERSION)
+            }
             Ok(Answer::Metrics(text)) => with_body(
                 StatusCode::OK,
                 "text/plain; version=0.0.4; charset=utf-8",
@@ -110,7 +110,8 @@ impl Api {
 
 async fn call(matched: Route, body: Body) -> Result<Call, ApiError> {
     Ok(match matched {
-        Route::Version | Route::Metrics => Call::Metrics,
+        Route::Version => Call::Version,
+        Route::Metrics => Call::Metrics,
         Route::ListProxies => Call::ListProxies,
         Route::CreateProxy => Call::CreateProxy(NewProxy::read(&parse(&read(body).await?)?).await?),
         Route::Populate => Call::Populate(NewProxy::read_all(&parse(&read(body).await?)?).await?),

@@ -10,6 +10,7 @@
 
 mod attributes;
 mod bandwidth;
+mod kind;
 mod latency;
 mod limit_data;
 mod reset_peer;
@@ -20,7 +21,8 @@ mod timeout;
 
 use serde::{Serialize, Serializer};
 
-pub(crate) use attributes::{AttributeError, Attributes, Kind};
+pub(crate) use attributes::Attributes;
+pub(crate) use kind::{AttributeError, Kind};
 pub(crate) use roll::Roll;
 
 /// Which way the bytes flow that a toxic acts on.
