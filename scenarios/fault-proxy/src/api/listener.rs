@@ -74,7 +74,8 @@ impl axum::serve::Listener for ApiListener {
 /// One connection that carries API requests.
 pub(crate) struct ApiStream {
     stream: TcpStream,
-    stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// `None` once it is: a future that has ended is not polled again.
+    stopped: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     idle: Pin<Box<Sleep>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -84,7 +85,7 @@ impl ApiStream {
         let stopped = Box::pin(async move { stop.requested().await });
         Self {
             stream,
-            stopped,
+            stopped: Some(stopped),
             idle: Box::pin(sleep(IDLE_TIMEOUT)),
             _permit: permit,
         }
@@ -96,7 +97,12 @@ impl ApiStream {
         cx: &mut Context<'_>,
         attempt: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if self.stopped.as_mut().poll(cx).is_ready() {
+        let is_stopped = match &mut self.stopped {
+            Some(stopped) => stopped.as_mut().poll(cx).is_ready(),
+            None => true,
+        };
+        if is_stopped {
+            self.stopped = None;
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         if let Poll::Ready(result) = attempt(Pin::new(&mut self.stream), cx) {

@@ -80,10 +80,6 @@ pub(crate) struct Toxic {
 }
 
 /// Writes 1, not 1.0, as Go does.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature is serde's"
-)]
 fn share<S: Serializer>(toxicity: &f32, serializer: S) -> Result<S::Ok, S::Error> {
     if *toxicity >= 1.0 {
         serializer.serialize_u8(1)

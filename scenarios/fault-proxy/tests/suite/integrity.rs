@@ -146,3 +146,54 @@ async fn a_stalled_receiver_delays_neither_the_api_nor_others() {
     };
     timeout(PATIENCE, changes).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_client_that_is_gone_ends_a_server_that_still_sends() {
+    let (ended, mut ends) = tokio::sync::mpsc::channel(1);
+    let server = upstream(move |mut stream| {
+        let ended = ended.clone();
+        async move {
+            while stream.write_all(&[0; 65536]).await.is_ok() {}
+            ended.send(()).await.unwrap();
+        }
+    })
+    .await;
+    let rig = Rig::new().await;
+    let mut stream = TcpStream::connect(rig.proxy(server).await).await.unwrap();
+    stream.read_exact(&mut [0; 1000]).await.unwrap();
+    drop(stream);
+    timeout(PATIENCE, ends.recv()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_reset_that_is_called_off_loses_nothing() {
+    let rig = Rig::new().await;
+    let mut stream = crate::rig::connect(rig.proxy(echo().await).await).await;
+    let body = r#"{"type":"reset_peer","name":"t","attributes":{"timeout":3600000}}"#;
+    rig.toxic(body).await;
+    stream.write_all(b"held").await.unwrap();
+    crate::rig::assert_silent(&mut stream).await;
+    rig.untoxic("t").await;
+    let mut answer = [0; 4];
+    timeout(PATIENCE, stream.read_exact(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(&answer, b"held");
+}
+
+#[tokio::test]
+async fn raising_the_toxicity_reaches_live_connections_in_the_chains_order() {
+    let rig = Rig::new().await;
+    let mut stream = crate::rig::connect(rig.proxy(echo().await).await).await;
+    let body = r#"{"type":"limit_data","name":"t","toxicity":0,"attributes":{"bytes":3}}"#;
+    rig.toxic(body).await;
+    rig.toxic(r#"{"type":"latency","attributes":{"latency":20}}"#)
+        .await;
+    crate::rig::round_trip(&mut stream, b"spared").await;
+    rig.ok("PATCH", "/proxies/p/toxics/t", r#"{"toxicity":1}"#)
+        .await;
+    stream.write_all(b"caught").await.unwrap();
+    // The limit stands before the latency, which still delivers what passed.
+    assert_eq!(read_to_end(&mut stream).await.0, b"cau");
+}
