@@ -159,10 +159,18 @@ async fn a_client_that_is_gone_ends_a_server_that_still_sends() {
     })
     .await;
     let rig = Rig::new().await;
-    let mut stream = TcpStream::connect(rig.proxy(server).await).await.unwrap();
-    stream.read_exact(&mut [0; 1000]).await.unwrap();
-    drop(stream);
-    timeout(PATIENCE, ends.recv()).await.unwrap().unwrap();
+    let listen = rig.proxy(server).await;
+    for half_closes_first in [false, true] {
+        let mut stream = TcpStream::connect(listen).await.unwrap();
+        stream.read_exact(&mut [0; 1000]).await.unwrap();
+        if half_closes_first {
+            stream.shutdown().await.unwrap();
+            // Until every buffer on the way is full.
+            tokio::time::sleep(crate::rig::QUIET).await;
+        }
+        drop(stream);
+        timeout(PATIENCE, ends.recv()).await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
