@@ -16,7 +16,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::connections::{Fate, Member};
-use super::pump::{Outcome, Pump, with_scratch};
+use super::direction::{Outcome, with_scratch};
+use super::pump::Pump;
 use crate::toxic::Stream;
 
 /// Serves `client` until either side, a toxic or the API ends it.
