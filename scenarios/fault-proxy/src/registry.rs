@@ -98,7 +98,7 @@ impl Registry {
     /// [`ApiError::ProxyNotFound`].
     pub(crate) async fn delete(&mut self, name: &str) -> Result<(), ApiError> {
         let mut proxy = self.proxies.remove(name).ok_or(ApiError::ProxyNotFound)?;
-        proxy.stop().await;
+        drop(proxy.stop().await);
         Ok(())
     }
 
@@ -118,7 +118,7 @@ impl Registry {
 
     pub(crate) async fn stop_all(&mut self) {
         for proxy in self.proxies.values_mut() {
-            proxy.stop().await;
+            drop(proxy.stop().await);
         }
     }
 

@@ -76,11 +76,9 @@ impl Proxy {
         Ok(())
     }
 
-    /// Closes every connection and the listener.
-    pub(crate) async fn stop(&mut self) {
-        if let Some(running) = self.running.take() {
-            drop(running.stop().await);
-        }
+    /// Closes every connection. What is returned listens until it is dropped.
+    pub(crate) async fn stop(&mut self) -> Option<TcpListener> {
+        self.running.take()?.stop().await
     }
 
     fn run(&mut self, listener: TcpListener) {
@@ -114,7 +112,7 @@ impl Proxy {
         let has_moved = self.listen.resolved.as_ref().ok() != Some(&address);
         let is_changed = has_moved || upstream != self.upstream;
         if !is_enabled {
-            self.stop().await;
+            drop(self.stop().await);
             if has_moved {
                 self.listen = listen;
             }
@@ -124,24 +122,17 @@ impl Proxy {
         if self.running.is_some() && !is_changed {
             return Ok(false);
         }
-        let listener = if has_moved || self.running.is_none() {
-            let has_port = |resolved: &std::net::SocketAddr| resolved.port() == address.port();
-            if self.listen.resolved.as_ref().is_ok_and(has_port) {
-                self.stop().await;
-            }
-            let listener = bind(address).await?;
-            self.stop().await;
-            listener
-        } else {
-            let running = self.running.take();
-            let kept = match running {
-                Some(running) => running.stop().await,
-                None => None,
-            };
-            match kept {
+        let old = self.listen.resolved.as_ref();
+        let listener = if old.is_ok_and(|old| old.port() == address.port()) {
+            // The listener stays, or gives up its port to the new one.
+            match self.stop().await.filter(|_| !has_moved) {
                 Some(listener) => listener,
                 None => bind(address).await?,
             }
+        } else {
+            let listener = bind(address).await?;
+            drop(self.stop().await);
+            listener
         };
         self.upstream = upstream;
         self.run(listener);
@@ -245,13 +236,15 @@ impl Proxy {
         }
     }
 
-    /// Before a blackhole goes: those who connected during it are caught, also
-    /// if they were not accepted yet.
+    /// Before a toxic goes that acts at once: it also acts on those who
+    /// connected while it stood and were not accepted yet.
     async fn settle(&self) {
         let chain = self.connections.chain();
-        let mut toxics = chain.iter();
+        let acts_at_once = |toxic: &Arc<Toxic>| {
+            matches!(toxic.attributes, Attributes::Blackhole | Attributes::Reset)
+        };
         if let Some(running) = &self.running
-            && toxics.any(|toxic| toxic.attributes == Attributes::Blackhole)
+            && chain.iter().any(acts_at_once)
         {
             running.settle().await;
         }

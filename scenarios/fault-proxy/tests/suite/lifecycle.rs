@@ -65,6 +65,11 @@ async fn a_proxy_that_cannot_move_stays_where_it_is() {
     let body = format!(r#"{{"listen":"localhost:{}"}}"#, listen.port());
     rig.ok("PATCH", "/proxies/p", &body).await;
     round_trip(&mut stream, b"the same address is no move").await;
+    // Another address on the same port: the old listener is in the way.
+    let body = format!(r#"{{"listen":"0.0.0.0:{}"}}"#, listen.port());
+    rig.ok("PATCH", "/proxies/p", &body).await;
+    assert!(read_to_end(&mut stream).await.0.is_empty());
+    connect(listen).await;
     rig.ok("PATCH", "/proxies/p", r#"{"listen":"127.0.0.1:0"}"#)
         .await;
     assert!(is_refused(listen).await);
