@@ -2,7 +2,18 @@
 //!
 //! Nothing here reads a clock, a socket or a database: a verdict is a pure
 //! function of a [`Record`], so that it can be made again from `record.json`.
+//!
+//! - [`record`]: what a run is, on disk.
+//! - [`measure`]: what one fault did to one arm, in numbers.
 
+pub mod measure;
 pub mod record;
 
 pub use record::Record;
+
+#[cfg(test)]
+extern crate self as reports;
+
+#[cfg(test)]
+#[path = "../tests/synthetic/mod.rs"]
+mod synthetic;

@@ -1,0 +1,86 @@
+//! Records that were made up, for tests and for the example page.
+
+use reports::record::{Attempts, Fault, Injection, Ledger, Operations, Outcome, Settings};
+
+pub(crate) const RATE_PER_S: u32 = 400;
+
+/// The times of an injection, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) steady: u64,
+    pub(crate) injected: u64,
+    pub(crate) cleared: u64,
+    pub(crate) ready: u64,
+    pub(crate) ended: u64,
+}
+
+/// Half a second to warm up, 2 s of steady state, a fault of 3 s, 5 s after it.
+pub(crate) const TIMES: Times = Times {
+    steady: 500,
+    injected: 2_500,
+    cleared: 5_500,
+    ready: 5_500,
+    ended: 10_500,
+};
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        size: "quick".to_owned(),
+        rate_per_s: RATE_PER_S,
+        deadline_us: 250_000,
+        max_in_flight: 256,
+        write_share: 0.2,
+        horizon_us: 3_000_000,
+        patience_us: 5_000_000,
+    }
+}
+
+/// An injection whose operations are answered as `answer` says of each, given
+/// its scheduled time in microseconds. Every fifth operation is a write.
+pub(crate) fn injection(
+    fault: Fault,
+    arm: &str,
+    times: Times,
+    mut answer: impl FnMut(u64) -> (Outcome, u64),
+) -> Injection {
+    let mut operations = Operations::default();
+    let mut ledger = Ledger::default();
+    for i in 0..(times.ended * u64::from(RATE_PER_S)).div_ceil(1_000) {
+        let (outcome, latency_us) = answer(i * 1_000_000 / u64::from(RATE_PER_S));
+        let write = i % 5 == 0;
+        operations.kinds.push(if write { 'w' } else { 'r' });
+        operations.outcomes.push(outcome.letter());
+        operations.latencies_us.push(latency_us);
+        if write && outcome == Outcome::Ok {
+            ledger.sent += 1;
+            ledger.acked += 1;
+            ledger.committed += 1;
+        }
+        if write && outcome == Outcome::Unknown {
+            ledger.sent += 1;
+            ledger.unknown += 1;
+        }
+    }
+    let sent = operations
+        .outcomes
+        .chars()
+        .filter(|c| *c != 'r' && *c != 'n');
+    Injection {
+        planned: 0,
+        fault,
+        arm: arm.to_owned(),
+        started_us: 0,
+        steady_us: times.steady * 1_000,
+        injected_us: times.injected * 1_000,
+        cleared_us: times.cleared * 1_000,
+        ready_us: times.ready * 1_000,
+        ended_us: times.ended * 1_000,
+        attempts: Attempts {
+            statements: sent.count() as u64,
+            connects: 20,
+        },
+        operations,
+        breaker: Vec::new(),
+        ledger: Some(ledger),
+    }
+}
