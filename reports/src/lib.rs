@@ -5,9 +5,11 @@
 //!
 //! - [`record`]: what a run is, on disk.
 //! - [`measure`]: what one fault did to one arm, in numbers.
+//! - [`stats`]: intervals from a handful of injections.
 
 pub mod measure;
 pub mod record;
+pub mod stats;
 
 pub use record::Record;
 

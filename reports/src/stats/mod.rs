@@ -1,0 +1,25 @@
+//! Intervals from a handful of injections.
+//!
+//! Recovery times are few, skewed and sometimes only bounded from below, so no
+//! normal distribution is assumed anywhere: quantiles get exact intervals from
+//! order statistics ([`quantile`]), means get a bootstrap ([`bootstrap`]) that
+//! is widened for small samples ([`student`]).
+//!
+//! Invariants: all of it is deterministic (the bootstrap has its seed as an
+//! argument); what the data cannot bound is `None`, never a made-up number.
+
+pub mod bootstrap;
+pub mod quantile;
+
+mod binomial;
+mod student;
+
+/// Where a parameter lies, at the stated confidence. A side that the data do
+/// not bound is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Interval {
+    /// Lower bound.
+    pub low: Option<f64>,
+    /// Upper bound.
+    pub high: Option<f64>,
+}
