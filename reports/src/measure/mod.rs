@@ -1,7 +1,7 @@
 //! What one fault did to one arm, in numbers: the only place where the
 //! measures are defined.
 //!
-//! All of it is a pure function of the settings and one [`Injection`], so that
+//! All of it is a pure function of the settings and one injection, so that
 //! the runner can ask it while the load still runs (`recovered`, `steady`)
 //! and a report can ask it again years later, and both get the same answer.
 //!

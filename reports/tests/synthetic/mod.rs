@@ -84,3 +84,11 @@ pub(crate) fn injection(
         ledger: Some(ledger),
     }
 }
+
+mod run;
+
+#[expect(
+    unused_imports,
+    reason = "the example and the unit tests use different parts"
+)]
+pub(crate) use run::{arms, interrupted_after, record};

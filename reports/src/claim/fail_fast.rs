@@ -1,0 +1,44 @@
+//! `fail-fast`: once the breaker is open, a caller is answered at once instead
+//! of waiting for a deadline.
+//!
+//! Of each injection the p99 latency of its rejected operations enters; an
+//! injection in which nothing was rejected says nothing about how long that
+//! takes. Latency runs from the scheduled arrival, so a caller that was kept
+//! waiting before it was rejected counts in full.
+
+use crate::stats::quantile::{self, Observation, TWO_SIDED};
+
+use super::{
+    ARM_BARE, Claim,
+    experiment::{Subject, injections},
+    recovery::enter,
+};
+
+/// A tenth of a typical deadline, and far above what refusing costs: an answer
+/// at this speed cannot pile up callers.
+const BAND_S: f64 = 0.010;
+
+/// `None` for an arm without a breaker.
+pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Option<Claim> {
+    let opens = subject.of_arm(arm).any(|(i, _)| !i.breaker.is_empty());
+    if arm == ARM_BARE && !opens {
+        return None;
+    }
+    let says = "rejected operations answer within 10 ms (p99 of an injection, median of all)";
+    let mut claim = Claim::new("fail-fast", arm, says.to_owned(), "seawall", "s");
+    claim.band_high = Some(BAND_S);
+    let p99s: Vec<Observation> = subject
+        .of_arm(arm)
+        .filter_map(|(_, measured)| measured.rejected_p99_us)
+        .map(|p99_us| Observation::Exact(p99_us as f64 / 1e6))
+        .collect();
+    claim.observe(quantile::median(&p99s));
+    enter(&mut claim, &p99s, 0.5, TWO_SIDED);
+    let silent = subject.of_arm(arm).count() - p99s.len();
+    if let Some(reason) = claim.reason.as_mut()
+        && silent > 0
+    {
+        *reason = format!("nothing was rejected in {}; {reason}", injections(silent));
+    }
+    Some(claim)
+}

@@ -1,0 +1,25 @@
+//! What is claimed of an arm, and whether a record bears it out.
+//!
+//! A claim is an interval (its band) that a measured quantity shall lie in. It
+//! holds when the whole confidence interval of the quantity lies inside the
+//! band, is refuted when the whole of it lies outside, and is inconclusive
+//! otherwise. One file a claim; [`failure_sim`] lists those of that experiment.
+//!
+//! Invariants: missing data never hold; the same record gives the same claims,
+//! bit for bit; an inconclusive claim says why, and what would settle it.
+
+mod availability;
+mod band;
+mod experiment;
+mod fail_fast;
+mod no_loss;
+mod recovery;
+
+pub use availability::AVAILABILITY_MARGIN;
+pub(crate) use band::micro;
+pub use band::{Claim, Decision};
+pub use experiment::{ARM_BARE, ARM_GUIDE, ARM_SEAWALL, Subject, failure_sim};
+pub use no_loss::NO_LOSS;
+
+#[cfg(test)]
+mod tests;
