@@ -1,18 +1,22 @@
 //! What a run recorded, measured, judged and drawn.
 //!
+//! Nothing here reads a clock, a socket or a database: a verdict is a pure
 //! function of a [`Record`], so that it can be made again from `record.json`.
 //!
 //! - [`record`]: what a run is, on disk.
 //! - [`measure`]: what one fault did to one arm, in numbers.
 //! - [`stats`]: intervals from a handful of injections.
 //! - [`claim`]: what is claimed, and whether a record bears it out.
+//! - [`verdict`]: `verdict.json`, and the exit code.
 
 pub mod claim;
 pub mod measure;
 pub mod record;
 pub mod stats;
+pub mod verdict;
 
 pub use record::Record;
+pub use verdict::{Verdict, judge};
 
 #[cfg(test)]
 extern crate self as reports;
