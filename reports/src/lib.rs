@@ -8,10 +8,12 @@
 //! - [`stats`]: intervals from a handful of injections.
 //! - [`claim`]: what is claimed, and whether a record bears it out.
 //! - [`verdict`]: `verdict.json`, and the exit code.
+//! - [`render`]: the verdict for people, build servers and browsers.
 
 pub mod claim;
 pub mod measure;
 pub mod record;
+pub mod render;
 pub mod stats;
 pub mod verdict;
 

@@ -15,6 +15,7 @@ pub(crate) struct Times {
 }
 
 /// Half a second to warm up, 2 s of steady state, a fault of 3 s, 5 s after it.
+#[cfg(test)]
 pub(crate) const TIMES: Times = Times {
     steady: 500,
     injected: 2_500,
@@ -87,8 +88,6 @@ pub(crate) fn injection(
 
 mod run;
 
-#[expect(
-    unused_imports,
-    reason = "the example and the unit tests use different parts"
-)]
-pub(crate) use run::{arms, interrupted_after, record};
+#[cfg(test)]
+pub(crate) use run::interrupted_after;
+pub(crate) use run::record;

@@ -57,13 +57,14 @@ pub(crate) fn record(seed: u64, rounds: usize, arms: &[&str]) -> Record {
 }
 
 /// The same run, stopped by the user after some of its injections.
+#[cfg(test)]
 pub(crate) fn interrupted_after(injections: usize, mut record: Record) -> Record {
     record.injections.truncate(injections);
     record.ended = Ended::Interrupted;
     record
 }
 
-pub(crate) fn arms(names: &[&str]) -> Vec<Arm> {
+fn arms(names: &[&str]) -> Vec<Arm> {
     names
         .iter()
         .map(|name| Arm {
@@ -136,7 +137,8 @@ fn one(rng: &mut Rng, plan: &Planned, arm: &str) -> Injection {
 }
 
 fn whole(value: f64) -> u64 {
-    u64::try_from(std::time::Duration::from_secs_f64(value.max(0.0) / 1e6).as_micros()).unwrap()
+    let micros = std::time::Duration::from_secs_f64(value.max(0.0) / 1e6).as_micros();
+    u64::try_from(micros).unwrap_or(u64::MAX)
 }
 
 fn course(rng: &mut Rng, fault: Fault, arm: &str, fault_us: Range<u64>) -> Course {

@@ -1,0 +1,56 @@
+//! How numbers are written for people: three digits at most, and the unit.
+
+/// Seconds, to the 10 ms that a measured time is fine to: `0.21 s`, `12.3 s`.
+pub(super) fn seconds(value: f64) -> String {
+    if value == 0.0 {
+        "0 s".to_owned()
+    } else if value < 0.01 {
+        format!("{:.1} ms", value * 1e3)
+    } else if value < 10.0 {
+        format!("{value:.2} s")
+    } else {
+        format!("{value:.1} s")
+    }
+}
+
+/// A ratio 0..=1 in percent: `97.3 %`. All but exactly one stays below 100.
+pub(super) fn percent(ratio: f64) -> String {
+    let tenths = (ratio * 1000.0).floor();
+    if ratio >= 1.0 {
+        "100 %".to_owned()
+    } else {
+        format!("{:.1} %", tenths / 10.0)
+    }
+}
+
+/// A latency, for an axis: `10 µs`, `1 ms`, `10 s`.
+pub(super) fn decade_us(us: f64) -> String {
+    if us < 999.0 {
+        format!("{us:.0} µs")
+    } else if us < 999e3 {
+        format!("{:.0} ms", us / 1e3)
+    } else {
+        format!("{:.0} s", us / 1e6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_people_write_them() {
+        assert_eq!(
+            [0.0, 0.0008, 0.21, 9.876, 12.34].map(seconds),
+            ["0 s", "0.8 ms", "0.21 s", "9.88 s", "12.3 s"]
+        );
+        assert_eq!(
+            [0.0, 0.5, 0.9999, 1.0].map(percent),
+            ["0.0 %", "50.0 %", "99.9 %", "100 %"]
+        );
+        assert_eq!(
+            [10.0, 1e3, 1e5, 1e6].map(decade_us),
+            ["10 µs", "1 ms", "100 ms", "1 s"]
+        );
+    }
+}

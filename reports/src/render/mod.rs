@@ -1,0 +1,12 @@
+//! The same verdict for different readers: a terminal, a page, a build server,
+//! and pictures of what happened.
+//!
+//! Invariants: a renderer computes nothing that is not in the verdict or in
+//! [`measure`](crate::measure::measure); the same record gives the same bytes; a
+//! record that was cut short renders as far as it got.
+
+mod figures;
+mod finding;
+mod plots;
+
+pub use plots::{Plot, PlotError, plots};

@@ -1,0 +1,186 @@
+//! What is to be painted: a list of shapes, in pixels from the upper left.
+//!
+//! There are no lines: all of ours are upright or level, and a thin rectangle
+//! has the same pixels in every renderer.
+
+use plotters::style::RGBAColor;
+
+use super::paint::text_width;
+
+/// A picture, laid out.
+pub(super) struct Picture {
+    pub(super) width: f64,
+    pub(super) height: f64,
+    pub(super) shapes: Vec<Shape>,
+}
+
+pub(super) enum Shape {
+    Rect {
+        area: Area,
+        color: RGBAColor,
+    },
+    Polygon {
+        points: Vec<(f64, f64)>,
+        color: RGBAColor,
+    },
+    Text(Text),
+}
+
+/// A rectangle: left and top belong to it, right and bottom do not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Area {
+    pub(super) left: f64,
+    pub(super) top: f64,
+    pub(super) right: f64,
+    pub(super) bottom: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Align {
+    Left,
+    Center,
+    Right,
+}
+
+/// A line of text. `y` is the middle of its capital letters.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    pub(super) text: String,
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) style: TextStyle,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TextStyle {
+    /// Pixels of one em.
+    pub(super) size: f64,
+    pub(super) bold: bool,
+    pub(super) color: RGBAColor,
+    pub(super) align: Align,
+}
+
+impl TextStyle {
+    pub(super) fn new(size: f64, color: RGBAColor) -> Self {
+        Self {
+            size,
+            bold: false,
+            color,
+            align: Align::Left,
+        }
+    }
+
+    pub(super) fn bold(self) -> Self {
+        Self { bold: true, ..self }
+    }
+
+    pub(super) fn align(self, align: Align) -> Self {
+        Self { align, ..self }
+    }
+
+    pub(super) fn width(self, text: &str) -> f64 {
+        text_width(text, self.size, self.bold)
+    }
+}
+
+impl Picture {
+    pub(super) fn new(width: f64) -> Self {
+        Self {
+            width,
+            height: 0.0,
+            shapes: Vec::new(),
+        }
+    }
+
+    /// Nothing, if the area is empty.
+    pub(super) fn rect(&mut self, area: Area, color: RGBAColor) {
+        if area.right > area.left && area.bottom > area.top {
+            self.shapes.push(Shape::Rect { area, color });
+        }
+    }
+
+    pub(super) fn polygon(&mut self, points: Vec<(f64, f64)>, color: RGBAColor) {
+        self.shapes.push(Shape::Polygon { points, color });
+    }
+
+    pub(super) fn text(&mut self, text: impl Into<String>, x: f64, y: f64, style: TextStyle) {
+        self.shapes.push(Shape::Text(Text {
+            text: text.into(),
+            x,
+            y,
+            style,
+        }));
+    }
+
+    /// A level line of one pixel.
+    pub(super) fn level(&mut self, y: f64, from: f64, to: f64, color: RGBAColor) {
+        let area = Area {
+            left: from,
+            top: y,
+            right: to,
+            bottom: y + 1.0,
+        };
+        self.rect(area, color);
+    }
+
+    /// An upright line of some width.
+    pub(super) fn upright(&mut self, x: f64, from: f64, to: f64, width: f64, color: RGBAColor) {
+        let area = Area {
+            left: x,
+            top: from,
+            right: x + width,
+            bottom: to,
+        };
+        self.rect(area, color);
+    }
+
+    /// A level line of dashes.
+    pub(super) fn dashes(&mut self, y: f64, from: f64, to: f64, color: RGBAColor) {
+        let mut x = from;
+        while x < to {
+            self.level(y, x, (x + 6.0).min(to), color);
+            x += 10.0;
+        }
+    }
+
+    /// An upright line of dashes.
+    pub(super) fn upright_dashes(&mut self, x: f64, from: f64, to: f64, color: RGBAColor) {
+        let mut y = from;
+        while y < to {
+            self.upright(x, y, (y + 5.0).min(to), 1.0, color);
+            y += 8.0;
+        }
+    }
+
+    /// Text in lines of a greatest width. Returns the y below the last line.
+    pub(super) fn paragraph(
+        &mut self,
+        text: &str,
+        x: f64,
+        y: f64,
+        width: f64,
+        style: TextStyle,
+    ) -> f64 {
+        let pitch = (style.size * 1.4).round();
+        let mut y = y;
+        for line in wrapped(text, width, style) {
+            self.text(line, x, y, style);
+            y += pitch;
+        }
+        y
+    }
+}
+
+fn wrapped(text: &str, width: f64, style: TextStyle) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if style.width(&format!("{line} {word}")) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

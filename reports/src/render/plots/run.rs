@@ -1,0 +1,115 @@
+//! All pictures of a run.
+
+use std::path::Path;
+
+use crate::{
+    measure::{Measured, measure},
+    record::{Fault, Injection, Record},
+};
+
+use super::{
+    super::finding::{self, leading},
+    fault::{self, Shown},
+    paint::{self, PlotError},
+    picture::Picture,
+    recovery,
+};
+
+/// A picture of a run.
+pub struct Plot {
+    /// Its file name, without extension: a fault's name, or `recovery`.
+    pub name: String,
+    /// What is to be seen, for who cannot see it.
+    pub title: String,
+    pub(super) picture: Picture,
+}
+
+impl Plot {
+    /// The picture as an SVG document of its own.
+    ///
+    /// # Errors
+    /// If plotters cannot draw it.
+    pub fn svg(&self) -> Result<String, PlotError> {
+        paint::svg(&self.picture, &self.name)
+    }
+
+    /// Writes the picture as a PNG file.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn png(&self, path: &Path) -> Result<(), PlotError> {
+        paint::png(&self.picture, path)
+    }
+}
+
+/// The pictures of a run: the summary first, then one for each kind of fault
+/// that was carried out. Of several faults of a kind, the one is shown after
+/// which our arm took longest.
+#[must_use]
+pub fn plots(record: &Record) -> Vec<Plot> {
+    let measured: Vec<Measured> = record
+        .injections
+        .iter()
+        .map(|injection| measure(&record.settings, injection))
+        .collect();
+    let all: Vec<(&Injection, &Measured)> = record.injections.iter().zip(&measured).collect();
+    let summary = recovery::picture(record, &all);
+    let faults = Fault::ALL.into_iter().filter_map(|fault| {
+        let planned = slowest(record, fault, &all)?;
+        let times = record
+            .injections
+            .iter()
+            .filter(|i| i.fault == fault)
+            .map(|i| i.planned)
+            .collect::<std::collections::BTreeSet<_>>()
+            .len();
+        let which = if times > 1 {
+            format!(" (the slowest recovery of {times} such faults)")
+        } else {
+            String::new()
+        };
+        let shown: Vec<Shown<'_>> = record
+            .arms
+            .iter()
+            .filter_map(|arm| {
+                let (injection, measured) = all
+                    .iter()
+                    .find(|(i, _)| i.planned == planned && i.arm == arm.name)?;
+                Some(Shown {
+                    arm,
+                    injection,
+                    measured,
+                })
+            })
+            .collect();
+        let arms: Vec<(&str, &Measured)> = shown
+            .iter()
+            .map(|s| (s.arm.name.as_str(), s.measured))
+            .collect();
+        Some(Plot {
+            name: fault.name().to_owned(),
+            title: finding::of_fault(fault, &arms),
+            picture: fault::picture(record, fault, &shown, &which),
+        })
+    });
+    summary.into_iter().chain(faults).collect()
+}
+
+/// The planned fault of a kind after which the leading arm took longest.
+fn slowest(record: &Record, fault: Fault, all: &[(&Injection, &Measured)]) -> Option<usize> {
+    let arms: Vec<(&str, ())> = record
+        .arms
+        .iter()
+        .map(|arm| arm.name.as_str())
+        .filter(|name| all.iter().any(|(i, _)| i.fault == fault && i.arm == *name))
+        .map(|name| (name, ()))
+        .collect();
+    let (ours, ()) = arms[leading(&arms)?];
+    all.iter()
+        .filter(|(i, _)| i.fault == fault && i.arm == ours)
+        .max_by_key(|(i, m)| {
+            let recovery = m.recovery.map(|r| (r.censored, r.after_us));
+            (recovery, std::cmp::Reverse(i.planned))
+        })
+        .map(|(i, _)| i.planned)
+}

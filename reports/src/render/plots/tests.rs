@@ -1,0 +1,156 @@
+use super::{
+    picture::{Align, Picture, Shape, Text},
+    run::Plot,
+    *,
+};
+use crate::{
+    record::{Fault, Record},
+    synthetic,
+};
+
+fn texts(picture: &Picture) -> Vec<&Text> {
+    picture
+        .shapes
+        .iter()
+        .filter_map(|shape| match shape {
+            Shape::Text(text) => Some(text),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Left and right end of a text.
+fn span(text: &Text) -> (f64, f64) {
+    let width = text.style.width(&text.text);
+    let left = match text.style.align {
+        Align::Left => text.x,
+        Align::Center => text.x - width / 2.0,
+        Align::Right => text.x - width,
+    };
+    (left, left + width)
+}
+
+/// No text leaves the picture, and no two cover each other.
+fn is_legible(plot: &Plot) {
+    let texts = texts(&plot.picture);
+    let place = |text: &Text| {
+        let (left, right) = span(text);
+        let half = text.style.size / 2.0;
+        (left, right, text.y - half, text.y + half)
+    };
+    for (n, text) in texts.iter().enumerate() {
+        let (left, right, top, bottom) = place(text);
+        assert!(
+            left >= 4.0 && right <= plot.picture.width - 4.0,
+            "{}: {:?} is clipped: {left}..{right}",
+            plot.name,
+            text.text
+        );
+        assert!(top >= 0.0 && bottom <= plot.picture.height);
+        for other in &texts[n + 1..] {
+            let (l, r, t, b) = place(other);
+            assert!(
+                right <= l || r <= left || bottom <= t || b <= top,
+                "{}: {:?} covers {:?}",
+                plot.name,
+                text.text,
+                other.text
+            );
+        }
+    }
+}
+
+#[test]
+fn labels_are_neither_clipped_nor_covered() {
+    for arms in [
+        &["bare", "seawall"][..],
+        &["bare", "guide", "seawall"],
+        &["seawall"],
+        &["guide"],
+    ] {
+        for seed in 0..12 {
+            let record = synthetic::record(seed, 1, arms);
+            let plots = plots(&record);
+            assert_eq!(plots.len(), 1 + Fault::ALL.len());
+            plots.iter().for_each(is_legible);
+        }
+    }
+    let several = synthetic::record(7, 4, &["bare", "guide", "seawall"]);
+    plots(&several).iter().for_each(is_legible);
+}
+
+#[test]
+fn a_run_that_was_cut_short_is_drawn_as_far_as_it_got() {
+    let record = synthetic::record(7, 1, &["bare", "seawall"]);
+    for n in [0, 1, 3] {
+        let part = synthetic::interrupted_after(n, record.clone());
+        let plots = plots(&part);
+        assert_eq!(plots.len(), if n == 0 { 0 } else { 1 + n.div_ceil(2) });
+        plots.iter().for_each(is_legible);
+    }
+    let mut in_the_fault = synthetic::interrupted_after(1, record);
+    let only = &mut in_the_fault.injections[0];
+    (only.cleared_us, only.ready_us) = (only.injected_us, only.injected_us);
+    only.ended_us = only.injected_us;
+    plots(&in_the_fault).iter().for_each(is_legible);
+    only_drawn(&in_the_fault);
+}
+
+fn only_drawn(record: &Record) {
+    for plot in plots(record) {
+        assert!(plot.svg().unwrap().ends_with("</svg>\n"));
+    }
+}
+
+#[test]
+fn every_outcome_that_occurred_is_in_the_picture_and_its_legend() {
+    let record = synthetic::record(7, 1, &["bare", "seawall"]);
+    let all = plots(&record);
+    let blackhole = all.iter().find(|plot| plot.name == "blackhole").unwrap();
+    let said: Vec<&str> = texts(&blackhole.picture)
+        .iter()
+        .map(|text| text.text.as_str())
+        .collect();
+    for class in [
+        class::Class::Ok,
+        class::Class::Rejected,
+        class::Class::Unknown,
+    ] {
+        assert!(said.contains(&class.name()), "{class:?}");
+        let drawn =
+            blackhole.picture.shapes.iter().filter(
+                |shape| matches!(shape, Shape::Rect { color, .. } if *color == class.color()),
+            );
+        assert!(drawn.count() > 1, "{class:?} is in the legend only");
+    }
+    assert!(!said.contains(&class::Class::Failed.name()));
+}
+
+#[test]
+fn of_several_faults_of_a_kind_the_slowest_is_shown() {
+    let record = synthetic::record(7, 3, &["bare", "seawall"]);
+    let verdict = crate::judge(&record);
+    let slowest = verdict
+        .injections
+        .iter()
+        .filter(|e| e.fault == Fault::Pause && e.arm == "seawall")
+        .filter_map(|e| e.recover_s)
+        .fold(0.0, f64::max);
+    let plots = plots(&record);
+    let pause = plots.iter().find(|plot| plot.name == "pause").unwrap();
+    assert!(
+        pause
+            .title
+            .contains(&format!("seawall serves again {slowest:.2} s")),
+        "{} is not {slowest}",
+        pause.title
+    );
+}
+
+#[test]
+fn a_picture_names_fonts_that_a_browser_may_have() {
+    let record = synthetic::record(7, 1, &["seawall"]);
+    let svg = plots(&record)[0].svg().unwrap();
+    assert!(svg.contains(r#"font-family="DejaVu Sans, Verdana, Arial, sans-serif""#));
+    assert!(!svg.contains("NaN") && !svg.contains("inf"));
+}
