@@ -29,7 +29,7 @@ pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Option<Claim> {
         return None;
     }
     let says = format!(
-        "availability under faults is at most {:.0} points below that of {ARM_BARE}",
+        "at most {:.0} points less available than {ARM_BARE}",
         AVAILABILITY_MARGIN * 100.0
     );
     let mut claim = Claim::new("availability", arm, says, "seawall", "ratio");
@@ -44,7 +44,7 @@ pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Option<Claim> {
         claim.reason = Some(if !subject.has_arm(ARM_BARE) {
             format!("the run had no arm {ARM_BARE} to compare with")
         } else if differences.len() < MIN_VALUES {
-            format!("{n} in both arms; {MIN_VALUES} is the fewest that can say it")
+            format!("{n} in both arms; {MIN_VALUES} are the fewest that can say it")
         } else {
             match bootstrap::runs_to_settle(&differences, interval, -AVAILABILITY_MARGIN) {
                 Some(runs) => format!(

@@ -65,7 +65,7 @@ fn gate(gating: bool, claim: Claim) -> Claim {
 }
 
 /// `1 injection`, `2 injections`.
-pub(super) fn injections(n: usize) -> String {
+pub(crate) fn injections(n: usize) -> String {
     if n == 1 {
         "1 injection".to_owned()
     } else {

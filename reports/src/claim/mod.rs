@@ -8,6 +8,7 @@
 //! Invariants: missing data never hold; the same record gives the same claims,
 //! bit for bit; an inconclusive claim says why, and what would settle it.
 
+mod at_most;
 mod availability;
 mod band;
 mod experiment;
@@ -18,6 +19,7 @@ mod recovery;
 pub use availability::AVAILABILITY_MARGIN;
 pub(crate) use band::micro;
 pub use band::{Claim, Decision};
+pub(crate) use experiment::injections;
 pub use experiment::{ARM_BARE, ARM_GUIDE, ARM_SEAWALL, Subject, failure_sim};
 pub use no_loss::NO_LOSS;
 

@@ -15,7 +15,7 @@ use super::{
 pub const NO_LOSS: &str = "no-loss";
 
 pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Claim {
-    let says = "no acknowledged write is lost, none is applied twice, none appears unasked";
+    let says = "no write is lost, duplicated or made up";
     let mut claim = Claim::new(NO_LOSS, arm, says.to_owned(), "seawall", "writes");
     claim.band_high = Some(0.0);
     let ledgers: Vec<Option<Ledger>> = subject.of_arm(arm).map(|(i, _)| i.ledger).collect();
@@ -54,7 +54,7 @@ fn violations(ledger: &Ledger) -> u64 {
 /// Why ledgers without a violation do not show that there was none.
 fn doubt(ledgers: &[Option<Ledger>]) -> Option<String> {
     if ledgers.is_empty() {
-        return Some("0 injections; 1 is the fewest that can say it".to_owned());
+        return Some("no injection was carried out".to_owned());
     }
     let unchecked = ledgers.iter().filter(|l| l.is_none()).count();
     if unchecked > 0 {

@@ -114,7 +114,7 @@ fn recovery_holds_is_refuted_and_is_inconclusive() {
     assert!(few.is(Decision::Inconclusive));
     assert_eq!(
         few.reason.unwrap(),
-        "5 injections; 6 is the fewest that can say it, about 6 injections would settle it"
+        "6 injections are the fewest that can say it"
     );
     let none = judged(&small(&record, 0), "seawall", "recovery");
     assert!(none.is(Decision::Inconclusive));
@@ -169,7 +169,7 @@ fn the_95th_percentile_gates_from_59_injections_on() {
     assert!(few.is(Decision::Inconclusive));
     assert_eq!(
         few.reason.unwrap(),
-        "58 injections; 59 is the fewest that can say it"
+        "59 injections are the fewest that can say it"
     );
 }
 
@@ -193,7 +193,7 @@ fn fail_fast_holds_is_refuted_and_is_inconclusive() {
         one_silent
             .reason
             .unwrap()
-            .starts_with("nothing was rejected in 1 injection; 5 injections; 6 is the fewest")
+            .starts_with("nothing was rejected in 1 injection; 6 injections are the fewest")
     );
 }
 
@@ -272,7 +272,7 @@ fn availability_holds_is_refuted_and_is_inconclusive() {
     let few = judged(&small(&record, 11), "seawall", "availability");
     assert_eq!(
         few.reason.unwrap(),
-        "5 injections in both arms; 6 is the fewest that can say it"
+        "5 injections in both arms; 6 are the fewest that can say it"
     );
     let alone = synthetic::record(7, 1, &["seawall"]);
     assert_eq!(
