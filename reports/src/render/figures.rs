@@ -1,5 +1,7 @@
 //! How numbers are written for people: three digits at most, and the unit.
 
+use crate::claim::{Claim, injections};
+
 /// Seconds, to the 10 ms that a measured time is fine to: `0.21 s`, `12.3 s`.
 pub(super) fn seconds(value: f64) -> String {
     if value == 0.0 {
@@ -21,6 +23,51 @@ pub(super) fn percent(ratio: f64) -> String {
     } else {
         format!("{:.1} %", tenths / 10.0)
     }
+}
+
+/// A difference of two ratios in points: `+3.1 points`.
+fn points(difference: f64) -> String {
+    format!("{:+.1} points", difference * 100.0)
+}
+
+/// A number in a claim's unit.
+pub(super) fn in_unit(value: f64, unit: &str) -> String {
+    match unit {
+        "s" => seconds(value),
+        "ratio" => points(value),
+        unit => format!("{value} {unit}"),
+    }
+}
+
+/// What a claim's quantity was observed to be: `0.21 s`, `> 3.00 s`, `-`.
+pub(super) fn observed(claim: &Claim) -> String {
+    match (claim.observed, claim.at_least) {
+        (Some(value), _) => in_unit(value, &claim.unit),
+        (None, Some(bound)) => format!("> {}", in_unit(bound, &claim.unit)),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+/// A claim's interval: `[0.09 s, 0.47 s]`, `[-3.5, +34.8] points`. `None` where
+/// nothing is bounded, or it is no wider than what was observed.
+pub(super) fn interval(claim: &Claim) -> Option<String> {
+    let bound = |value: Option<f64>| match (value, claim.unit.as_str()) {
+        (None, _) => "unbounded".to_owned(),
+        (Some(value), "ratio") => format!("{:+.1}", value * 100.0),
+        (Some(value), unit) => in_unit(value, unit),
+    };
+    let unit = if claim.unit == "ratio" { " points" } else { "" };
+    let wide = claim.low != claim.high;
+    wide.then(|| format!("[{}, {}]{unit}", bound(claim.low), bound(claim.high)))
+}
+
+/// `6 injections, 2 censored`.
+pub(super) fn sample(claim: &Claim) -> String {
+    let censored = match claim.censored {
+        0 => String::new(),
+        n => format!(", {n} censored"),
+    };
+    format!("{}{censored}", injections(claim.n))
 }
 
 /// A latency, for an axis: `10 µs`, `1 ms`, `10 s`.
@@ -52,5 +99,7 @@ mod tests {
             [10.0, 1e3, 1e5, 1e6].map(decade_us),
             ["10 µs", "1 ms", "100 ms", "1 s"]
         );
+        assert_eq!(in_unit(-0.031, "ratio"), "-3.1 points");
+        assert_eq!(in_unit(2.0, "writes"), "2 writes");
     }
 }

@@ -7,6 +7,20 @@
 
 mod figures;
 mod finding;
+mod headline;
+mod html;
+mod junit;
+mod markdown;
+mod measures;
 mod plots;
+mod table;
+mod terminal;
 
+pub use html::{Figure, html};
+pub use junit::junit;
+pub use markdown::markdown;
 pub use plots::{Plot, PlotError, plots};
+pub use terminal::terminal;
+
+#[cfg(test)]
+mod tests;

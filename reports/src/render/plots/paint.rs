@@ -44,7 +44,8 @@ pub(super) fn svg(picture: &Picture, name: &str) -> Result<String, PlotError> {
             source,
         })?;
     }
-    Ok(text)
+    // All edges are level or upright; smoothed, they would leave seams.
+    Ok(text.replacen("<svg ", r#"<svg shape-rendering="crispEdges" "#, 1))
 }
 
 /// Writes the picture as a PNG file.

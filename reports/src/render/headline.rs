@@ -1,0 +1,111 @@
+//! The verdict in one sentence.
+
+use crate::{
+    claim::{Claim, Decision},
+    record::{Ended, Record},
+    verdict::{Verdict, exit},
+};
+
+/// What the run came to, and in one word how well.
+pub(super) struct Headline {
+    pub(super) mood: Decision,
+    pub(super) sentence: String,
+}
+
+pub(super) fn headline(record: &Record, verdict: &Verdict) -> Headline {
+    let done = format!(
+        "{} of {} injections were carried out",
+        record.injections.len(),
+        record.schedule.iter().map(|p| p.arms.len()).sum::<usize>()
+    );
+    let ended = match &record.ended {
+        Ended::Complete => None,
+        Ended::Interrupted => Some(format!("The run was interrupted: {done}")),
+        Ended::NoSteadyState { reason } => Some(format!(
+            "The load was not served well enough to inject a fault: {reason}; {done}"
+        )),
+        Ended::Failed { reason } => Some(format!("The run failed: {reason}; {done}")),
+    };
+    let gating: Vec<&Claim> = verdict.claims.iter().filter(|c| c.gating).collect();
+    let mut arms: Vec<&str> = gating.iter().map(|c| c.arm.as_str()).collect();
+    arms.dedup();
+    let of = |decision| gating.iter().filter(move |c| c.is(decision));
+    let list = |decision| {
+        of(decision)
+            .map(|c| format!("{} {}", c.arm, c.id))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let refuted = || {
+        format!(
+            "{} of {} claims refuted: {}",
+            of(Decision::Refuted).count(),
+            gating.len(),
+            list(Decision::Refuted)
+        )
+    };
+    let (mood, sentence) = match (ended, verdict.exit_code) {
+        (Some(ended), _) => (Decision::Inconclusive, ended),
+        (None, exit::HOLDS) => (
+            Decision::Holds,
+            format!(
+                "All {} claims about {} hold",
+                gating.len(),
+                arms.join(" and ")
+            ),
+        ),
+        (None, exit::DATA_LOST) => (
+            Decision::Refuted,
+            format!("Data were lost, duplicated or made up. {}", refuted()),
+        ),
+        (None, exit::REFUTED) => (Decision::Refuted, refuted()),
+        _ if gating.is_empty() => (
+            Decision::Inconclusive,
+            "Nothing was claimed of the arms of this run".to_owned(),
+        ),
+        _ => (
+            Decision::Inconclusive,
+            format!(
+                "{} of {} claims inconclusive: {}",
+                of(Decision::Inconclusive).count(),
+                gating.len(),
+                list(Decision::Inconclusive)
+            ),
+        ),
+    };
+    Headline { mood, sentence }
+}
+
+/// The command that does the same run again.
+pub(super) fn again(record: &Record) -> String {
+    let size = match record.settings.size.as_str() {
+        "default" => String::new(),
+        size => format!(" --{size}"),
+    };
+    let url = if record.environment.kind == "external" {
+        " --database-url URL"
+    } else {
+        ""
+    };
+    format!(
+        "cargo run -p scenarios -- {}{size} --seed {} --env {}{url}",
+        record.command, record.seed, record.environment.kind
+    )
+}
+
+/// `PostgreSQL 15.18 (local), proxy embedded, 2 CPUs, dev profile`.
+pub(super) fn environment(record: &Record) -> String {
+    let e = &record.environment;
+    format!(
+        "PostgreSQL {} ({}), proxy {}, {} CPUs, {} profile",
+        e.server_version, e.kind, e.proxy, e.cpus, e.profile
+    )
+}
+
+/// `failure-sim, quick, seed 7, 2026-01-02T03:04:05Z`.
+pub(super) fn run(record: &Record) -> String {
+    format!(
+        "{}, {}, seed {}, {}",
+        record.command, record.settings.size, record.seed, record.started_utc
+    )
+}

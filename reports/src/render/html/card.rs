@@ -1,0 +1,200 @@
+//! A claim as a card: the verdict, the sentence, and the interval drawn against
+//! the band that is claimed.
+
+use maud::{Markup, html};
+
+use crate::claim::{Claim, Decision};
+
+use super::super::figures::{interval, observed, sample};
+
+const WIDTH: f64 = 260.0;
+const LEFT: f64 = 24.0;
+const RIGHT: f64 = WIDTH - 24.0;
+/// What the label of a tick needs.
+const LABEL: f64 = 46.0;
+const AXIS: f64 = 34.0;
+
+pub(super) fn card(claim: &Claim) -> Markup {
+    html! {
+        article.card.(claim.verdict.name()) {
+            p.tags {
+                span.badge.(claim.verdict.name()) { (sign(claim.verdict)) " " (claim.verdict.name()) }
+                " " b { (claim.arm) } " " code { (claim.id) }
+                @if !claim.gating { span.muted { " does not gate" } }
+            }
+            h3 { (claim.says) }
+            (drawing(claim))
+            p.observed {
+                b { (observed(claim)) }
+                @if let Some(interval) = interval(claim) { " " (interval) }
+                span.muted { " " (sample(claim)) }
+            }
+            @if let Some(reason) = &claim.reason { p.reason { (reason) } }
+            p.muted.source {
+                @if claim.source == "guide" { "claimed by the migration guide" }
+                @else { "claimed by " (claim.source) }
+            }
+        }
+    }
+}
+
+/// Not by colour alone.
+pub(super) fn sign(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Holds => "✓",
+        Decision::Refuted => "✗",
+        Decision::Inconclusive => "?",
+    }
+}
+
+/// Nothing, for a claim that has no interval to be drawn.
+fn drawing(claim: &Claim) -> Markup {
+    let Some(axis) = Axis::new(claim) else {
+        return html! {};
+    };
+    let limit = claim.band_high.or(claim.band_low).unwrap_or(0.0);
+    let (from, to) = (
+        claim.band_low.map_or(LEFT, |low| axis.at(low)),
+        claim.band_high.map_or(RIGHT, |high| axis.at(high)),
+    );
+    let known = claim.low.is_some() || claim.high.is_some();
+    let low = claim.low.map_or(LEFT, |low| axis.at(low));
+    let high = claim.high.map_or(RIGHT, |high| axis.at(high));
+    let label_at = axis.at(limit);
+    let anchor = if label_at > WIDTH / 2.0 {
+        "end"
+    } else {
+        "start"
+    };
+    let side = if claim.band_high.is_some() {
+        "≤"
+    } else {
+        "≥"
+    };
+    let label = format!("claimed: {side} {}", self::limit(limit, &claim.unit));
+    let says = format!("interval of {}, claimed {side} {limit}", claim.id);
+    html! {
+        svg.interval viewBox=(format!("0 0 {WIDTH} 64")) role="img" aria-label=(says) {
+            rect.band x=(px(from)) y="22" width=(px(to - from)) height="24" {}
+            line.axis x1=(px(LEFT)) x2=(px(RIGHT)) y1="46" y2="46" {}
+            @for (labelled, tick) in axis.ticks() {
+                line.axis x1=(px(axis.at(tick))) x2=(px(axis.at(tick))) y1="46" y2="50" {}
+                @if labelled { text.tick x=(px(axis.at(tick))) y="61" text-anchor="middle" { (axis.label(tick)) } }
+            }
+            line.limit x1=(px(label_at)) x2=(px(label_at)) y1="18" y2="46" {}
+            text.label x=(px(label_at)) y="14" text-anchor=(anchor) { (label) }
+            @if known {
+                line.range x1=(px(low)) x2=(px(high)) y1=(AXIS) y2=(AXIS) {}
+                (end(low, claim.low.is_some(), -1.0))
+                (end(high, claim.high.is_some(), 1.0))
+            }
+            @if let Some(observed) = claim.observed {
+                circle.point cx=(px(axis.at(observed))) cy=(AXIS) r="5" {}
+            }
+        }
+    }
+}
+
+/// A stop where the interval ends, an arrow where it does not.
+fn end(x: f64, bounded: bool, direction: f64) -> Markup {
+    html! {
+        @if bounded {
+            line.range x1=(px(x)) x2=(px(x)) y1=(AXIS - 6.0) y2=(AXIS + 6.0) {}
+        } @else {
+            path.arrow d=(format!("M {} {} l {} -6 v 12 z", px(x + direction * 8.0), AXIS, px(direction * -10.0))) {}
+        }
+    }
+}
+
+/// What is claimed, as it was claimed: `30 s`, `10 ms`, `-5 points`.
+fn limit(value: f64, unit: &str) -> String {
+    match unit {
+        "s" if value < 1.0 => format!("{} ms", (value * 1e6).round() / 1e3),
+        "ratio" => format!("{} points", (value * 1e4).round() / 1e2),
+        unit => format!("{value} {unit}"),
+    }
+}
+
+fn px(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+/// Times are on a logarithmic axis: a claim of 30 s is often met by a tenth.
+enum Axis {
+    Log { from: f64, to: f64 },
+    Linear { from: f64, to: f64 },
+}
+
+impl Axis {
+    fn new(claim: &Claim) -> Option<Self> {
+        let values = [
+            claim.observed,
+            claim.at_least,
+            claim.low,
+            claim.high,
+            claim.band_low,
+            claim.band_high,
+        ];
+        let values = || values.into_iter().flatten();
+        match claim.unit.as_str() {
+            "s" => {
+                let least = values().filter(|v| *v > 0.0).fold(f64::MAX, f64::min);
+                let most = values().fold(1e-6, f64::max);
+                Some(Self::Log {
+                    from: least.max(1e-6).log10().floor(),
+                    to: (most * 1.5).log10().ceil(),
+                })
+            }
+            "ratio" => {
+                let most = values().map(f64::abs).fold(0.1, f64::max) * 1.2;
+                Some(Self::Linear {
+                    from: -most,
+                    to: most,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn at(&self, value: f64) -> f64 {
+        let part = match self {
+            Self::Log { from, to } => (value.max(1e-9).log10() - from) / (to - from),
+            Self::Linear { from, to } => (value - from) / (to - from),
+        };
+        LEFT + part.clamp(0.0, 1.0) * (RIGHT - LEFT)
+    }
+
+    /// Ticks, and whether there is room for a label.
+    fn ticks(&self) -> Vec<(bool, f64)> {
+        let all: Vec<f64> = match self {
+            Self::Log { from, to } => (0..20)
+                .map(|i| from + f64::from(i))
+                .take_while(|exponent| exponent <= to)
+                .map(|exponent| 10_f64.powf(exponent))
+                .collect(),
+            Self::Linear { from, to } => (-20..=20)
+                .map(|i| f64::from(i) * 0.1)
+                .filter(|tick| tick >= from && tick <= to)
+                .collect(),
+        };
+        let mut last = f64::MIN;
+        all.into_iter()
+            .map(|tick| {
+                let room = self.at(tick) - last >= LABEL;
+                if room {
+                    last = self.at(tick);
+                }
+                (room, tick)
+            })
+            .collect()
+    }
+
+    fn label(&self, tick: f64) -> String {
+        match self {
+            Self::Log { .. } if tick < 0.999e-3 => format!("{:.0} µs", tick * 1e6),
+            Self::Log { .. } if tick < 0.999 => format!("{:.0} ms", tick * 1e3),
+            Self::Log { .. } => format!("{tick:.0} s"),
+            Self::Linear { .. } => format!("{:+.0}", tick * 100.0),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! `report.html`: one file, nothing fetched, for who has never seen a run.
+//!
+//! The order is that of the questions a reader has: what came out, what was
+//! claimed, how fast which arm recovered, what happened under each fault, what
+//! the words mean, and how to do it again.
+
+mod card;
+mod page;
+
+pub use page::{Figure, html};

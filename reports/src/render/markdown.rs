@@ -1,0 +1,98 @@
+//! `report.md`: the verdict for a pull request or a ticket.
+
+use std::fmt::Write;
+
+use crate::{record::Record, verdict::Verdict};
+
+use super::{
+    figures::{interval, observed, sample},
+    headline::{again, environment, headline, run},
+    measures::MEASURES,
+    table::{COLUMNS, lines},
+};
+
+/// `plots` holds name and title of each picture; they stand beside the file, in
+/// `plots/`.
+#[must_use]
+pub fn markdown(record: &Record, verdict: &Verdict, plots: &[(&str, &str)]) -> String {
+    let mut out = String::new();
+    let headline = headline(record, verdict);
+    let _ = writeln!(out, "# {}\n", escape(&headline.sentence));
+    let _ = writeln!(
+        out,
+        "{}. {}.\n",
+        escape(&run(record)),
+        escape(&environment(record))
+    );
+    out.push_str("## Claims\n\n");
+    out.push_str("| verdict | arm | claim | observed | 95 % interval | from | note |\n");
+    out.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
+    for claim in &verdict.claims {
+        let gate = if claim.gating { "" } else { " (does not gate)" };
+        let _ = writeln!(
+            out,
+            "| **{}** | {} | {}{gate} | {} | {} | {} | {} |",
+            claim.verdict.name(),
+            escape(&claim.arm),
+            escape(&claim.says),
+            escape(&observed(claim)),
+            escape(&interval(claim).unwrap_or_default()),
+            sample(claim),
+            escape(claim.reason.as_deref().unwrap_or_default()),
+        );
+    }
+    faults(&mut out, verdict);
+    for (name, title) in plots {
+        let title = escape(title);
+        let _ = writeln!(out, "\n### {title}\n\n![{title}](plots/{name}.png)");
+    }
+    out.push_str("\n## How it was measured\n\n");
+    for measure in MEASURES {
+        let _ = writeln!(out, "- **{}**: {}", measure.name, measure.means);
+    }
+    out.push_str("\n## Again\n\n```\n");
+    let _ = writeln!(out, "{}\n```", again(record));
+    out
+}
+
+fn faults(out: &mut String, verdict: &Verdict) {
+    out.push_str("\n## Faults\n\n| fault | arm |");
+    for column in &COLUMNS {
+        let _ = write!(out, " {} |", column.name);
+    }
+    out.push_str("\n| --- | --- |");
+    out.push_str(&" ---: |".repeat(COLUMNS.len()));
+    out.push('\n');
+    for line in lines(verdict) {
+        let _ = write!(out, "| {} | {} |", line.fault, escape(&line.arm));
+        for cell in &line.cells {
+            let _ = write!(out, " {} |", escape(cell));
+        }
+        out.push('\n');
+    }
+    out.push_str("\n`>`: not back when the load ended, so longer than this.\n");
+    for skipped in &verdict.skipped {
+        let _ = writeln!(
+            out,
+            "\nSkipped: {}. {}",
+            skipped.fault,
+            escape(&skipped.reason)
+        );
+    }
+}
+
+/// Keeps a text within its cell, and as text.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => escaped.push(' '),
+            '|' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '#' | '\\' => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,72 @@
+//! What the words of a report mean, for a reader who has never seen one.
+
+/// A word, and what it means.
+pub(super) struct Measure {
+    pub(super) name: &'static str,
+    pub(super) means: &'static str,
+}
+
+/// The words, in the order of the table.
+pub(super) const MEASURES: [Measure; 11] = [
+    Measure {
+        name: "Load",
+        means: "Operations arrive evenly at a fixed rate, whether or not earlier ones were answered. \
+                Latency runs from the scheduled arrival, so a stall counts in full for everyone who \
+                arrived during it. What could not be sent counts as failed.",
+    },
+    Measure {
+        name: "Fault",
+        means: "A direct probe, outside the engine, says when a fault took effect and when it was \
+                gone; the clock starts at what the probe saw, not when the fault was ordered.",
+    },
+    Measure {
+        name: "Goodput",
+        means: "Operations answered without error within the deadline, in windows of 250 ms by \
+                scheduled arrival. The level before the fault is the median of its windows.",
+    },
+    Measure {
+        name: "Detect",
+        means: "From when the fault took effect until the circuit breaker opened.",
+    },
+    Measure {
+        name: "Fail-fast",
+        means: "From when the fault took effect until the first of eight windows in a row in which \
+                99 of 100 failing operations were answered within 10 ms. Empty if that was not \
+                reached while the fault lasted.",
+    },
+    Measure {
+        name: "Recover",
+        means: "From when the fault was gone until the first of eight windows in a row with at least \
+                95 % of the goodput before, a p99 latency of at most 1.5 times that before (or 10 ms, \
+                if that is more), and at most 0.1 points more errors. What did not recover while it \
+                was watched is kept, as longer than that. Client is the same, counted from when the \
+                server took sessions again: only after a crash is that later.",
+    },
+    Measure {
+        name: "Outage-equivalent",
+        means: "The share of goodput that was missing, summed over time from the fault to the horizon \
+                after it: three seconds at half the goodput are 1.5 s. It needs no threshold.",
+    },
+    Measure {
+        name: "Available",
+        means: "Operations answered well and in time, of all scheduled, over the same time.",
+    },
+    Measure {
+        name: "Attempts",
+        means: "Statements handed to a connection and connections tried, per operation that the \
+                client was given. Above one, a client adds load to a server in trouble.",
+    },
+    Measure {
+        name: "Lost, duplicate, unknown",
+        means: "After each fault the writes are compared with the table, over a fresh connection. \
+                Lost: acknowledged, and not there. Duplicate: there more than once. Unknown: sent and \
+                never answered; these may be there or not.",
+    },
+    Measure {
+        name: "Verdict",
+        means: "A claim holds if the whole 95 % interval lies inside what it claims, is refuted if \
+                the whole interval lies outside, and is inconclusive otherwise. The median's interval \
+                is exact, from order statistics; that of the mean difference in availability is a \
+                bootstrap over faults. Missing data never hold.",
+    },
+];

@@ -1,0 +1,180 @@
+//! The summary on a terminal: about a hundred columns of ASCII, so that it
+//! survives any log.
+
+use std::{fmt::Write, path::Path};
+
+use crate::{
+    claim::{Claim, Decision},
+    record::Record,
+    verdict::Verdict,
+};
+
+use super::{
+    figures::{interval, observed},
+    headline::{again, environment, headline, run},
+    table::{COLUMNS, lines},
+};
+
+/// Claims first, then what each fault did. `dir` is where the report is;
+/// `color` asks for ANSI colours.
+#[must_use]
+pub fn terminal(record: &Record, verdict: &Verdict, dir: &Path, color: bool) -> String {
+    let ink = Ink { color };
+    let mut out = String::new();
+    claims(&mut out, verdict, ink);
+    faults(&mut out, verdict, ink);
+    for skipped in &verdict.skipped {
+        line(
+            &mut out,
+            &format!("skipped  {}: {}", skipped.fault, skipped.reason),
+        );
+    }
+    let headline = headline(record, verdict);
+    line(&mut out, "");
+    line(
+        &mut out,
+        &format!(
+            "verdict  {}",
+            ink.decision(headline.mood, &headline.sentence)
+        ),
+    );
+    line(&mut out, &format!("run      {}", run(record)));
+    line(&mut out, &format!("on       {}", environment(record)));
+    let report = dir.join("report.html");
+    line(&mut out, &format!("report   {}", report.display()));
+    line(&mut out, &format!("again    {}", again(record)));
+    out
+}
+
+fn claims(out: &mut String, verdict: &Verdict, ink: Ink) {
+    line(out, &ink.bold("CLAIMS"));
+    for of_arm in verdict.claims.chunk_by(|a, b| a.arm == b.arm) {
+        let gates = of_arm.iter().any(|claim| claim.gating);
+        let note = if gates { "" } else { " (for comparison)" };
+        line(out, &format!("  {}{note}", of_arm[0].arm));
+        for claim in of_arm {
+            self::claim(out, claim, ink);
+        }
+    }
+}
+
+fn claim(out: &mut String, claim: &Claim, ink: Ink) {
+    let verdict = ink.decision(claim.verdict, &format!("{:<12}", claim.verdict.name()));
+    let interval = interval(claim).map_or_else(String::new, |i| format!(" {i}"));
+    let censored = match claim.censored {
+        0 => String::new(),
+        n => format!(", {n} censored"),
+    };
+    let text = format!(
+        "    {verdict}  {:<41} {}{interval}  n={}{censored}",
+        claim.says,
+        observed(claim),
+        claim.n
+    );
+    line(out, &text);
+    if let Some(reason) = &claim.reason {
+        let gate = if claim.gating { "" } else { "; does not gate" };
+        for part in wrapped(&format!("{reason}{gate}"), WIDTH - INDENT) {
+            line(out, &ink.dim(&format!("{:INDENT$}{part}", "")));
+        }
+    }
+}
+
+const WIDTH: usize = 100;
+const INDENT: usize = 18;
+
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let full = lines
+            .last()
+            .is_some_and(|l| l.len() + 1 + word.len() > width);
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if !full => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+fn faults(out: &mut String, verdict: &Verdict, ink: Ink) {
+    let lines = lines(verdict);
+    if lines.is_empty() {
+        line(out, &ink.bold("FAULTS"));
+        line(out, "  none was injected");
+        return;
+    }
+    let widths: Vec<usize> = COLUMNS
+        .iter()
+        .enumerate()
+        .map(|(i, column)| {
+            let cells = lines.iter().map(|l| l.cells[i].len());
+            cells.fold(column.name.len(), usize::max)
+        })
+        .collect();
+    let arm = lines.iter().map(|l| l.arm.len()).fold(3, usize::max);
+    let mut head = format!("{:<12}{:<arm$}", "FAULTS", "arm");
+    for (column, width) in COLUMNS.iter().zip(&widths) {
+        let _ = write!(head, "  {:>width$}", column.name);
+    }
+    line(out, &ink.bold(&head));
+    let mut last = "";
+    for row in &lines {
+        let fault = if row.fault == last { "" } else { row.fault };
+        let mut text = format!("  {fault:<10}{:<arm$}", row.arm);
+        for (cell, width) in row.cells.iter().zip(&widths) {
+            let _ = write!(text, "  {cell:>width$}");
+        }
+        line(out, &text);
+        last = row.fault;
+    }
+    if lines
+        .iter()
+        .any(|l| l.cells.iter().any(|c| c.starts_with('>')))
+    {
+        let text = "  > not back when the load ended, so longer than this";
+        line(out, &ink.dim(text));
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+/// ANSI colours, or none.
+#[derive(Clone, Copy)]
+struct Ink {
+    color: bool,
+}
+
+impl Ink {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn decision(self, decision: Decision, text: &str) -> String {
+        let code = match decision {
+            Decision::Holds => "32",
+            Decision::Refuted => "31",
+            Decision::Inconclusive => "33",
+        };
+        self.paint(code, text)
+    }
+}
