@@ -2,7 +2,7 @@
 //!
 //!     cargo run -p reports --example page -- DIR [RECORD]
 
-use std::{error::Error, path::PathBuf};
+use std::{error::Error, io::Write, path::PathBuf};
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
@@ -12,12 +12,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let dir = args.next().ok_or("which directory?")?;
     let record = match args.next() {
         Some(path) => reports::Record::load(&path)?,
-        None => synthetic::record(7, 3, &["bare", "guide", "seawall"]),
+        None => synthetic::record(7, 1, &["bare", "seawall"]),
     };
-    std::fs::create_dir_all(&dir)?;
-    for plot in reports::render::plots(&record) {
-        std::fs::write(dir.join(&plot.name).with_extension("svg"), plot.svg()?)?;
-        plot.png(&dir.join(&plot.name).with_extension("png"))?;
-    }
+    let verdict = reports::write(&record, &dir)?;
+    let summary = reports::render::terminal(&record, &verdict, &dir, false);
+    std::io::stdout().write_all(summary.as_bytes())?;
     Ok(())
 }

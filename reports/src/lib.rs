@@ -9,6 +9,8 @@
 //! - [`claim`]: what is claimed, and whether a record bears it out.
 //! - [`verdict`]: `verdict.json`, and the exit code.
 //! - [`render`]: the verdict for people, build servers and browsers.
+//!
+//! [`write()`] does all of it: from a record to the files beside it.
 
 pub mod claim;
 pub mod measure;
@@ -17,8 +19,11 @@ pub mod render;
 pub mod stats;
 pub mod verdict;
 
+mod write;
+
 pub use record::Record;
 pub use verdict::{Verdict, judge};
+pub use write::{WriteError, write};
 
 #[cfg(test)]
 extern crate self as reports;

@@ -1,0 +1,150 @@
+//! The files of a run that follow from its record.
+
+use std::{fs, io, path::Path};
+
+use crate::{
+    Record, Verdict, judge,
+    record::RecordError,
+    render::{self, Figure, PlotError},
+};
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// A file or folder could not be written.
+    #[error("{path} could not be written")]
+    Io {
+        /// The file or folder.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// `verdict.json` could not be written.
+    #[error("the verdict could not be written")]
+    Verdict(#[source] RecordError),
+    /// A picture could not be painted.
+    #[error("a plot could not be drawn")]
+    Plot(#[source] PlotError),
+    /// `junit.xml` could not be made.
+    #[error("junit.xml could not be made")]
+    Junit(#[source] quick_junit::SerializeError),
+}
+
+/// Judges a record and writes, into `dir`, `verdict.json`, `report.html`,
+/// `report.md`, `junit.xml` and `plots/`. The verdict comes first, so that it
+/// is there whatever happens to a picture. `record.json` is not written: it is
+/// what all of this is made from.
+///
+/// # Errors
+/// If a file cannot be written; those before it are.
+pub fn write(record: &Record, dir: &Path) -> Result<Verdict, WriteError> {
+    let folder = dir.join("plots");
+    fs::create_dir_all(&folder).map_err(|source| WriteError::Io {
+        path: folder.display().to_string(),
+        source,
+    })?;
+    let verdict = judge(record);
+    verdict
+        .save(&dir.join("verdict.json"))
+        .map_err(WriteError::Verdict)?;
+    let junit = render::junit(&verdict).map_err(WriteError::Junit)?;
+    file(&dir.join("junit.xml"), &junit)?;
+    let plots = render::plots(record);
+    let titles: Vec<(&str, &str)> = plots.iter().map(|p| (&*p.name, &*p.title)).collect();
+    file(
+        &dir.join("report.md"),
+        &render::markdown(record, &verdict, &titles),
+    )?;
+    let mut documents = Vec::new();
+    for plot in &plots {
+        let svg = plot.svg().map_err(WriteError::Plot)?;
+        file(&folder.join(format!("{}.svg", plot.name)), &svg)?;
+        documents.push(svg);
+    }
+    let figures: Vec<Figure<'_>> = plots
+        .iter()
+        .zip(&documents)
+        .map(|(plot, svg)| Figure {
+            name: &plot.name,
+            title: &plot.title,
+            svg,
+        })
+        .collect();
+    file(
+        &dir.join("report.html"),
+        &render::html(record, &verdict, &figures),
+    )?;
+    for plot in &plots {
+        plot.png(&folder.join(format!("{}.png", plot.name)))
+            .map_err(WriteError::Plot)?;
+    }
+    Ok(verdict)
+}
+
+fn file(path: &Path, text: &str) -> Result<(), WriteError> {
+    fs::write(path, text).map_err(|source| WriteError::Io {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthetic;
+
+    fn written(name: &str, record: &Record) -> Vec<String> {
+        let dir = std::env::temp_dir().join(format!("reports-{}-{name}", std::process::id()));
+        let verdict = write(record, &dir).unwrap();
+        let text = fs::read(dir.join("verdict.json")).unwrap();
+        assert_eq!(serde_json::from_slice::<Verdict>(&text).unwrap(), verdict);
+        for (file, start) in [
+            ("report.html", "<!DOCTYPE html>"),
+            ("report.md", "# "),
+            ("junit.xml", "<?xml"),
+        ] {
+            let text = fs::read_to_string(dir.join(file)).unwrap();
+            assert!(text.starts_with(start), "{file}");
+        }
+        let mut plots: Vec<String> = fs::read_dir(dir.join("plots"))
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .inspect(|entry| assert!(entry.metadata().unwrap().len() > 1_000))
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        plots.sort();
+        fs::remove_dir_all(&dir).unwrap();
+        plots
+    }
+
+    #[test]
+    fn all_files_of_a_run() {
+        let plots = written("all", &synthetic::record(7, 1, &["bare", "seawall"]));
+        let mut expected: Vec<String> = ["recovery"]
+            .into_iter()
+            .chain(crate::record::Fault::ALL.map(crate::record::Fault::name))
+            .flat_map(|name| [format!("{name}.png"), format!("{name}.svg")])
+            .collect();
+        expected.sort();
+        assert_eq!(plots, expected);
+    }
+
+    #[test]
+    fn whatever_there_is_of_a_run() {
+        let record = synthetic::record(7, 1, &["bare", "guide", "seawall"]);
+        for (injections, plots) in [(0, 0), (1, 4), (4, 6)] {
+            let part = synthetic::interrupted_after(injections, record.clone());
+            assert_eq!(written(&format!("part-{injections}"), &part).len(), plots);
+        }
+        written("guide", &synthetic::record(7, 1, &["guide"]));
+        written("none", &synthetic::record(7, 0, &[]));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let error = write(&synthetic::record(7, 0, &[]), Path::new("/dev/null/x")).unwrap_err();
+        assert_eq!(error.to_string(), "/dev/null/x/plots could not be written");
+    }
+}
