@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => synthetic::record(7, 1, &["bare", "seawall"]),
     };
     let verdict = reports::write(&record, &dir)?;
+    record.save(&dir.join("record.json"))?;
     let summary = reports::render::terminal(&record, &verdict, &dir, false);
     std::io::stdout().write_all(summary.as_bytes())?;
     Ok(())

@@ -25,16 +25,20 @@ pub(super) fn percent(ratio: f64) -> String {
     }
 }
 
-/// A difference of two ratios in points: `+3.1 points`.
+/// A difference of two ratios in points: `+3.1`.
 fn points(difference: f64) -> String {
-    format!("{:+.1} points", difference * 100.0)
+    // Adding zero makes a negative zero positive.
+    format!("{:+.1}", (difference * 1e3).round() / 10.0 + 0.0)
 }
 
-/// A number in a claim's unit.
-pub(super) fn in_unit(value: f64, unit: &str) -> String {
-    match unit {
+/// A number in a claim's unit. What is claimed of milliseconds is said in them.
+fn in_unit(value: f64, claim: &Claim) -> String {
+    match claim.unit.as_str() {
+        "s" if claim.band_high.is_some_and(|band| band < 1.0) => {
+            format!("{} ms", (value * 1e4).round() / 10.0)
+        }
         "s" => seconds(value),
-        "ratio" => points(value),
+        "ratio" => format!("{} points", points(value)),
         unit => format!("{value} {unit}"),
     }
 }
@@ -42,8 +46,8 @@ pub(super) fn in_unit(value: f64, unit: &str) -> String {
 /// What a claim's quantity was observed to be: `0.21 s`, `> 3.00 s`, `-`.
 pub(super) fn observed(claim: &Claim) -> String {
     match (claim.observed, claim.at_least) {
-        (Some(value), _) => in_unit(value, &claim.unit),
-        (None, Some(bound)) => format!("> {}", in_unit(bound, &claim.unit)),
+        (Some(value), _) => in_unit(value, claim),
+        (None, Some(bound)) => format!("> {}", in_unit(bound, claim)),
         (None, None) => "-".to_owned(),
     }
 }
@@ -53,8 +57,8 @@ pub(super) fn observed(claim: &Claim) -> String {
 pub(super) fn interval(claim: &Claim) -> Option<String> {
     let bound = |value: Option<f64>| match (value, claim.unit.as_str()) {
         (None, _) => "unbounded".to_owned(),
-        (Some(value), "ratio") => format!("{:+.1}", value * 100.0),
-        (Some(value), unit) => in_unit(value, unit),
+        (Some(value), "ratio") => points(value),
+        (Some(value), _) => in_unit(value, claim),
     };
     let unit = if claim.unit == "ratio" { " points" } else { "" };
     let wide = claim.low != claim.high;
@@ -99,7 +103,9 @@ mod tests {
             [10.0, 1e3, 1e5, 1e6].map(decade_us),
             ["10 µs", "1 ms", "100 ms", "1 s"]
         );
-        assert_eq!(in_unit(-0.031, "ratio"), "-3.1 points");
-        assert_eq!(in_unit(2.0, "writes"), "2 writes");
+        assert_eq!(
+            [-0.031, -0.0001, 0.2].map(points),
+            ["-3.1", "+0.0", "+20.0"]
+        );
     }
 }

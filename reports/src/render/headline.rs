@@ -14,7 +14,7 @@ pub(super) struct Headline {
 
 pub(super) fn headline(record: &Record, verdict: &Verdict) -> Headline {
     let done = format!(
-        "{} of {} injections were carried out",
+        "{} of {} injections carried out",
         record.injections.len(),
         record.schedule.iter().map(|p| p.arms.len()).sum::<usize>()
     );

@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     Record, Verdict,
     claim::Decision,
     judge,
-    record::{Ended, Fault, Skipped},
+    record::{Ended, Fault, Outcome, Skipped},
     synthetic,
 };
 
@@ -186,8 +188,56 @@ fn the_headline_follows_the_exit_code() {
     assert!(
         unsteady
             .1
-            .ends_with("expected x, saw y; 0 of 12 injections were carried out")
+            .ends_with("expected x, saw y; 0 of 12 injections carried out")
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Not a record that a runner writes, but one that a report must survive.
+    #[test]
+    fn nonsense_is_reported_without_a_panic(
+        seed in any::<u64>(),
+        rate in prop::sample::select(vec![0_u32, 1, 3, 400, 5_000]),
+        n in 0_usize..600,
+        deadline_us in prop::sample::select(vec![0_u64, 1, 250_000, u64::MAX / 4]),
+    ) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut record = synthetic::record(seed, 1, &["bare", "seawall"]);
+        record.settings.rate_per_s = rate;
+        record.settings.deadline_us = deadline_us;
+        record.settings.horizon_us = rng.u64(0..3_000_000);
+        for injection in &mut record.injections {
+            let ops = &mut injection.operations;
+            ops.outcomes = (0..n).map(|_| Outcome::ALL[rng.usize(0..6)].letter()).collect();
+            ops.kinds = "r".repeat(rng.usize(0..=n));
+            ops.latencies_us = (0..rng.usize(0..=n)).map(|_| rng.u64(..) >> rng.u32(24..63)).collect();
+            for time in [
+                &mut injection.steady_us,
+                &mut injection.injected_us,
+                &mut injection.cleared_us,
+                &mut injection.ready_us,
+                &mut injection.ended_us,
+            ] {
+                *time = rng.u64(0..4_000_000);
+            }
+            if rng.bool() {
+                injection.breaker.clear();
+            }
+            injection.planned = rng.usize(0..8);
+        }
+        let verdict = judge(&record);
+        let json = serde_json::to_string(&verdict).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Verdict>(&json).unwrap(), &verdict);
+        for plot in plots(&record) {
+            let svg = plot.svg().unwrap();
+            prop_assert!(!svg.contains("NaN") && !svg.contains("inf\""));
+        }
+        prop_assert!(page(&record, &verdict).ends_with("</html>"));
+        prop_assert!(terminal(&record, &verdict, Path::new("x"), true).is_ascii());
+        junit(&verdict).unwrap();
+    }
 }
 
 #[test]

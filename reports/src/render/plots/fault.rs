@@ -83,8 +83,8 @@ impl Frame {
                 .map(|s| of(s.injection) as f64 / 1e6)
                 .fold(0.0, f64::max)
         };
-        let before = span(|i| i.injected_us - i.steady_us).min(BEFORE_S);
-        let after = span(|i| i.ended_us - i.injected_us).max(1.0);
+        let before = span(|i| i.injected_us.saturating_sub(i.steady_us)).min(BEFORE_S);
+        let after = span(|i| i.ended_us.saturating_sub(i.injected_us)).max(1.0);
         let deadline_us = record.settings.deadline_us as f64;
         let latencies = || {
             dots.iter()

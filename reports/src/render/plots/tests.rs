@@ -75,6 +75,9 @@ fn labels_are_neither_clipped_nor_covered() {
             plots.iter().for_each(is_legible);
         }
     }
+    let mut wordy = synthetic::record(7, 1, &["bare", "seawall"]);
+    wordy.arms[0].about = "a sentence that does not end for quite a while and then ".repeat(5);
+    plots(&wordy).iter().for_each(is_legible);
     let several = synthetic::record(7, 4, &["bare", "guide", "seawall"]);
     plots(&several).iter().for_each(is_legible);
 }
