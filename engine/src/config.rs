@@ -57,6 +57,13 @@ pub struct PoolConfig {
     /// How an open circuit learns that the server is back: `active` or `passive`
     /// (the guide's).
     pub circuit_breaker_probe: Probe,
+    /// Longest wait between two probes of an open circuit, in milliseconds,
+    /// 10..=60000. Raise it where hundreds of clients share a server.
+    #[serde(
+        rename = "circuit_breaker_probe_interval_ms",
+        deserialize_with = "milliseconds"
+    )]
+    pub circuit_breaker_probe_interval: Duration,
     /// Reserved: no effect yet.
     pub metrics_retention_minutes: u32,
     /// Reserved: no effect yet.
@@ -93,7 +100,7 @@ impl Default for PoolConfig {
             user: "postgres".to_owned(),
             password: Secret::default(),
             connection_string: Secret::default(),
-            min_connections: 2,
+            min_connections: 1,
             max_connections: 10,
             adaptive_sizing: false,
             enable_query_routing: false,
@@ -101,6 +108,7 @@ impl Default for PoolConfig {
             circuit_breaker_recovery_timeout: Duration::from_secs(60),
             circuit_breaker_error_rate: 0.5,
             circuit_breaker_probe: Probe::Active,
+            circuit_breaker_probe_interval: breaker::Config::default().probe_interval_max,
             metrics_retention_minutes: 60,
             enable_pipelining: false,
             pipeline_batch_size: 100,
@@ -115,7 +123,7 @@ impl Default for PoolConfig {
 }
 
 /// The keys, and what each may hold.
-const KEYS: [(&str, &str); 25] = [
+const KEYS: [(&str, &str); 26] = [
     ("name", "a string"),
     ("database_type", "\"postgresql\""),
     ("host", "a string"),
@@ -144,6 +152,10 @@ const KEYS: [(&str, &str); 25] = [
         "a number above 0 and at most 1",
     ),
     ("circuit_breaker_probe", "\"active\" or \"passive\""),
+    (
+        "circuit_breaker_probe_interval_ms",
+        "milliseconds in 10..=60000",
+    ),
     ("metrics_retention_minutes", "an integer in 0..=10080"),
     ("enable_pipelining", "true or false"),
     ("pipeline_batch_size", "an integer in 1..=10000"),
@@ -191,14 +203,25 @@ impl PoolConfig {
     /// # Errors
     /// The first [`ConfigError`] found.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let syntax = |error: toml::de::Error| ConfigError::Syntax(error.message().to_owned());
-        let mut table: Table = text.parse().map_err(syntax)?;
+        Self::from_table(Self::table(text)?)
+    }
+
+    /// The keys of TOML, at top level or in a table `[pool]`, not yet checked.
+    ///
+    /// # Errors
+    /// [`ConfigError::Syntax`] with the line.
+    pub fn table(text: &str) -> Result<Table, ConfigError> {
+        let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.unwrap_or_default().matches('\n').count() + 1;
+            ConfigError::Syntax(format!("line {line}: {}", error.message()))
+        })?;
         if table.len() == 1
             && let Some(Value::Table(pool)) = table.get_mut("pool")
         {
             table = std::mem::take(pool);
         }
-        Self::from_table(table)
+        Ok(table)
     }
 
     /// Reads keys and values.
@@ -233,9 +256,10 @@ impl PoolConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         let minute = Duration::from_millis(1)..=Duration::from_secs(60);
         let day = Duration::from_millis(1)..=Duration::from_secs(86_400);
+        let probing = Duration::from_millis(10)..=Duration::from_secs(60);
         let rate = self.circuit_breaker_error_rate;
         let recovery = self.circuit_breaker_recovery_timeout;
-        let checks: [(bool, &str, &dyn fmt::Debug); 12] = [
+        let checks: [(bool, &str, &dyn fmt::Debug); 13] = [
             (
                 matches!(self.database_type.as_str(), "postgresql" | "postgres"),
                 "database_type",
@@ -266,6 +290,11 @@ impl PoolConfig {
                 rate > 0.0 && rate <= 1.0,
                 "circuit_breaker_error_rate",
                 &rate,
+            ),
+            (
+                probing.contains(&self.circuit_breaker_probe_interval),
+                "circuit_breaker_probe_interval_ms",
+                &self.circuit_breaker_probe_interval.as_millis(),
             ),
             (
                 (1..=10_000).contains(&self.pipeline_batch_size),
@@ -341,17 +370,23 @@ impl PoolConfig {
     }
 
     /// The breaker's settings. A probe has failed when it takes longer than a
-    /// caller would wait.
+    /// caller would wait, or than a second: log-in and query are some six round
+    /// trips, and a probe that hangs takes the place of the next.
     #[must_use]
     pub fn breaker(&self) -> breaker::Config {
         let on = self.circuit_breaker_failure_threshold < BREAKER_OFF;
+        let defaults = breaker::Config::default();
         breaker::Config {
             failure_threshold: on.then_some(self.circuit_breaker_failure_threshold),
             failure_rate: on.then_some(self.circuit_breaker_error_rate),
             recovery_timeout: self.circuit_breaker_recovery_timeout,
             probe: self.circuit_breaker_probe,
-            probe_timeout: self.acquire_timeout.min(self.statement_timeout),
-            ..breaker::Config::default()
+            probe_interval_max: self.circuit_breaker_probe_interval,
+            probe_timeout: self
+                .acquire_timeout
+                .min(self.statement_timeout)
+                .min(defaults.probe_timeout),
+            ..defaults
         }
     }
 
@@ -452,6 +487,12 @@ impl Secret {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl From<String> for Secret {
+    fn from(secret: String) -> Self {
+        Self(secret)
     }
 }
 

@@ -7,7 +7,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 pub use deadpool_postgres::Connect;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_postgres::{Client, Config, Error, NoTls};
 
 use crate::metrics::{Counter, Metrics};
@@ -49,5 +49,14 @@ impl Connect for Shared {
     fn connect(&self, config: &Config) -> Connecting<'_> {
         self.metrics.count(Counter::ConnectAttempts);
         self.connect.connect(config)
+    }
+}
+
+/// Ends a task with its owner.
+pub(crate) struct AbortOnDrop(pub(crate) AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{error::Error as _, io, time::Duration};
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use crate::breaker::Outcome;
 
@@ -39,6 +39,10 @@ pub enum Error {
     /// The statement was answered with an error, or the connection broke under it.
     #[error("statement failed")]
     Statement(#[source] tokio_postgres::Error),
+    /// This connection's last statement was given up, so no answer on it can be
+    /// told apart any more; nothing was sent. Borrow another one.
+    #[error("connection unusable: its last statement was given up")]
+    Unusable,
     /// The pool was closed.
     #[error("pool closed")]
     Closed,
@@ -159,20 +163,47 @@ impl ErrorClass {
         }
     }
 
+    /// Of a statement. I/O errors of a connection in use arrive as "closed"; one in
+    /// `source()` is a text or parameter that could not be encoded.
     fn of_statement(error: &tokio_postgres::Error) -> Self {
-        if let Some(state) = error.code() {
-            Self::of_sqlstate(state)
-        } else if error.is_closed() || has_io_source(error) {
-            Self::Network
-        } else {
+        let class = match error.code() {
+            Some(state) => Self::of_sqlstate(state),
+            None if error.is_closed() => Self::Network,
             // A parameter of the wrong type or number: never reached the wire.
-            Self::Statement
+            None => Self::Statement,
+        };
+        match class {
+            // An error that ends the session is no sign of life, whatever its code.
+            Self::Statement | Self::Conflict | Self::ReadOnly if ends_session(error) => {
+                Self::Unavailable
+            }
+            class => class,
         }
     }
 
+    /// Of connecting: whatever is not the network or the server's state is about
+    /// the login. Class 08 is the network here: poolers send it for a server that
+    /// they cannot reach.
     fn of_connect(error: &tokio_postgres::Error) -> Self {
-        error.code().map_or(Self::Network, Self::of_sqlstate)
+        match error.code() {
+            None if error.is_closed() || has_io_source(error) => Self::Network,
+            None => Self::Configuration,
+            Some(state) if state.code().starts_with("08") => Self::Network,
+            Some(state) => match Self::of_sqlstate(state) {
+                Self::Statement | Self::Conflict | Self::ReadOnly => Self::Configuration,
+                class => class,
+            },
+        }
     }
+}
+
+/// Whether the server ended the session with this error: by its severity, and by
+/// the codes that mean it, should a pooler in between change the severity.
+pub(crate) fn ends_session(error: &tokio_postgres::Error) -> bool {
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
+    let code = error.code().map(SqlState::code);
+    matches!(severity, Some(Severity::Fatal | Severity::Panic))
+        || matches!(code, Some("57P01" | "57P02" | "57P03" | "57P05"))
 }
 
 fn has_io_source(error: &tokio_postgres::Error) -> bool {
@@ -199,7 +230,7 @@ impl Error {
             Self::Connect(error) => ErrorClass::of_connect(error),
             Self::StatementTimeout { .. } => ErrorClass::Timeout,
             Self::Statement(error) => ErrorClass::of_statement(error),
-            Self::Closed => ErrorClass::Exhausted,
+            Self::Unusable | Self::Closed => ErrorClass::Exhausted,
         }
     }
 
@@ -212,10 +243,11 @@ impl Error {
             Self::StatementTimeout { .. } => true,
             // With an SQLSTATE the server said that it failed, and a failed
             // statement outside a transaction block leaves nothing; but one that
-            // ended the session may have come after the commit.
+            // ended the session, or says itself that it does not know (08007,
+            // 40003), may have come after the commit.
             Self::Statement(error) => match error.code() {
-                Some(state) => matches!(state.code(), "57P01" | "57P02" | "57P05"),
-                None => ErrorClass::of_statement(error) == ErrorClass::Network,
+                Some(state) => ends_session(error) || matches!(state.code(), "08007" | "40003"),
+                None => error.is_closed(),
             },
             _ => false,
         }

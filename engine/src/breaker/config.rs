@@ -38,7 +38,9 @@ pub struct Config {
     pub probe: Probe,
     /// First wait before a probe.
     pub probe_interval_min: Duration,
-    /// Longest wait between probes.
+    /// Longest wait between probes. Half of it, on average, is what a recovery
+    /// waits for; its inverse, times the number of clients, is what a server meets
+    /// in connects per second while it comes back.
     pub probe_interval_max: Duration,
     /// A probe that takes longer has failed.
     pub probe_timeout: Duration,
@@ -58,7 +60,7 @@ impl Default for Config {
             half_open_lease: Duration::from_secs(60),
             probe: Probe::Active,
             probe_interval_min: Duration::from_millis(50),
-            probe_interval_max: Duration::from_millis(500),
+            probe_interval_max: Duration::from_millis(250),
             probe_timeout: Duration::from_secs(1),
         }
     }

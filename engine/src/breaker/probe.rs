@@ -4,17 +4,27 @@
 //! own: connect, log in, one query, all within one deadline, with jittered
 //! backoff between. A connection that was open before proves nothing about a
 //! host that came back, so none is reused.
+//!
+//! A probe that hangs does not hold up the next one: a host that swallows packets
+//! and then comes back is seen by the next probe, not after the time-out of the
+//! last one that it swallowed.
 
 use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::Connect;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio_postgres::SimpleQueryMessage;
 
 use super::{Backoff, Breaker};
 use crate::{
     clock,
+    connect::AbortOnDrop,
     metrics::{Counter, Metrics},
 };
+
+/// Probes under way at once, at most: a server that answers none of them must not
+/// collect connections from us.
+const IN_FLIGHT: usize = 4;
 
 /// Probes whenever `breaker` is open, for ever. To be run as a task that is
 /// aborted when its pool goes away; aborting closes the connection in use.
@@ -27,21 +37,44 @@ pub(crate) async fn run(
 ) {
     loop {
         breaker.opened().await;
-        let settings = breaker.config();
-        let mut backoff = Backoff::new(settings.probe_interval_min, settings.probe_interval_max);
-        while breaker.open_epoch().is_some() {
-            let at = clock::now() + backoff.next(&mut rng);
-            breaker.probe_scheduled(at);
-            clock::sleep_until(at).await;
-            // Half-open is up to the callers; closed needs no probe.
-            let Some(epoch) = breaker.open_epoch() else {
-                break;
-            };
-            metrics.count(Counter::Probes);
-            if answers(&connect, &config, settings.probe_timeout).await {
-                breaker.probe_answered(epoch, clock::now());
-            } else {
-                metrics.count(Counter::ProbesFailed);
+        probe_until_closed(&breaker, &connect, &config, &metrics, &mut rng).await;
+    }
+}
+
+async fn probe_until_closed(
+    breaker: &Breaker,
+    connect: &impl Connect,
+    config: &tokio_postgres::Config,
+    metrics: &Metrics,
+    rng: &mut fastrand::Rng,
+) {
+    let settings = breaker.config();
+    let mut backoff = Backoff::new(settings.probe_interval_min, settings.probe_interval_max);
+    let mut under_way = FuturesUnordered::new();
+    let mut next = clock::now() + backoff.next(rng);
+    // Half-open is up to the callers; closed needs no probe.
+    while breaker.open_epoch().is_some() {
+        let room = under_way.len() < IN_FLIGHT;
+        if room {
+            breaker.probe_scheduled(next);
+        }
+        tokio::select! {
+            biased;
+            Some((epoch, answered)) = under_way.next() => {
+                if answered {
+                    breaker.probe_answered(epoch, clock::now());
+                } else {
+                    metrics.count(Counter::ProbesFailed);
+                }
+            }
+            () = clock::sleep_until(next), if room => {
+                if let Some(epoch) = breaker.open_epoch() {
+                    metrics.count(Counter::Probes);
+                    under_way.push(async move {
+                        (epoch, answers(connect, config, settings.probe_timeout).await)
+                    });
+                }
+                next = clock::now() + backoff.next(rng);
             }
         }
     }
@@ -67,13 +100,5 @@ async fn answers(
             false
         }
         Err(clock::Elapsed) => false,
-    }
-}
-
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

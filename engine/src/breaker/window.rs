@@ -95,11 +95,6 @@ impl Window {
             })
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.buckets = [Bucket::default(); BUCKETS];
-    }
-
     fn advance(&mut self, now: Instant) {
         let slice = now.saturating_duration_since(self.start).as_nanos() / self.bucket.as_nanos();
         let steps = slice.saturating_sub(self.newest).min(BUCKETS as u128);
@@ -169,7 +164,5 @@ mod tests {
         window.record(false, start + Duration::from_millis(55));
         window.record(true, start);
         assert_eq!(window.counts(start), Counts { ok: 1, failed: 1 });
-        window.clear();
-        assert_eq!(window.counts(start).total(), 0);
     }
 }

@@ -19,7 +19,7 @@ pub enum Counter {
     Released,
     /// Connections closed on return: broken, in a transaction, or of an evicted host.
     Discarded,
-    /// Idle connections dropped because their host was found dead.
+    /// Idle connections dropped because they were found closed, or their host dead.
     Evicted,
     /// Connections tried, by the pool and by the probe.
     ConnectAttempts,

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     breaker::{Outcome, Permit},
     clock::{self, Elapsed, Instant},
-    error::{Error, ErrorClass},
+    error::{Error, ErrorClass, ends_session},
     metrics::{Counter, Timing},
 };
 
@@ -111,8 +111,7 @@ impl Connection {
 
     fn begin(&mut self, sql: &str) -> Result<Deadline, Error> {
         if self.broken || self.busy {
-            // Its last statement was given up, so nothing can be told apart on it.
-            return Err(Error::Closed);
+            return Err(Error::Unusable);
         }
         self.busy = true;
         if effect(sql) == Effect::Opens {
@@ -169,20 +168,22 @@ impl Connection {
             link.client.statement_cache.remove(sql, &[]);
         }
         let mut outcome = class.outcome();
-        if class == ErrorClass::ReadOnly || class == ErrorClass::Network || self.ended_by(error) {
+        let gone = class == ErrorClass::Network
+            || matches!(error, Error::Statement(error) if ends_session(error));
+        if gone {
             self.broken = true;
             // One dead host breaks many connections; that is one failure.
             if !self.pool.evict(link.epoch) && outcome == Outcome::Failure {
                 outcome = Outcome::Neutral;
             }
+        } else if class == ErrorClass::ReadOnly && !self.in_transaction {
+            // Perhaps a former primary: the next one may find the new one.
+            self.broken = true;
+        } else if class == ErrorClass::Statement && error.sqlstate().is_none() {
+            // It was never sent, so it is no sign of life.
+            outcome = Outcome::Neutral;
         }
         self.pool.learn(&mut self.permit, outcome, now);
-    }
-
-    /// Whether the server ended the session with this error.
-    fn ended_by(&self, error: &Error) -> bool {
-        let state = error.sqlstate().map(|s| s.code());
-        matches!(state, Some("57P01" | "57P02" | "57P03" | "57P05"))
     }
 }
 
@@ -193,15 +194,16 @@ struct Deadline {
     at: Instant,
 }
 
-/// A statement from the connection's cache, which is emptied when it is full:
-/// a service has far fewer statements, and one that makes them up on the fly
+/// A statement from the connection's cache, which is emptied when it outgrows its
+/// bound: a service has far fewer statements, and one that makes them up on the fly
 /// gains nothing from a cleverer order.
 async fn prepare(link: &Link, sql: &str, most: usize) -> Result<Statement, tokio_postgres::Error> {
     let client: &ClientWrapper = &link.client;
-    if client.statement_cache.size() >= most {
+    let statement = client.prepare_cached(sql).await?;
+    if client.statement_cache.size() > most {
         client.statement_cache.clear();
     }
-    client.prepare_cached(sql).await
+    Ok(statement)
 }
 
 impl Drop for Connection {

@@ -88,7 +88,7 @@ impl managed::Manager for Manager {
         }
         let fit = managed::Manager::recycle(&self.inner, &mut link.client, metrics).await;
         if fit.is_err() {
-            self.metrics.count(Counter::Discarded);
+            self.metrics.count(Counter::Evicted);
         }
         fit
     }

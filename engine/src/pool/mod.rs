@@ -4,9 +4,9 @@
 //! - our own slots, so that waiting for one (our own load) and connecting (the
 //!   server's business) are told apart: only the second counts against the
 //!   breaker, and both share one deadline;
-//! - the [breaker](crate::breaker), asked before anything else and once more when
+//! - the [breaker], asked before anything else and once more when
 //!   a slot was waited for; when it opens, who waits is refused at once;
-//! - the host's epoch ([`manager`](self)), by which all older connections are
+//! - the epoch of the host, by which all older connections are
 //!   dropped at the first sign of a dead host.
 
 mod guard;
@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use deadpool::managed::{self, PoolError};
 use futures_util::future::join_all;
-use tokio::{sync::Semaphore, task::AbortHandle};
+use tokio::sync::Semaphore;
 use tokio_postgres::{Row, types::ToSql};
 
 pub use self::guard::Connection;
@@ -26,7 +26,7 @@ use crate::{
     breaker::{self, Breaker, Outcome, Permit, Probe, Refused, State},
     clock::{self, Elapsed, Instant},
     config::{ConfigError, PoolConfig},
-    connect::{Connect, Shared, Tcp},
+    connect::{AbortOnDrop, Connect, Shared, Tcp},
     error::{AcquireStage, Error},
     metrics::{Counter, Metrics, Timing},
 };
@@ -37,7 +37,7 @@ use crate::{
 pub struct Pool {
     inner: Arc<Inner>,
     // Not part of `Inner`, which loans keep alive: probing ends with the handles.
-    _probe: Arc<Option<AbortOnDrop>>,
+    probe: Arc<Option<AbortOnDrop>>,
 }
 
 struct Inner {
@@ -141,7 +141,7 @@ impl Pool {
         };
         Ok(Self {
             inner: Arc::new(inner),
-            _probe: Arc::new(probe),
+            probe: Arc::new(probe),
         })
     }
 
@@ -223,9 +223,12 @@ impl Pool {
         }
     }
 
-    /// Closes idle connections now and the others on their return; who waits or
-    /// comes later gets [`Error::Closed`].
+    /// Closes idle connections now and the others on their return, and ends probing;
+    /// who waits or comes later gets [`Error::Closed`].
     pub fn close(&self) {
+        if let Some(probe) = self.probe.as_ref() {
+            probe.0.abort();
+        }
         self.inner.slots.close();
         self.inner.objects.close();
     }
@@ -319,10 +322,5 @@ impl From<Refused> for Error {
     }
 }
 
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+#[cfg(test)]
+mod tests;

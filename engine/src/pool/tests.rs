@@ -1,0 +1,424 @@
+//! The pool as a property: whatever the server does and whoever goes away, nothing
+//! leaks, and a server that is well is used again. In paused time, against a stub
+//! of the wire protocol in memory.
+
+use std::{
+    sync::Mutex,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio_postgres::NoTls;
+
+use super::*;
+use crate::{connect::Connecting, error::ErrorClass};
+
+/// What the stub does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    /// Answers.
+    Well,
+    /// Accepts, and says nothing more.
+    Mute,
+    /// Closes every connection, and each new one.
+    Gone,
+    /// Refuses every log-in, as a pooler does whose server is gone.
+    LoginRefused,
+    /// Ends the session at the next statement, with an error of any class.
+    Fatal,
+}
+
+/// `ErrorResponse`: FATAL, 08P01.
+const FATAL: &[u8] = b"E\0\0\0\x1dSFATAL\0VFATAL\0C08P01\0Mx\0\0";
+
+#[derive(Clone)]
+struct Stub {
+    mood: Arc<Mutex<Mood>>,
+    changed: Arc<tokio::sync::Notify>,
+    live: Arc<AtomicUsize>,
+    parses: Arc<AtomicUsize>,
+}
+
+impl Stub {
+    fn new() -> Self {
+        Self {
+            mood: Arc::new(Mutex::new(Mood::Well)),
+            changed: Arc::default(),
+            live: Arc::default(),
+            parses: Arc::default(),
+        }
+    }
+
+    fn mood(&self) -> Mood {
+        *self.mood.lock().unwrap()
+    }
+
+    fn set(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+        self.changed.notify_waiters();
+    }
+
+    /// Serves one connection until either side ends it.
+    async fn serve(self, mut stream: DuplexStream) {
+        self.live.fetch_add(1, Ordering::SeqCst);
+        let served = self.answer(&mut stream).await;
+        self.live.fetch_sub(1, Ordering::SeqCst);
+        drop(served);
+    }
+
+    async fn answer(&self, stream: &mut DuplexStream) -> std::io::Result<()> {
+        let mut startup = vec![0; stream.read_u32().await? as usize - 4];
+        stream.read_exact(&mut startup).await?;
+        // AuthenticationOk, ReadyForQuery.
+        let mut answer = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I".to_vec();
+        if self.mood() == Mood::LoginRefused {
+            return stream.write_all(FATAL).await;
+        }
+        loop {
+            match self.mood() {
+                Mood::Well => {
+                    stream.write_all(&answer).await?;
+                    answer.clear();
+                }
+                Mood::Gone => return Ok(()),
+                Mood::Mute | Mood::LoginRefused | Mood::Fatal => {}
+            }
+            let message = tokio::select! {
+                message = read(stream) => message?,
+                () = self.changed.notified() => continue,
+            };
+            if self.mood() == Mood::Fatal {
+                return stream.write_all(FATAL).await;
+            }
+            if message == b'P' {
+                self.parses.fetch_add(1, Ordering::SeqCst);
+            }
+            let now: &[u8] = match message {
+                // ParseComplete; ParameterDescription and NoData; BindComplete.
+                b'P' => b"1\0\0\0\x04",
+                b'D' => b"t\0\0\0\x06\0\0n\0\0\0\x04",
+                b'B' => b"2\0\0\0\x04",
+                // CommandComplete; CloseComplete; ReadyForQuery.
+                b'E' => b"C\0\0\0\x0dSELECT 0\0",
+                b'C' => b"3\0\0\0\x04",
+                b'S' => b"Z\0\0\0\x05I",
+                // One row without columns, for the probe.
+                b'Q' => b"T\0\0\0\x06\0\0D\0\0\0\x06\0\0C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I",
+                _ => return Ok(()),
+            };
+            answer.extend_from_slice(now);
+        }
+    }
+}
+
+async fn read(stream: &mut DuplexStream) -> std::io::Result<u8> {
+    let kind = stream.read_u8().await?;
+    let mut body = vec![0; stream.read_u32().await? as usize - 4];
+    stream.read_exact(&mut body).await?;
+    Ok(kind)
+}
+
+impl Connect for Stub {
+    fn connect(&self, config: &tokio_postgres::Config) -> Connecting<'_> {
+        let config = config.clone();
+        Box::pin(async move {
+            let (ours, theirs) = tokio::io::duplex(4096);
+            if self.mood() == Mood::Gone {
+                drop(theirs);
+            } else {
+                tokio::spawn(self.clone().serve(theirs));
+            }
+            let (client, connection) = config.connect_raw(ours, NoTls).await?;
+            let task = tokio::spawn(async move {
+                let _ended = connection.await;
+            });
+            Ok((client, task))
+        })
+    }
+}
+
+fn pool(stub: &Stub, max_connections: u32) -> Pool {
+    let config = PoolConfig {
+        max_connections,
+        acquire_timeout: Duration::from_millis(200),
+        statement_timeout: Duration::from_millis(300),
+        circuit_breaker_recovery_timeout: Duration::from_secs(1),
+        ..PoolConfig::default()
+    };
+    Pool::with_connect(config, stub.clone(), fastrand::Rng::with_seed(1)).expect("valid")
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Mood(Mood),
+    Callers(usize),
+    /// Borrows a connection, opens a transaction, and keeps it.
+    Hold,
+    DropHeld,
+    /// This caller goes away, wherever it is.
+    Abort(usize),
+    Advance(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => prop_oneof![Just(Mood::Well), Just(Mood::Mute), Just(Mood::Gone)].prop_map(Step::Mood),
+        3 => (1_usize..6).prop_map(Step::Callers),
+        1 => Just(Step::Hold),
+        1 => Just(Step::DropHeld),
+        2 => (0_usize..20).prop_map(Step::Abort),
+        4 => (0_u64..150).prop_map(Step::Advance),
+    ]
+}
+
+const MAX: u32 = 3;
+
+async fn nothing_leaks(steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let stub = Stub::new();
+    let pool = pool(&stub, MAX);
+    let mut callers = Vec::new();
+    let mut held = Vec::new();
+    for step in steps {
+        match step {
+            Step::Mood(mood) => stub.set(mood),
+            Step::Callers(n) => callers.extend((0..n).map(|_| {
+                let pool = pool.clone();
+                tokio::spawn(async move { pool.query("SELECT 1", &[]).await.map(drop) })
+            })),
+            Step::Hold => {
+                if let Ok(mut connection) = pool.acquire().await
+                    && connection.execute("BEGIN", &[]).await.is_ok()
+                {
+                    held.push(connection);
+                }
+            }
+            Step::DropHeld => held.clear(),
+            Step::Abort(i) if !callers.is_empty() => callers.swap_remove(i % callers.len()).abort(),
+            Step::Abort(_) => {}
+            Step::Advance(ms) => clock::sleep(Duration::from_millis(ms)).await,
+        }
+        prop_assert!(pool.status().size <= MAX as usize);
+    }
+    held.clear();
+    stub.set(Mood::Well);
+
+    // Every caller has an answer within its two deadlines, whatever the server did.
+    let bound = clock::now() + Duration::from_millis(501);
+    for caller in callers {
+        match clock::timeout_at(bound, caller).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(aborted)) => prop_assert!(aborted.is_cancelled(), "{aborted}"),
+            Err(Elapsed) => prop_assert!(false, "a caller waits beyond its deadlines"),
+        }
+    }
+
+    // With traffic, a server that is well is used again in bounded time.
+    let bound = clock::now() + Duration::from_secs(3);
+    while pool.query("SELECT 1", &[]).await.is_err() || pool.breaker().state() != State::Closed {
+        prop_assert!(clock::now() < bound, "not served again: {pool:?}");
+        clock::sleep(Duration::from_millis(20)).await;
+    }
+
+    // Nothing is left: no slot, no connection, no task.
+    prop_assert_eq!(pool.inner.slots.available_permits(), MAX as usize);
+    clock::sleep(Duration::from_millis(1)).await;
+    prop_assert_eq!(stub.live.load(Ordering::SeqCst), pool.status().size);
+    let metrics = pool.metrics();
+    let returned = metrics.counter(Counter::Released) + metrics.counter(Counter::Discarded);
+    prop_assert_eq!(returned, metrics.counter(Counter::Acquired));
+    drop(pool);
+    clock::sleep(Duration::from_millis(1)).await;
+    prop_assert_eq!(
+        stub.live.load(Ordering::SeqCst),
+        0,
+        "connections outlive the pool"
+    );
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn nothing_leaks_and_a_well_server_is_used(steps in prop::collection::vec(step(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(nothing_leaks(steps))?;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_opening_circuit_wakes_those_who_wait_and_those_who_connect() {
+    let stub = Stub::new();
+    let pool = pool(&stub, 1);
+    stub.set(Mood::Mute);
+    let started = clock::now();
+    let callers: Vec<_> = (0..3)
+        .map(|_| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.query("SELECT 1", &[]).await.expect_err("mute") })
+        })
+        .collect();
+    clock::sleep(Duration::from_millis(10)).await;
+    for _ in 0..5 {
+        let mut permit = pool.breaker().admit(clock::now()).expect("closed");
+        permit.record(Outcome::Failure, clock::now());
+    }
+    for caller in callers {
+        let error = caller.await.expect("no panic");
+        assert!(matches!(error, Error::CircuitOpen { .. }), "{error:?}");
+    }
+    assert!(
+        clock::now() - started < Duration::from_millis(20),
+        "at once, not at the deadline"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_covers_queueing_and_connecting_together() {
+    let stub = Stub::new();
+    let pool = pool(&stub, 1);
+    let held = pool.acquire().await.expect("one");
+    let started = clock::now();
+    let waiting = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.acquire().await.map(drop) }
+    });
+    clock::sleep(Duration::from_millis(150)).await;
+    stub.set(Mood::Mute);
+    // Broken, so that the next has to connect, with 50 ms left of its 200.
+    pool.inner.evict(pool.inner.epoch.current());
+    drop(held);
+    let error = waiting.await.expect("no panic").expect_err("mute");
+    assert!(
+        matches!(
+            error,
+            Error::AcquireTimeout {
+                stage: AcquireStage::Connecting,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!((clock::now() - started).as_millis(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_pool_says_so() {
+    let stub = Stub::new();
+    let pool = pool(&stub, 2);
+    pool.query("SELECT 1", &[]).await.expect("answered");
+    pool.close();
+    assert!(matches!(
+        pool.query("SELECT 1", &[]).await,
+        Err(Error::Closed)
+    ));
+    clock::sleep(Duration::from_millis(1)).await;
+    assert_eq!(stub.live.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_opening_circuit_evicts_what_was_made_before() {
+    let stub = Stub::new();
+    let pool = pool(&stub, 10);
+    let loans = join_all((0..10).map(|_| pool.acquire())).await;
+    drop(loans);
+    assert_eq!(pool.status().idle, 10);
+    stub.set(Mood::Mute);
+    // Five time-outs in a row, on five of them.
+    let asked = join_all((0..5).map(|_| pool.query("SELECT 1", &[]))).await;
+    assert!(asked.iter().all(Result::is_err));
+    assert_eq!(pool.breaker().state(), State::Open);
+    assert_eq!(pool.status().size, 0, "the other five are as dead");
+    assert_eq!(pool.metrics().counter(Counter::Evicted), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_an_answer_outstanding_is_not_lent_again() {
+    let stub = Stub::new();
+    let pool = pool(&stub, 1);
+    for (made, waits_ms) in [(1, 10), (2, 400)] {
+        pool.query("SELECT 1", &[]).await.expect("well");
+        assert_eq!(pool.metrics().counter(Counter::Created), made);
+        stub.set(Mood::Mute);
+        // Given up by its caller the first time, by its deadline the second.
+        let until = clock::now() + Duration::from_millis(waits_ms);
+        let answer = clock::timeout_at(until, pool.query("SELECT 1", &[])).await;
+        assert!(!matches!(answer, Ok(Ok(_))));
+        assert_eq!(pool.status().size, 0);
+        stub.set(Mood::Well);
+    }
+    assert_eq!(pool.metrics().counter(Counter::Discarded), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_log_in_is_no_sign_of_life() {
+    let stub = Stub::new();
+    let pool = pool(&stub, 1);
+    stub.set(Mood::LoginRefused);
+    for _ in 0..5 {
+        let error = pool.query("SELECT 1", &[]).await.expect_err("refused");
+        assert_eq!(error.class(), ErrorClass::Network, "{error:?}");
+    }
+    assert_eq!(pool.breaker().state(), State::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_ends_the_session_leaves_the_outcome_unknown() {
+    let stub = Stub::new();
+    let pool = pool(&stub, 1);
+    pool.query("SELECT 1", &[]).await.expect("well");
+    stub.set(Mood::Fatal);
+    let error = pool.query("SELECT 1", &[]).await.expect_err("fatal");
+    assert_eq!(error.class(), ErrorClass::Unavailable, "whatever its code");
+    assert!(error.may_have_run());
+    assert_eq!(pool.status().size, 0, "not lent again");
+    stub.set(Mood::Well);
+    pool.query("SELECT 1", &[]).await.expect("on a new one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_encoded_says_nothing_about_the_server() {
+    let stub = Stub::new();
+    let pool = pool(&stub, 1);
+    for _ in 0..10 {
+        let error = pool.query("SELECT 'a\0b'", &[]).await.expect_err("a NUL");
+        assert_eq!(error.class(), ErrorClass::Statement, "{error:?}");
+    }
+    assert_eq!(pool.breaker().state(), State::Closed);
+    assert_eq!(
+        pool.metrics().counter(Counter::Created),
+        1,
+        "none was evicted"
+    );
+    // Neither is it a sign of life: it hides no time-out between two of them.
+    for _ in 0..5 {
+        stub.set(Mood::Mute);
+        let _timed_out = pool.query("SELECT 1", &[]).await;
+        stub.set(Mood::Well);
+        let _not_sent = pool.query("SELECT 'a\0b'", &[]).await;
+    }
+    assert_eq!(pool.breaker().history_since(0).len(), 1, "opened");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_is_just_full_is_of_use() {
+    let stub = Stub::new();
+    let config = PoolConfig {
+        max_connections: 1,
+        statement_cache_size: 8,
+        ..PoolConfig::default()
+    };
+    let pool =
+        Pool::with_connect(config, stub.clone(), fastrand::Rng::with_seed(1)).expect("valid");
+    for i in 0..80 {
+        pool.query(&format!("SELECT {}", i % 8), &[])
+            .await
+            .expect("well");
+    }
+    assert_eq!(stub.parses.load(Ordering::SeqCst), 8);
+}
