@@ -145,3 +145,29 @@ impl AsyncWrite for ApiStream {
             .bounded(cx, |stream, cx| stream.poll_shutdown(cx))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+    use crate::stop::stop_channel;
+
+    /// Once it panicked: HTTP asks a connection again after it has failed.
+    #[tokio::test]
+    async fn a_stopped_connection_fails_however_often_it_is_asked() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (sender, stop) = stop_channel();
+        let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let mut stream = ApiStream::new(stream, permit, stop);
+        sender.stop();
+        for _ in 0..3 {
+            let error = stream.read_u8().await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+        }
+    }
+}
