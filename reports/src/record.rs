@@ -204,6 +204,8 @@ pub struct Injection {
     pub started_us: u64,
     /// Until here the arm warmed up; the baseline is from here to the injection.
     pub steady_us: u64,
+    /// The fault was asked for; the baseline ends here.
+    pub requested_us: u64,
     /// A direct probe saw the fault in effect.
     pub injected_us: u64,
     /// A direct probe saw the fault gone. For a crash: the server's process was
@@ -236,6 +238,9 @@ pub struct Operations {
     /// From scheduled arrival to answer; for one never answered, until it was
     /// given up; for one never sent, zero.
     pub latencies_us: Vec<u64>,
+    /// From scheduled arrival until the arm was called: the generator's own delay,
+    /// which is part of the latency. Zero for one never sent or never answered.
+    pub lags_us: Vec<u64>,
 }
 
 /// What became of an operation.
@@ -338,7 +343,7 @@ pub struct Attempts {
 /// broken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// Writes that may have reached the server.
+    /// Writes that may have been applied: acknowledged, or unknown.
     pub sent: u64,
     /// Writes that were answered without error.
     pub acked: u64,
@@ -460,6 +465,18 @@ impl Record {
         std::fs::rename(&beside, path).map_err(io)
     }
 
+    /// Which of its kind an injection is, from 0: how many times its fault was
+    /// planned for its arm before. Arms may be injected together or take turns;
+    /// what is comparable between them is the same fault in the same round.
+    #[must_use]
+    pub fn round(&self, injection: &Injection) -> usize {
+        self.schedule
+            .iter()
+            .take(injection.planned)
+            .filter(|plan| plan.fault == injection.fault && plan.arms.contains(&injection.arm))
+            .count()
+    }
+
     /// Checks what every reader relies on: columns of one length, known letters,
     /// times in order, indices that exist.
     ///
@@ -477,13 +494,14 @@ impl Record {
             };
             let ops = &i.operations;
             let n = ops.latencies_us.len();
-            if ops.kinds.len() != n || ops.outcomes.len() != n {
+            if ops.kinds.len() != n || ops.outcomes.len() != n || ops.lags_us.len() != n {
                 return invalid(
                     "operations",
                     format!(
-                        "{} kinds, {} outcomes, {n} latencies",
+                        "{} kinds, {} outcomes, {n} latencies, {} lags",
                         ops.kinds.len(),
-                        ops.outcomes.len()
+                        ops.outcomes.len(),
+                        ops.lags_us.len()
                     ),
                     "all columns have the same length",
                 );
@@ -504,6 +522,7 @@ impl Record {
             }
             let times = [
                 i.steady_us,
+                i.requested_us,
                 i.injected_us,
                 i.cleared_us,
                 i.ready_us,
@@ -513,7 +532,7 @@ impl Record {
                 return invalid(
                     "steady_us..ended_us",
                     format!("{times:?}"),
-                    "steady, injected, cleared, ready and ended follow each other",
+                    "steady, requested, injected, cleared, ready and ended follow each other",
                 );
             }
             if i.planned >= self.schedule.len() {
@@ -610,8 +629,18 @@ pub enum What {
         /// What was found.
         ledger: Ledger,
     },
+    /// The writes could not be checked.
+    LedgerUnread {
+        /// Why not.
+        reason: String,
+    },
     /// The user asked the run to stop.
     Interrupted,
+    /// Something of the run may still be there.
+    NotTakenDown {
+        /// What, and why.
+        reason: String,
+    },
     /// The run ended.
     RunEnded {
         /// See [`Ended`].

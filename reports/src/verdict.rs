@@ -55,7 +55,7 @@ pub struct Verdict {
     pub environment: Environment,
     /// The claims, those of the gating arm first.
     pub claims: Vec<Claim>,
-    /// What each fault did to each arm, as in the record.
+    /// What each fault did to each arm: by fault, round and arm.
     pub injections: Vec<Effect>,
     /// What became of the writes of all injections together.
     pub ledger: Ledger,
@@ -89,6 +89,8 @@ pub struct Effect {
     pub outage_equivalent_s: Option<f64>,
     /// Good operations of those scheduled.
     pub availability: Option<f64>,
+    /// Seconds of that time without service: what the claim compares.
+    pub unavailable_s: Option<f64>,
     /// Attempts towards the server per operation.
     pub amplification: Option<f64>,
     /// 99th percentile of the latency of rejected operations.
@@ -121,29 +123,31 @@ pub fn judge(record: &Record) -> Verdict {
         ended: record.ended.clone(),
         environment: record.environment.clone(),
         claims,
-        injections: record
-            .injections
-            .iter()
-            .zip(&measured)
-            .map(|(injection, measured)| effect(injection, measured))
-            .collect(),
+        injections: side_by_side(record, &measured),
         ledger,
         skipped: record.skipped.clone(),
     }
 }
 
 impl Verdict {
-    /// Writes `verdict.json`, indented for people.
+    /// The text of `verdict.json`, indented for people.
+    ///
+    /// # Errors
+    /// Never in practice: no number of it is not finite.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// Writes `verdict.json`.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), RecordError> {
         let name = || path.display().to_string();
-        let mut text = serde_json::to_vec_pretty(self).map_err(|source| RecordError::Json {
+        let text = self.to_json().map_err(|source| RecordError::Json {
             path: name(),
             source,
         })?;
-        text.push(b'\n');
         std::fs::write(path, text).map_err(|source| RecordError::Io {
             path: name(),
             source,
@@ -151,17 +155,32 @@ impl Verdict {
     }
 }
 
+/// The injections by fault, round and arm, however the arms took turns.
+fn side_by_side(record: &Record, measured: &[Measured]) -> Vec<Effect> {
+    let mut injections: Vec<_> = record.injections.iter().zip(measured).collect();
+    injections.sort_by_key(|(injection, _)| {
+        let arm = record.arms.iter().position(|arm| arm.name == injection.arm);
+        (injection.fault, record.round(injection), arm)
+    });
+    injections
+        .into_iter()
+        .map(|(injection, measured)| effect(injection, measured))
+        .collect()
+}
+
+/// A loss that was seen is told whatever happened to the rest of the run, unless
+/// the user ended it.
 fn exit_code(record: &Record, claims: &[Claim]) -> u8 {
+    let gating = || claims.iter().filter(|claim| claim.gating);
+    let lost = gating().any(|claim| claim.id == claim::NO_LOSS && claim.is(Decision::Refuted));
     match record.ended {
         Ended::Interrupted => return exit::INTERRUPTED,
+        _ if lost => return exit::DATA_LOST,
         Ended::Failed { .. } => return exit::FAILED,
         Ended::NoSteadyState { .. } => return exit::NO_STEADY_STATE,
         Ended::Complete => {}
     }
-    let gating = || claims.iter().filter(|claim| claim.gating);
-    if gating().any(|claim| claim.id == claim::NO_LOSS && claim.is(Decision::Refuted)) {
-        exit::DATA_LOST
-    } else if gating().any(|claim| claim.is(Decision::Refuted)) {
+    if gating().any(|claim| claim.is(Decision::Refuted)) {
         exit::REFUTED
     } else if gating().all(|claim| claim.is(Decision::Holds)) && gating().next().is_some() {
         exit::HOLDS
@@ -185,6 +204,7 @@ fn effect(injection: &Injection, measured: &Measured) -> Effect {
         metastable: measured.metastable,
         outage_equivalent_s: measured.outage_equivalent_s.map(claim::micro),
         availability: measured.availability.map(claim::micro),
+        unavailable_s: measured.unavailable_s.map(claim::micro),
         amplification: measured.amplification.map(claim::micro),
         rejected_p99_s: measured.rejected_p99_us.map(seconds),
         ledger: injection.ledger,

@@ -1,10 +1,10 @@
 //! `fail-fast`: once the breaker is open, a caller is answered at once instead
 //! of waiting for a deadline.
 //!
-//! Of each injection the p99 latency of its rejected operations enters; an
-//! injection in which nothing was rejected says nothing about how long that
-//! takes. Latency runs from the scheduled arrival, so a caller that was kept
-//! waiting before it was rejected counts in full.
+//! Of each injection the p99 enters of how long it took to answer those that came
+//! while the circuit was open and were rejected; an injection in which there were
+//! none says nothing about it. What had come before, and was rejected when the
+//! circuit opened, had waited for the server; its wait is in the outage.
 
 use crate::stats::quantile::{self, Observation, TWO_SIDED};
 
@@ -24,7 +24,7 @@ pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Option<Claim> {
     if arm == ARM_BARE && !opens {
         return None;
     }
-    let says = "rejected operations answer within 10 ms";
+    let says = "rejects within 10 ms while open";
     let mut claim = Claim::new("fail-fast", arm, says.to_owned(), "seawall", "s");
     claim.band_high = Some(BAND_S);
     let p99s: Vec<Observation> = subject

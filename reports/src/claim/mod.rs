@@ -16,7 +16,6 @@ mod fail_fast;
 mod no_loss;
 mod recovery;
 
-pub use availability::AVAILABILITY_MARGIN;
 pub(crate) use band::micro;
 pub use band::{Claim, Decision};
 pub(crate) use experiment::injections;

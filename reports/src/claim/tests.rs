@@ -254,17 +254,18 @@ fn no_loss_does_not_hold_where_it_could_not_have_failed() {
 #[test]
 fn availability_holds_is_refuted_and_is_inconclusive() {
     let record = complete();
+    // The deadline is 0.25 s.
     let with = |seawall: f64| {
         doctored(&record, "seawall", "availability", |arm, _, measured| {
-            measured.availability = Some(if arm == "seawall" { seawall } else { 0.5 });
+            measured.unavailable_s = Some(if arm == "seawall" { seawall } else { 2.0 });
         })
     };
     assert!(judged(&record, "seawall", "availability").is(Decision::Holds));
-    assert!(with(0.46).is(Decision::Holds));
-    assert!(with(0.44).is(Decision::Refuted));
+    assert!(with(2.24).is(Decision::Holds));
+    assert!(with(2.26).is(Decision::Refuted));
     let spread = doctored(&record, "seawall", "availability", |arm, n, measured| {
-        let far = [-0.3, 0.2, -0.1, 0.1, -0.2, 0.15][n / 2];
-        measured.availability = Some(if arm == "seawall" { 0.5 + far } else { 0.5 });
+        let more = [-1.0, 1.5, -0.5, 0.4, -0.7, 1.3][n / 2];
+        measured.unavailable_s = Some(if arm == "seawall" { 2.0 + more } else { 2.0 });
     });
     assert!(spread.is(Decision::Inconclusive), "{spread:?}");
     let reason = spread.reason.unwrap();
@@ -288,4 +289,12 @@ fn pairs_are_of_the_same_planned_fault() {
     record.injections.remove(0);
     let claim = judged(&record, "seawall", "availability");
     assert_eq!(claim.n, 11);
+}
+
+#[test]
+fn arms_that_take_turns_are_paired_by_their_turn() {
+    let record = synthetic::record(7, 2, &["bare", "seawall"]);
+    let together = judged(&record, "seawall", "availability");
+    let in_turns = synthetic::in_turns(record);
+    assert_eq!(judged(&in_turns, "seawall", "availability"), together);
 }

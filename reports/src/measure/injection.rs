@@ -6,7 +6,7 @@ use super::{
     Baseline, Recovery, WINDOW_US,
     baseline::baseline,
     recovery::{first_lasting, held_down, recovered_at_us, recovery},
-    series::Series,
+    series::{Series, p99},
 };
 
 /// How many operations had which outcome.
@@ -36,7 +36,8 @@ pub struct Measured {
     /// The steady state before. `None` if there was none worth the name; then
     /// what is compared with it is `None` too.
     pub baseline: Option<Baseline>,
-    /// TTD: until the breaker opened. `None` without a breaker, or if it never did.
+    /// TTD: until the breaker opened; zero if that was before the probe saw the
+    /// fault. `None` without a breaker, or if it never opened.
     pub detect_us: Option<u64>,
     /// TTFF: until failing operations failed fast, and did so for two seconds
     /// while the fault lasted. `None` if that was not reached.
@@ -59,7 +60,13 @@ pub struct Measured {
     /// not sent. Over the whole injection. One is a client that does nothing on
     /// its own; a client that rejects is below it.
     pub amplification: Option<f64>,
-    /// 99th percentile of the latency of rejected operations.
+    /// The part of that time, in seconds, in which the arm was not available.
+    pub unavailable_s: Option<f64>,
+    /// Of operations that came while the circuit was open and were rejected: 99th
+    /// percentile of the time from the call to the rejection. One that came before
+    /// and was rejected when it opened is not in it: it had waited for the server.
+    /// Neither is the load generator's own delay: where no answer is waited for,
+    /// it is all that a latency would show.
     pub rejected_p99_us: Option<u64>,
     /// Outcomes of all operations.
     pub counts: Counts,
@@ -74,7 +81,7 @@ pub fn measure(settings: &Settings, injection: &Injection) -> Measured {
     let baseline = baseline(
         &series,
         injection.steady_us,
-        injection.injected_us,
+        injection.requested_us,
         settings.rate_per_s,
     );
     let recovered = baseline
@@ -87,6 +94,7 @@ pub fn measure(settings: &Settings, injection: &Injection) -> Measured {
         .saturating_add(settings.horizon_us)
         .min(series.seen_us);
     let counts = counts(&series);
+    let availability = series.good_share(&series.between(injection.injected_us, horizon_us));
     Measured {
         baseline,
         detect_us: detect_us(injection),
@@ -97,9 +105,13 @@ pub fn measure(settings: &Settings, injection: &Injection) -> Measured {
             && baseline.is_some_and(|baseline| held_down(&series, &baseline, injection.cleared_us)),
         outage_equivalent_s: baseline
             .and_then(|baseline| outage_s(&series, &baseline, injection.injected_us, horizon_us)),
-        availability: series.good_share(&series.between(injection.injected_us, horizon_us)),
+        availability,
+        unavailable_s: availability.map(|share| {
+            let watched_us = horizon_us.saturating_sub(injection.injected_us);
+            (1.0 - share) * watched_us as f64 / 1e6
+        }),
         amplification: amplification(injection, &counts),
-        rejected_p99_us: series.p99_us(0..series.outcomes.len(), Outcome::Rejected),
+        rejected_p99_us: rejected_p99_us(&series, injection),
         counts,
     }
 }
@@ -117,7 +129,23 @@ fn detect_us(injection: &Injection) -> Option<u64> {
         .breaker
         .iter()
         .filter(|transition| transition.state == BreakerState::Open)
-        .find_map(|transition| transition.at_us.checked_sub(injection.injected_us))
+        .find(|transition| transition.at_us >= injection.requested_us)
+        .map(|transition| transition.at_us.saturating_sub(injection.injected_us))
+}
+
+fn rejected_p99_us(series: &Series, injection: &Injection) -> Option<u64> {
+    let ends = injection.breaker.iter().skip(1).map(|next| next.at_us);
+    let states = injection.breaker.iter().zip(ends.chain([u64::MAX]));
+    let mut answers: Vec<u64> = states
+        .filter(|(transition, _)| transition.state == BreakerState::Open)
+        .flat_map(|(transition, end_us)| series.between(transition.at_us, end_us))
+        .filter(|i| series.outcomes[*i] == Outcome::Rejected)
+        .map(|i| {
+            let lag_us = injection.operations.lags_us.get(i).copied().unwrap_or(0);
+            series.latencies_us[i].saturating_sub(lag_us)
+        })
+        .collect();
+    p99(&mut answers)
 }
 
 fn fail_fast_us(series: &Series, injection: &Injection) -> Option<u64> {

@@ -67,6 +67,34 @@ fn an_outage_is_measured_to_the_step() {
 }
 
 #[test]
+fn a_rejection_is_timed_from_the_call_and_only_while_the_circuit_is_open() {
+    let opens = 3_000 * MS;
+    let mut injection = injection(Fault::Pause, "seawall", TIMES, |at| match at {
+        // Kept waiting until the circuit opens.
+        at if (2_500 * MS..opens).contains(&at) => (Outcome::Rejected, opens - at),
+        // The generator was 12 ms late, and the answer came at once.
+        at if (opens..5_500 * MS).contains(&at) => (Outcome::Rejected, 12 * MS),
+        _ => (Outcome::Ok, 2 * MS),
+    });
+    injection.breaker = [(0, BreakerState::Closed), (opens, BreakerState::Open)]
+        .map(|(at_us, state)| Transition {
+            at_us,
+            state,
+            reason: String::new(),
+        })
+        .to_vec();
+    assert_eq!(measured(&injection).rejected_p99_us, Some(12 * MS));
+    injection.operations.lags_us.fill(12 * MS - 40);
+    assert_eq!(measured(&injection).rejected_p99_us, Some(40));
+    // Opened after the fault was asked for, but before the probe saw it.
+    injection.requested_us = 2_400 * MS;
+    injection.breaker[1].at_us = 2_450 * MS;
+    assert_eq!(measured(&injection).detect_us, Some(0));
+    injection.breaker.truncate(1);
+    assert_eq!(measured(&injection).rejected_p99_us, None);
+}
+
+#[test]
 fn without_an_outage_recovery_takes_no_time() {
     let m = measured(&outage(TIMES, 0..0));
     assert_eq!(m.recovery, at(0));

@@ -25,20 +25,22 @@ pub(super) fn percent(ratio: f64) -> String {
     }
 }
 
-/// A difference of two ratios in points: `+3.1`.
-fn points(difference: f64) -> String {
-    // Adding zero makes a negative zero positive.
-    format!("{:+.1}", (difference * 1e3).round() / 10.0 + 0.0)
-}
-
-/// A number in a claim's unit. What is claimed of milliseconds is said in them.
+/// A number in a claim's unit. What is claimed of milliseconds is said in them; a
+/// difference says its sign.
 fn in_unit(value: f64, claim: &Claim) -> String {
+    let difference = [claim.observed, claim.low]
+        .into_iter()
+        .flatten()
+        .any(|v| v < 0.0);
     match claim.unit.as_str() {
-        "s" if claim.band_high.is_some_and(|band| band < 1.0) => {
-            format!("{} ms", (value * 1e4).round() / 10.0)
+        // Adding zero makes a negative zero positive.
+        "s" if difference => format!("{:+.2} s", (value * 100.0).round() / 100.0 + 0.0),
+        "s" if claim.band_high.is_some_and(|band| band < 0.1) => {
+            let ms = value * 1e3;
+            let digits = if ms < 0.1 { 3 } else { 1 };
+            format!("{ms:.digits$} ms")
         }
         "s" => seconds(value),
-        "ratio" => format!("{} points", points(value)),
         unit => format!("{value} {unit}"),
     }
 }
@@ -52,17 +54,15 @@ pub(super) fn observed(claim: &Claim) -> String {
     }
 }
 
-/// A claim's interval: `[0.09 s, 0.47 s]`, `[-3.5, +34.8] points`. `None` where
-/// nothing is bounded, or it is no wider than what was observed.
+/// A claim's interval: `[0.09 s, 0.47 s]`. `None` where nothing is bounded, or it
+/// is no wider than what was observed.
 pub(super) fn interval(claim: &Claim) -> Option<String> {
-    let bound = |value: Option<f64>| match (value, claim.unit.as_str()) {
-        (None, _) => "unbounded".to_owned(),
-        (Some(value), "ratio") => points(value),
-        (Some(value), _) => in_unit(value, claim),
+    let bound = |value: Option<f64>| match value {
+        None => "unbounded".to_owned(),
+        Some(value) => in_unit(value, claim),
     };
-    let unit = if claim.unit == "ratio" { " points" } else { "" };
     let wide = claim.low != claim.high;
-    wide.then(|| format!("[{}, {}]{unit}", bound(claim.low), bound(claim.high)))
+    wide.then(|| format!("[{}, {}]", bound(claim.low), bound(claim.high)))
 }
 
 /// `6 injections, 2 censored`.
@@ -102,10 +102,6 @@ mod tests {
         assert_eq!(
             [10.0, 1e3, 1e5, 1e6].map(decade_us),
             ["10 µs", "1 ms", "100 ms", "1 s"]
-        );
-        assert_eq!(
-            [-0.031, -0.0001, 0.2].map(points),
-            ["-3.1", "+0.0", "+20.0"]
         );
     }
 }

@@ -49,7 +49,11 @@ pub(super) const MEASURES: [Measure; 11] = [
     },
     Measure {
         name: "Available",
-        means: "Operations answered well and in time, of all scheduled, over the same time.",
+        means: "Operations answered well and in time, of all scheduled, over the same time. The \
+                claim compares the seconds without service, fault by fault, with those of the bare \
+                pool. It grants one deadline: a caller that hangs may be answered just in time \
+                when the server is back, one that was refused at once is not. So where a fault only \
+                delays answers, or refuses by itself, a bare pool may serve as much or more.",
     },
     Measure {
         name: "Attempts",
@@ -66,7 +70,7 @@ pub(super) const MEASURES: [Measure; 11] = [
         name: "Verdict",
         means: "A claim holds if the whole 95 % interval lies inside what it claims, is refuted if \
                 the whole interval lies outside, and is inconclusive otherwise. The median's interval \
-                is exact, from order statistics; that of the mean difference in availability is a \
+                is exact, from order statistics; that of the mean difference in service is a \
                 bootstrap over faults. Missing data never hold.",
     },
 ];

@@ -52,6 +52,7 @@ pub(crate) fn injection(
         operations.kinds.push(if write { 'w' } else { 'r' });
         operations.outcomes.push(outcome.letter());
         operations.latencies_us.push(latency_us);
+        operations.lags_us.push(0);
         if write && outcome == Outcome::Ok {
             ledger.sent += 1;
             ledger.acked += 1;
@@ -72,6 +73,7 @@ pub(crate) fn injection(
         arm: arm.to_owned(),
         started_us: 0,
         steady_us: times.steady * 1_000,
+        requested_us: times.injected * 1_000,
         injected_us: times.injected * 1_000,
         cleared_us: times.cleared * 1_000,
         ready_us: times.ready * 1_000,
@@ -88,6 +90,6 @@ pub(crate) fn injection(
 
 mod run;
 
-#[cfg(test)]
-pub(crate) use run::interrupted_after;
 pub(crate) use run::record;
+#[cfg(test)]
+pub(crate) use run::{in_turns, interrupted_after};

@@ -64,6 +64,26 @@ pub(crate) fn interrupted_after(injections: usize, mut record: Record) -> Record
     record
 }
 
+/// The same run, but each arm met each fault by itself, the last arm first.
+#[cfg(test)]
+pub(crate) fn in_turns(mut record: Record) -> Record {
+    for injection in &mut record.injections {
+        let plan = &record.schedule[injection.planned];
+        let place = plan.arms.iter().rev().position(|arm| *arm == injection.arm);
+        injection.planned = injection.planned * plan.arms.len() + place.unwrap();
+    }
+    record.injections.sort_by_key(|injection| injection.planned);
+    let taken_apart = record.schedule.iter().flat_map(|plan| {
+        plan.arms.iter().rev().map(|arm| Planned {
+            arms: vec![arm.clone()],
+            ..plan.clone()
+        })
+    });
+    record.schedule = taken_apart.collect();
+    record.check().unwrap();
+    record
+}
+
 fn arms(names: &[&str]) -> Vec<Arm> {
     names
         .iter()

@@ -106,11 +106,10 @@ fn end(x: f64, bounded: bool, direction: f64) -> Markup {
     }
 }
 
-/// What is claimed, as it was claimed: `30 s`, `10 ms`, `-5 points`.
+/// What is claimed, as it was claimed: `30 s`, `10 ms`.
 fn limit(value: f64, unit: &str) -> String {
     match unit {
-        "s" if value < 1.0 => format!("{} ms", (value * 1e6).round() / 1e3),
-        "ratio" => format!("{} points", (value * 1e4).round() / 1e2),
+        "s" if value < 0.1 => format!("{} ms", (value * 1e6).round() / 1e3),
         unit => format!("{value} {unit}"),
     }
 }
@@ -137,19 +136,20 @@ impl Axis {
         ];
         let values = || values.into_iter().flatten();
         match claim.unit.as_str() {
+            // A difference of times, below zero where ours is the shorter one.
+            "s" if values().any(|v| v < 0.0) => {
+                let most = values().map(f64::abs).fold(0.1, f64::max) * 1.2;
+                Some(Self::Linear {
+                    from: -most,
+                    to: most,
+                })
+            }
             "s" => {
                 let least = values().filter(|v| *v > 0.0).fold(f64::MAX, f64::min);
                 let most = values().fold(1e-6, f64::max);
                 Some(Self::Log {
                     from: least.max(1e-6).log10().floor(),
                     to: (most * 1.5).log10().ceil(),
-                })
-            }
-            "ratio" => {
-                let most = values().map(f64::abs).fold(0.1, f64::max) * 1.2;
-                Some(Self::Linear {
-                    from: -most,
-                    to: most,
                 })
             }
             _ => None,
@@ -172,10 +172,15 @@ impl Axis {
                 .take_while(|exponent| exponent <= to)
                 .map(|exponent| 10_f64.powf(exponent))
                 .collect(),
-            Self::Linear { from, to } => (-20..=20)
-                .map(|i| f64::from(i) * 0.1)
-                .filter(|tick| tick >= from && tick <= to)
-                .collect(),
+            Self::Linear { from, to } => {
+                let decade = 10_f64.powf(to.log10().floor());
+                let steps = [0.2, 0.5, 1.0].map(|part| part * decade);
+                let step = steps.into_iter().find(|step| to / step < 4.0);
+                (-4..=4)
+                    .map(|i| f64::from(i) * step.unwrap_or(2.0 * decade))
+                    .filter(|tick| tick >= from && tick <= to)
+                    .collect()
+            }
         };
         let mut last = f64::MIN;
         all.into_iter()
@@ -194,7 +199,9 @@ impl Axis {
             Self::Log { .. } if tick < 0.999e-3 => format!("{:.0} µs", tick * 1e6),
             Self::Log { .. } if tick < 0.999 => format!("{:.0} ms", tick * 1e3),
             Self::Log { .. } => format!("{tick:.0} s"),
-            Self::Linear { .. } => format!("{:+.0}", tick * 100.0),
+            Self::Linear { .. } if tick.abs() < 1e-9 => "0".to_owned(),
+            // To the step's own digits, and no more.
+            Self::Linear { .. } => format!("{:+} s", (tick * 1e3).round() / 1e3),
         }
     }
 }

@@ -178,12 +178,12 @@ fn prevailing(counts: &[u32; Class::ALL.len()]) -> Class {
 pub(super) fn ribbon(picture: &mut Picture, lane: &Lane, injection: &Injection) {
     let style = TextStyle::new(SMALL, INK);
     let middle = f64::midpoint(lane.area.top, lane.area.bottom);
-    picture.text("breaker", 16.0, middle, style);
     if injection.breaker.is_empty() {
         let style = TextStyle::new(SMALL, MUTED);
-        picture.text("this arm has none", lane.area.left + 6.0, middle, style);
+        picture.text("no breaker", 16.0, middle, style);
         return;
     }
+    picture.text("breaker", 16.0, middle, style);
     let at = |us: u64| {
         lane.time
             .at((us as f64 - injection.injected_us as f64) / 1e6)

@@ -55,12 +55,12 @@ pub fn plots(record: &Record) -> Vec<Plot> {
     let all: Vec<(&Injection, &Measured)> = record.injections.iter().zip(&measured).collect();
     let summary = recovery::picture(record, &all);
     let faults = Fault::ALL.into_iter().filter_map(|fault| {
-        let planned = slowest(record, fault, &all)?;
+        let round = slowest(record, fault, &all)?;
         let times = record
             .injections
             .iter()
             .filter(|i| i.fault == fault)
-            .map(|i| i.planned)
+            .map(|i| record.round(i))
             .collect::<std::collections::BTreeSet<_>>()
             .len();
         let which = if times > 1 {
@@ -72,9 +72,9 @@ pub fn plots(record: &Record) -> Vec<Plot> {
             .arms
             .iter()
             .filter_map(|arm| {
-                let (injection, measured) = all
-                    .iter()
-                    .find(|(i, _)| i.planned == planned && i.arm == arm.name)?;
+                let (injection, measured) = all.iter().find(|(i, _)| {
+                    i.fault == fault && i.arm == arm.name && record.round(i) == round
+                })?;
                 Some(Shown {
                     arm,
                     injection,
@@ -95,7 +95,7 @@ pub fn plots(record: &Record) -> Vec<Plot> {
     summary.into_iter().chain(faults).collect()
 }
 
-/// The planned fault of a kind after which the leading arm took longest.
+/// The round of a fault after which the leading arm took longest.
 fn slowest(record: &Record, fault: Fault, all: &[(&Injection, &Measured)]) -> Option<usize> {
     let arms: Vec<(&str, ())> = record
         .arms
@@ -111,5 +111,5 @@ fn slowest(record: &Record, fault: Fault, all: &[(&Injection, &Measured)]) -> Op
             let recovery = m.recovery.map(|r| (r.censored, r.after_us));
             (recovery, std::cmp::Reverse(i.planned))
         })
-        .map(|(i, _)| i.planned)
+        .map(|(i, _)| record.round(i))
 }

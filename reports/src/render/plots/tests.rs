@@ -82,6 +82,16 @@ fn labels_are_neither_clipped_nor_covered() {
     plots(&several).iter().for_each(is_legible);
 }
 
+/// Once only the arm whose turn it was stood in the picture.
+#[test]
+fn arms_that_take_turns_are_drawn_together() {
+    let together = synthetic::record(7, 2, &["bare", "seawall"]);
+    let in_turns = synthetic::in_turns(together.clone());
+    for (a, b) in plots(&together).iter().zip(&plots(&in_turns)) {
+        assert_eq!(a.svg().unwrap(), b.svg().unwrap(), "{}", a.name);
+    }
+}
+
 #[test]
 fn a_run_that_was_cut_short_is_drawn_as_far_as_it_got() {
     let record = synthetic::record(7, 1, &["bare", "seawall"]);
