@@ -1,0 +1,337 @@
+//! PostgreSQL in a container, through testcontainers.
+//!
+//! The port on 127.0.0.1 is chosen by us and fixed, since a container that is
+//! started again would otherwise get another one. Signals are handled by the
+//! runner, which tears down in order; testcontainers' own watchdog would end the
+//! process before anything could be written.
+
+use std::{collections::HashMap, fmt, future::Future, time::Duration};
+
+use engine::clock;
+use futures_util::TryStreamExt as _;
+use testcontainers::{
+    ContainerAsync, GenericImage, ImageExt as _,
+    bollard::{
+        self, Docker,
+        query_parameters::{
+            KillContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
+            RemoveContainerOptionsBuilder,
+        },
+    },
+    core::{IntoContainerPort as _, client::docker_client_instance},
+    runners::AsyncRunner as _,
+};
+
+use super::{
+    Endpoint, Environment, EnvironmentError, START, Wanted, chain, free_port, last_lines, password,
+    unless,
+};
+
+/// The image that is pulled if none is named and none is there.
+pub const DEFAULT_IMAGE: &str = "postgres:15";
+/// What `scenarios/image/build` makes where no registry can be reached.
+pub const LOCAL_IMAGE: &str = "seawall-postgres:15";
+
+/// Marks our containers, beside testcontainers' own label.
+pub(super) const LABEL: &str = "dev.seawall.runner-pid";
+/// One start, for its own cleaning up.
+const START_LABEL: &str = "dev.seawall.start";
+
+const ANSWER: Duration = Duration::from_secs(5);
+const REGISTRY: Duration = Duration::from_secs(10);
+const PULL_AND_START: Duration = Duration::from_secs(300);
+const COMMAND: Duration = Duration::from_secs(20);
+const PORT: u16 = 5432;
+
+/// An engine that answers, and an image that is there or can be pulled.
+#[derive(Debug, Clone)]
+pub struct Found {
+    image: String,
+    present: bool,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.present { "" } else { ", to be pulled" };
+        write!(f, "image {}{how}", self.image)
+    }
+}
+
+/// Looks for an engine and an image: the one that was named, else the default,
+/// else the one built here.
+pub(super) async fn find(wanted: &Wanted) -> Result<Found, EnvironmentError> {
+    let docker = engine().await?;
+    let candidates = match &wanted.image {
+        Some(image) => vec![image.as_str()],
+        None => vec![DEFAULT_IMAGE, LOCAL_IMAGE],
+    };
+    for image in &candidates {
+        let inspected = within(ANSWER, "inspecting an image", docker.inspect_image(image)).await?;
+        if inspected.is_ok() {
+            return Ok(Found {
+                image: (*image).to_owned(),
+                present: true,
+            });
+        }
+    }
+    let image = candidates[0].to_owned();
+    let reason = match within(
+        REGISTRY,
+        "asking the registry",
+        docker.inspect_registry_image(&image, None),
+    )
+    .await
+    {
+        Ok(Ok(_)) => {
+            return Ok(Found {
+                image,
+                present: false,
+            });
+        }
+        Ok(Err(error)) => short(&error),
+        Err(_) => "the registry does not answer".to_owned(),
+    };
+    Err(EnvironmentError::NoImage { image, reason })
+}
+
+/// A client whose engine answers; a `docker` command alone proves nothing.
+async fn engine() -> Result<Docker, EnvironmentError> {
+    let none = |reason: String| EnvironmentError::NoDocker { reason };
+    let docker = docker_client_instance()
+        .await
+        .map_err(|error| none(chain(&error)))?;
+    match clock::timeout_at(clock::now() + ANSWER, docker.ping()).await {
+        Ok(Ok(_)) => Ok(docker),
+        Ok(Err(error)) => Err(none(short(&error))),
+        Err(clock::Elapsed) => Err(none(format!("nothing within {} s", ANSWER.as_secs()))),
+    }
+}
+
+/// Starts a container and waits until its server takes sessions. When `cancelled`
+/// is done, or anything fails, nothing of it stays.
+pub(super) async fn start(
+    found: &Found,
+    cancelled: impl Future<Output = ()>,
+) -> Result<Environment, EnvironmentError> {
+    let docker = engine().await?;
+    // Tells this container from those of other starts: whoever is made but not
+    // started is known to nobody else.
+    let token = format!(
+        "{}-{:016x}",
+        std::process::id(),
+        fastrand::Rng::new().u64(..)
+    );
+    let started = unless(cancelled, started(found, &docker, &token)).await;
+    if started.is_err()
+        && let Err(error) = sweep(&docker, &token).await
+    {
+        tracing::error!(%error, token, "a container may be left");
+    }
+    started
+}
+
+async fn started(
+    found: &Found,
+    docker: &Docker,
+    token: &str,
+) -> Result<Environment, EnvironmentError> {
+    let secret = password()?;
+    let port = free_port()?;
+    let (name, tag) = name_and_tag(&found.image);
+    let request = GenericImage::new(name, tag)
+        .with_mapped_port(port, PORT.tcp())
+        .with_env_var("POSTGRES_PASSWORD", secret.expose())
+        .with_label(LABEL, std::process::id().to_string())
+        .with_label(START_LABEL, token)
+        .with_host_config_modifier(|host| {
+            for bindings in host
+                .port_bindings
+                .iter_mut()
+                .flat_map(|ports| ports.values_mut())
+            {
+                for binding in bindings.iter_mut().flatten() {
+                    binding.host_ip = Some("127.0.0.1".to_owned());
+                }
+            }
+        });
+    let what = "starting a container";
+    let container = within(PULL_AND_START, what, request.start())
+        .await?
+        .map_err(|error| EnvironmentError::failed(what, chain(&error)))?;
+    let container = Container {
+        container,
+        docker: docker.clone(),
+    };
+    let endpoint = Endpoint::loopback(port, secret);
+    match container.ready(&endpoint).await {
+        Ok(server_version) => Ok(Environment {
+            endpoint,
+            server_version,
+            server: super::Server::Docker(Box::new(container)),
+        }),
+        Err(error) => {
+            let log = container.log_tail().await;
+            // Should this fail, the sweep that follows an error has another try.
+            let _removed = container.remove().await;
+            Err(error.with_log(log))
+        }
+    }
+}
+
+/// Removes what a start that failed has left.
+async fn sweep(docker: &Docker, token: &str) -> Result<(), EnvironmentError> {
+    let what = "removing a container that did not start";
+    let label = format!("{START_LABEL}={token}");
+    let filters = HashMap::from([("label", vec![label])]);
+    let all = ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&filters)
+        .build();
+    let listed = within(COMMAND, what, docker.list_containers(Some(all)))
+        .await?
+        .map_err(|error| EnvironmentError::failed(what, short(&error)))?;
+    for id in listed.into_iter().filter_map(|container| container.id) {
+        let options = RemoveContainerOptionsBuilder::new()
+            .force(true)
+            .v(true)
+            .build();
+        command(what, docker.remove_container(&id, Some(options))).await?;
+    }
+    Ok(())
+}
+
+/// A container of ours.
+pub(super) struct Container {
+    container: ContainerAsync<GenericImage>,
+    docker: Docker,
+}
+
+impl fmt::Debug for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Container")
+            .field(&self.container.id())
+            .finish()
+    }
+}
+
+impl Container {
+    /// Waits until the server takes sessions, or the container has ended.
+    async fn ready(&self, endpoint: &Endpoint) -> Result<String, EnvironmentError> {
+        let deadline = clock::now() + START;
+        let ended = async {
+            while matches!(self.container.is_running().await, Ok(true)) {
+                clock::sleep(Duration::from_millis(250)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            ready = endpoint.ready(deadline) => ready,
+            () = ended => Err(EnvironmentError::failed("starting PostgreSQL", "its container ended")),
+        }
+    }
+
+    pub(super) async fn kill(&self) -> Result<(), EnvironmentError> {
+        let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
+        let kill = self
+            .docker
+            .kill_container(self.container.id(), Some(options));
+        command("killing the container", kill).await?;
+        // The engine answers when the signal is sent, not when the server is dead.
+        let dead = async {
+            while !matches!(self.container.is_running().await, Ok(false)) {
+                clock::sleep(Duration::from_millis(10)).await;
+            }
+            Ok::<(), bollard::errors::Error>(())
+        };
+        command("killing the container", dead).await
+    }
+
+    pub(super) async fn restart(&self) -> Result<(), EnvironmentError> {
+        let start = self.docker.start_container(self.container.id(), None);
+        command("starting the container again", start).await
+    }
+
+    pub(super) async fn pause(&self) -> Result<(), EnvironmentError> {
+        let pause = self.docker.pause_container(self.container.id());
+        command("pausing the container", pause).await
+    }
+
+    pub(super) async fn resume(&self) -> Result<(), EnvironmentError> {
+        let resume = self.docker.unpause_container(self.container.id());
+        command("resuming the container", resume).await
+    }
+
+    pub(super) async fn log_tail(&self) -> String {
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .tail("20")
+            .build();
+        let lines = self.docker.logs(self.container.id(), Some(options));
+        let lines = lines
+            .map_ok(|line| line.to_string())
+            .try_collect::<Vec<_>>();
+        match clock::timeout_at(clock::now() + ANSWER, lines).await {
+            Ok(Ok(lines)) => last_lines(&lines.concat()),
+            Ok(Err(error)) => format!("(no log: {})", short(&error)),
+            Err(clock::Elapsed) => "(no log in time)".to_owned(),
+        }
+    }
+
+    /// Removes the container and its volume, whatever state it is in.
+    pub(super) async fn remove(self) -> Result<(), EnvironmentError> {
+        command("removing the container", self.container.rm()).await
+    }
+}
+
+async fn command<E: std::error::Error>(
+    what: &'static str,
+    command: impl Future<Output = Result<(), E>>,
+) -> Result<(), EnvironmentError> {
+    within(COMMAND, what, command)
+        .await?
+        .map_err(|error| EnvironmentError::failed(what, chain(&error)))
+}
+
+async fn within<T>(
+    limit: Duration,
+    what: &'static str,
+    future: impl Future<Output = T>,
+) -> Result<T, EnvironmentError> {
+    clock::timeout_at(clock::now() + limit, future)
+        .await
+        .map_err(|_| {
+            EnvironmentError::failed(what, format!("not done after {} s", limit.as_secs()))
+        })
+}
+
+/// What the engine said, without the request around it.
+fn short(error: &bollard::errors::Error) -> String {
+    match error {
+        bollard::errors::Error::DockerResponseServerError { message, .. } => {
+            message.trim().to_owned()
+        }
+        other => chain(other),
+    }
+}
+
+/// `registry:5000/name:tag` into `registry:5000/name` and `tag`.
+fn name_and_tag(image: &str) -> (&str, &str) {
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (image, "latest"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_no_tag() {
+        assert_eq!(name_and_tag("postgres:15"), ("postgres", "15"));
+        assert_eq!(name_and_tag("postgres"), ("postgres", "latest"));
+        assert_eq!(name_and_tag("host:5000/pg"), ("host:5000/pg", "latest"));
+        assert_eq!(name_and_tag("host:5000/pg:16"), ("host:5000/pg", "16"));
+    }
+}

@@ -1,0 +1,124 @@
+//! A server that is already there: `--database-url`.
+//!
+//! Faults reach it only through our own proxy; the server itself is never
+//! touched, so it cannot be killed or paused. Only servers of this machine are
+//! taken: an experiment belongs nowhere near somebody's production.
+
+use std::{net::IpAddr, str::FromStr, time::Duration};
+
+use engine::{clock, config::Secret};
+use tokio_postgres::config::Host;
+
+use super::{Endpoint, Environment, EnvironmentError, Server, Wanted};
+
+/// It runs already, so one attempt will do.
+const ANSWER: Duration = Duration::from_secs(10);
+
+pub(super) async fn start(wanted: &Wanted) -> Result<Environment, EnvironmentError> {
+    let url = wanted
+        .database_url
+        .as_ref()
+        .ok_or(EnvironmentError::Invalid {
+            field: "--env external",
+            value: "no --database-url".to_owned(),
+            allowed: "--env external together with --database-url postgresql://...",
+        })?;
+    let endpoint = endpoint(url)?;
+    refuse_other_machines(&endpoint).await?;
+    let server_version = endpoint.version(clock::now() + ANSWER).await?;
+    Ok(Environment {
+        endpoint,
+        server_version,
+        server: Server::External,
+    })
+}
+
+/// Reads the URL into the one host that it may name.
+fn endpoint(url: &Secret) -> Result<Endpoint, EnvironmentError> {
+    let invalid = |value: &str, allowed| EnvironmentError::Invalid {
+        field: "--database-url",
+        value: value.to_owned(),
+        allowed,
+    };
+    let config = tokio_postgres::Config::from_str(url.expose())
+        .map_err(|_| invalid("(hidden)", "postgresql://user:password@host:port/database"))?;
+    let [Host::Tcp(host)] = config.get_hosts() else {
+        return Err(invalid("(hidden)", "one host, reached over TCP"));
+    };
+    let Some(user) = config.get_user() else {
+        return Err(invalid(
+            "no user",
+            "postgresql://user:password@host:port/database",
+        ));
+    };
+    let password = config.get_password().unwrap_or_default();
+    Ok(Endpoint {
+        host: host.clone(),
+        port: config.get_ports().first().copied().unwrap_or(5432),
+        user: user.to_owned(),
+        password: Secret::new(String::from_utf8_lossy(password)),
+        database: config.get_dbname().unwrap_or(user).to_owned(),
+    })
+}
+
+/// Every address of the host must be a loopback address. `hostaddr` cannot point
+/// elsewhere: only the host is taken from the URL.
+async fn refuse_other_machines(endpoint: &Endpoint) -> Result<(), EnvironmentError> {
+    let host = endpoint.host.as_str();
+    let refused = |reason: String| EnvironmentError::Refused {
+        target: endpoint.address(),
+        reason,
+    };
+    let addresses: Vec<IpAddr> = match host.parse() {
+        Ok(address) => vec![address],
+        Err(_) => tokio::net::lookup_host((host, endpoint.port))
+            .await
+            .map_err(|error| refused(format!("its address is not known: {error}")))?
+            .map(|address| address.ip())
+            .collect(),
+    };
+    match addresses.iter().find(|address| !address.is_loopback()) {
+        Some(address) => Err(refused(format!("{address} is not a loopback address"))),
+        None if addresses.is_empty() => Err(refused("it has no address".to_owned())),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> Result<Endpoint, EnvironmentError> {
+        endpoint(&Secret::new(url))
+    }
+
+    #[tokio::test]
+    async fn only_loopback_is_taken() {
+        for (url, taken) in [
+            ("postgresql://u@127.0.0.1/d", true),
+            ("postgresql://u@127.8.9.1:5433/d", true),
+            ("postgresql://u@[::1]/d", true),
+            ("postgresql://u@localhost/d", true),
+            ("postgresql://u@10.0.0.1/d", false),
+            ("postgresql://u@192.0.2.7/d?hostaddr=127.0.0.1", false),
+            ("postgresql://u@0.0.0.0/d", false),
+        ] {
+            let endpoint = parsed(url).expect(url);
+            let checked = refuse_other_machines(&endpoint).await;
+            assert_eq!(checked.is_ok(), taken, "{url}: {checked:?}");
+        }
+    }
+
+    #[test]
+    fn an_unreadable_url_is_not_repeated() {
+        for url in [
+            "postgresql://u:hunter2@h:port/d",
+            "nonsense hunter2",
+            "postgresql://u@a,b/d",
+        ] {
+            let error = parsed(url).expect_err(url).to_string();
+            assert!(error.starts_with("--database-url: "), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

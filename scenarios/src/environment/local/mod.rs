@@ -1,0 +1,267 @@
+//! PostgreSQL from this machine's own binaries, in a temporary folder.
+//!
+//! `postgres` is our own child, not `pg_ctl`'s, so that it can be killed, stopped
+//! and waited for, and so that it dies with us: it is spawned through `setpriv
+//! --pdeathsig` (part of util-linux; without it, only a normal end cleans up).
+
+mod home;
+mod postmaster;
+
+use std::{
+    env, fmt, fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use engine::clock;
+use rustix::process::{Signal, kill_process};
+
+use self::{home::Home, postmaster::Postmaster};
+use super::{
+    Endpoint, Environment, EnvironmentError, START, Wanted, free_port, last_lines, password,
+};
+
+const STOP: Duration = Duration::from_secs(5);
+const START_ATTEMPTS: u32 = 3;
+
+/// The folder of `initdb` and `postgres`.
+#[derive(Debug, Clone)]
+pub(super) struct Binaries(PathBuf);
+
+impl fmt::Display for Binaries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.display())
+    }
+}
+
+/// Looks for the binaries: `--pg-bin`, else PATH, else where packages put them,
+/// the newest version first.
+pub(super) fn find(wanted: &Wanted) -> Result<Binaries, EnvironmentError> {
+    let (folders, looked) = match &wanted.pg_bin {
+        Some(folder) => (vec![folder.clone()], folder.display().to_string()),
+        None => (
+            usual_folders(),
+            "PATH or /usr/lib/postgresql/*/bin".to_owned(),
+        ),
+    };
+    folders
+        .iter()
+        .find_map(|folder| binaries_in(folder))
+        .ok_or(EnvironmentError::NoBinaries { looked })
+}
+
+fn usual_folders() -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    // Debian and its kin; Red Hat and its kin.
+    for (parent, bin) in [("/usr/lib/postgresql", "bin"), ("/usr", "bin")] {
+        let Ok(entries) = fs::read_dir(parent) else {
+            continue;
+        };
+        let mut versions: Vec<(u32, PathBuf)> = entries
+            .filter_map(Result::ok)
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().ok()?;
+                let version = name.strip_prefix("pgsql-").unwrap_or(&name).parse().ok()?;
+                Some((version, entry.path().join(bin)))
+            })
+            .collect();
+        versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+        folders.extend(versions.into_iter().map(|(_, folder)| folder));
+    }
+    folders
+}
+
+/// The folder where `initdb` really is, if `postgres` is beside it.
+fn binaries_in(folder: &Path) -> Option<Binaries> {
+    let initdb = fs::canonicalize(folder.join("initdb")).ok()?;
+    let real = initdb.parent()?;
+    real.join("postgres")
+        .is_file()
+        .then(|| Binaries(real.to_owned()))
+}
+
+/// Makes a cluster, starts it, and waits until it takes sessions.
+pub(super) async fn start(binaries: &Binaries) -> Result<Environment, EnvironmentError> {
+    let secret = password()?;
+    let home = Home::create(binaries, &secret).await?;
+    let mut attempt = 1;
+    loop {
+        let port = free_port()?;
+        let mut server = Server {
+            postmaster: None,
+            home: home.clone(),
+            binaries: binaries.clone(),
+            port,
+            paused: false,
+        };
+        server.restart().await?;
+        let endpoint = Endpoint::loopback(port, secret.clone());
+        match server.ready(&endpoint).await {
+            Ok(server_version) => {
+                return Ok(Environment {
+                    endpoint,
+                    server_version,
+                    server: super::Server::Local(server),
+                });
+            }
+            // Somebody else may have taken the port meanwhile.
+            Err(_) if attempt < START_ATTEMPTS && server.port_was_taken() => attempt += 1,
+            Err(error) => {
+                let log = server.log_tail();
+                return Err(error.with_log(log));
+            }
+        }
+    }
+}
+
+/// A cluster, and the postmaster that serves it, if one does.
+#[derive(Debug)]
+pub(super) struct Server {
+    postmaster: Option<Postmaster>,
+    home: Home,
+    binaries: Binaries,
+    port: u16,
+    paused: bool,
+}
+
+impl Server {
+    /// Starts it, unless it runs.
+    pub(super) async fn restart(&mut self) -> Result<(), EnvironmentError> {
+        if self.running("starting PostgreSQL").is_ok() {
+            return Ok(());
+        }
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.home.log())
+            .map_err(|error| EnvironmentError::failed("opening the server's log", error))?;
+        let postgres = self.binaries.0.join("postgres");
+        let mut command = match setpriv() {
+            Some(setpriv) => {
+                let mut command = self.home.command(&setpriv);
+                command.args(["--pdeathsig", "KILL", "--"]).arg(postgres);
+                command
+            }
+            None => self.home.command(&postgres),
+        };
+        command
+            .arg("-D")
+            .arg(self.home.data())
+            .arg(format!("-cport={}", self.port))
+            .args(["-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", "unix_socket_directories="])
+            .stdout(Stdio::null())
+            .stderr(log);
+        self.postmaster = Some(Postmaster::spawn(command).await?);
+        self.paused = false;
+        Ok(())
+    }
+
+    /// Waits until it takes sessions, or has died.
+    async fn ready(&self, endpoint: &Endpoint) -> Result<String, EnvironmentError> {
+        let Some(postmaster) = &self.postmaster else {
+            return Err(EnvironmentError::failed(
+                "starting PostgreSQL",
+                "not running",
+            ));
+        };
+        tokio::select! {
+            biased;
+            status = postmaster.exited() => Err(EnvironmentError::failed("starting PostgreSQL", status)),
+            ready = endpoint.ready(clock::now() + START) => ready,
+        }
+    }
+
+    fn port_was_taken(&self) -> bool {
+        // PostgreSQL says so in words only, and this decides about a retry only.
+        self.log_tail().contains("could not bind")
+    }
+
+    pub(super) fn log_tail(&self) -> String {
+        fs::read(self.home.log())
+            .map(|log| last_lines(&String::from_utf8_lossy(&log)))
+            .unwrap_or_default()
+    }
+
+    pub(super) async fn kill(&mut self) -> Result<(), EnvironmentError> {
+        if let Some(postmaster) = self.postmaster.take() {
+            let children = postmaster.kill_all();
+            postmaster.gone(&children, STOP).await?;
+        }
+        self.paused = false;
+        Ok(())
+    }
+
+    pub(super) fn pause(&mut self) -> Result<(), EnvironmentError> {
+        let postmaster = self.running("pausing PostgreSQL")?;
+        postmaster.signal(Signal::STOP);
+        for child in postmaster.children() {
+            let _gone = kill_process(child, Signal::STOP);
+        }
+        self.paused = true;
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self) -> Result<(), EnvironmentError> {
+        let postmaster = self.running("resuming PostgreSQL")?;
+        for child in postmaster.children() {
+            let _gone = kill_process(child, Signal::CONT);
+        }
+        postmaster.signal(Signal::CONT);
+        self.paused = false;
+        Ok(())
+    }
+
+    fn running(&self, what: &'static str) -> Result<&Postmaster, EnvironmentError> {
+        self.postmaster
+            .as_ref()
+            .filter(|postmaster| postmaster.status().is_none())
+            .ok_or_else(|| {
+                EnvironmentError::failed(what, "it is not running").with_log(self.log_tail())
+            })
+    }
+
+    pub(super) async fn stop(mut self) -> Result<(), EnvironmentError> {
+        if self.paused && self.running("resuming PostgreSQL").is_ok() {
+            self.resume()?;
+        }
+        if let Some(postmaster) = &self.postmaster {
+            postmaster.signal(Signal::INT);
+            let stopped = clock::timeout_at(clock::now() + STOP, postmaster.exited()).await;
+            if stopped.is_err() {
+                self.kill().await?;
+            }
+        }
+        self.postmaster = None;
+        self.home.remove()
+    }
+}
+
+fn setpriv() -> Option<PathBuf> {
+    ["/usr/bin/setpriv", "/bin/setpriv"]
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_binaries_is_named() {
+        let wanted = Wanted {
+            kind: super::super::Kind::Local,
+            image: None,
+            pg_bin: Some(PathBuf::from("/nowhere")),
+            database_url: None,
+        };
+        let error = find(&wanted).expect_err("nothing there").to_string();
+        assert!(
+            error.starts_with("no initdb and postgres in /nowhere; install them"),
+            "{error}"
+        );
+    }
+}
