@@ -1,0 +1,260 @@
+//! What is under test: the same operations through a bare pool, or through the
+//! engine.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use deadpool_postgres::{Connect, ManagerConfig, PoolError, RecyclingMethod};
+use engine::{
+    ErrorClass, Pool, PoolConfig,
+    config::{ConfigError, Secret},
+    connect::{Connecting, Tcp},
+    metrics::Counter,
+};
+use reports::record::{Attempts, Outcome};
+
+use super::workload::{Operation, Workload};
+use crate::environment::Endpoint;
+
+/// A configuration under test.
+#[derive(Debug, Clone)]
+pub enum Setup {
+    /// deadpool-postgres with its defaults: no deadlines.
+    Bare,
+    /// The engine, with this configuration (its endpoint is ignored).
+    Engine(Box<PoolConfig>),
+}
+
+/// A pool of one arm, for one injection.
+#[derive(Debug)]
+pub struct Client {
+    pool: Kind,
+    workload: Workload,
+    /// Its number in the ledger.
+    number: i32,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Bare {
+        pool: deadpool_postgres::Pool,
+        connects: Arc<AtomicU64>,
+        statements: AtomicU64,
+    },
+    Engine(Pool),
+}
+
+impl Client {
+    /// A pool that connects to `endpoint` when first used.
+    ///
+    /// # Errors
+    /// If the configuration is not valid.
+    pub fn new(
+        setup: &Setup,
+        endpoint: &Endpoint,
+        workload: &Workload,
+        number: i32,
+        rng: fastrand::Rng,
+    ) -> Result<Self, ConfigError> {
+        let pool = match setup {
+            Setup::Bare => bare(endpoint)?,
+            Setup::Engine(config) => Kind::Engine(Pool::with_connect(
+                PoolConfig {
+                    host: endpoint.host.clone(),
+                    port: endpoint.port,
+                    database: endpoint.database.clone(),
+                    user: endpoint.user.clone(),
+                    password: endpoint.password.clone(),
+                    connection_string: Secret::default(),
+                    ..(**config).clone()
+                },
+                Tcp,
+                rng,
+            )?),
+        };
+        Ok(Self {
+            pool,
+            workload: workload.clone(),
+            number,
+        })
+    }
+
+    /// Its number in the ledger.
+    #[must_use]
+    pub fn number(&self) -> i32 {
+        self.number
+    }
+
+    /// The engine's pool, if it is one.
+    #[must_use]
+    pub fn engine(&self) -> Option<&Pool> {
+        match &self.pool {
+            Kind::Bare { .. } => None,
+            Kind::Engine(pool) => Some(pool),
+        }
+    }
+
+    /// Statements handed to a connection, and connections tried.
+    #[must_use]
+    pub fn attempts(&self) -> Attempts {
+        match &self.pool {
+            Kind::Bare {
+                connects,
+                statements,
+                ..
+            } => Attempts {
+                statements: statements.load(Ordering::Relaxed),
+                connects: connects.load(Ordering::Relaxed),
+            },
+            Kind::Engine(pool) => Attempts {
+                statements: pool.metrics().counter(Counter::Queries),
+                connects: pool.metrics().counter(Counter::ConnectAttempts),
+            },
+        }
+    }
+
+    /// Does one operation and says what became of it. Waits as long as the pool
+    /// under test does; for a bare one that may be for ever. Calls `sent` before a
+    /// statement can be handed to a connection.
+    ///
+    /// Cancel safe: dropped after `sent`, it may or may not have happened.
+    pub async fn run(&self, operation: Operation, sent: impl FnOnce()) -> Outcome {
+        let done = match &self.pool {
+            Kind::Engine(pool) => {
+                // The engine's own deadlines say more than this ever could.
+                sent();
+                self.through_engine(pool, operation).await
+            }
+            Kind::Bare {
+                pool, statements, ..
+            } => {
+                let sent = || {
+                    statements.fetch_add(1, Ordering::Relaxed);
+                    sent();
+                };
+                self.through_bare(pool, operation, sent).await
+            }
+        };
+        match done {
+            Ok(()) => Outcome::Ok,
+            Err(error) => outcome(&error, operation.writes),
+        }
+    }
+
+    async fn through_engine(&self, pool: &Pool, op: Operation) -> Result<(), engine::Error> {
+        let Workload {
+            run, read, write, ..
+        } = &self.workload;
+        if op.writes {
+            pool.execute(write, &[run, &self.number, &op.seq]).await?;
+        } else {
+            pool.query(read, &[&op.account()]).await?;
+        }
+        Ok(())
+    }
+
+    async fn through_bare(
+        &self,
+        pool: &deadpool_postgres::Pool,
+        op: Operation,
+        sent: impl FnOnce(),
+    ) -> Result<(), engine::Error> {
+        let client = pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => engine::Error::Connect(error),
+            _ => engine::Error::Closed,
+        })?;
+        sent();
+        let Workload {
+            run, read, write, ..
+        } = &self.workload;
+        let done = if op.writes {
+            match client.prepare_cached(write).await {
+                Ok(write) => client
+                    .execute(&write, &[run, &self.number, &op.seq])
+                    .await
+                    .map(drop),
+                Err(error) => Err(error),
+            }
+        } else {
+            match client.prepare_cached(read).await {
+                Ok(read) => client.query(&read, &[&op.account()]).await.map(drop),
+                Err(error) => Err(error),
+            }
+        };
+        done.map_err(engine::Error::Statement)
+    }
+}
+
+/// What a failure means to the caller, in the words of the report.
+fn outcome(error: &engine::Error, writes: bool) -> Outcome {
+    match error.class() {
+        ErrorClass::CircuitOpen | ErrorClass::Exhausted => Outcome::Rejected,
+        _ if writes && error.may_have_run() => Outcome::Unknown,
+        ErrorClass::Timeout => Outcome::TimedOut,
+        _ => Outcome::Failed,
+    }
+}
+
+fn bare(endpoint: &Endpoint) -> Result<Kind, ConfigError> {
+    let connects = Arc::new(AtomicU64::new(0));
+    let manager = deadpool_postgres::Manager::from_connect(
+        endpoint.config(),
+        Counted(connects.clone()),
+        ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        },
+    );
+    let pool = deadpool_postgres::Pool::builder(manager)
+        .build()
+        .map_err(|_| ConfigError::Syntax("no runtime".to_owned()))?;
+    Ok(Kind::Bare {
+        pool,
+        connects,
+        statements: AtomicU64::new(0),
+    })
+}
+
+/// Counts the connections that the bare pool tries.
+struct Counted(Arc<AtomicU64>);
+
+impl Connect for Counted {
+    fn connect(&self, config: &tokio_postgres::Config) -> Connecting<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Tcp.connect(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use engine::{Error, error::AcquireStage};
+
+    use super::*;
+
+    #[test]
+    fn only_a_write_that_was_sent_is_unknown() {
+        let ms = Duration::from_millis(1);
+        let open = Error::CircuitOpen { retry_after: ms };
+        let late = Error::StatementTimeout { timeout: ms };
+        let queued = Error::AcquireTimeout {
+            stage: AcquireStage::WaitingForSlot,
+            waited: ms,
+        };
+        let connecting = Error::AcquireTimeout {
+            stage: AcquireStage::Connecting,
+            waited: ms,
+        };
+        for (error, read, write) in [
+            (open, Outcome::Rejected, Outcome::Rejected),
+            (queued, Outcome::Rejected, Outcome::Rejected),
+            (connecting, Outcome::TimedOut, Outcome::TimedOut),
+            (late, Outcome::TimedOut, Outcome::Unknown),
+        ] {
+            assert_eq!(outcome(&error, false), read, "{error}");
+            assert_eq!(outcome(&error, true), write, "{error}");
+        }
+    }
+}
