@@ -1,0 +1,3 @@
+//! The experiments, one file each; the file asks its question.
+
+pub mod failure_sim;

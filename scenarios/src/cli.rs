@@ -1,0 +1,384 @@
+//! The command line: flags into a scenario and a place, errors into exit codes.
+
+use std::{
+    fs, io,
+    net::{SocketAddr, ToSocketAddrs as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use engine::{
+    PoolConfig,
+    config::{ConfigError, Secret},
+};
+
+use crate::{
+    catalog::failure_sim::{Options, Size},
+    environment::{EnvironmentError, Kind, Wanted},
+    runner::{Place, RunError, only_network_faults},
+};
+
+/// Exit codes beside those of a verdict (`reports::Verdict::exit_code`).
+pub mod exit {
+    /// Usage or configuration.
+    pub const USAGE: u8 = 64;
+    /// Environment missing.
+    pub const ENVIRONMENT: u8 = 69;
+    /// A bug.
+    pub const BUG: u8 = 70;
+    /// Refused: the target looks like production.
+    pub const REFUSED: u8 = 77;
+    /// Stopped by the user.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// See what a database failure does to a service, before production does.
+///
+/// Starts a real PostgreSQL, puts a fault proxy in front, drives load, injects
+/// faults, and says which claims hold.
+#[derive(Debug, Parser)]
+#[command(name = "scenarios", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Command {
+    /// Six failures of a database: what they do with a bare pool, and with the engine
+    FailureSim,
+    /// What is here to run on, and what would be used
+    Doctor,
+}
+
+/// Flags of all commands.
+#[derive(Debug, Args)]
+struct Global {
+    /// Where the PostgreSQL comes from
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "KIND"
+    )]
+    env: Kind,
+    /// Container image [default: postgres:15, or seawall-postgres:15 as built by scenarios/image/build]
+    #[arg(long, global = true, value_name = "NAME[:TAG]")]
+    image: Option<String>,
+    /// A PostgreSQL of this machine that is already running (its tables are left alone)
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<Secret>,
+    /// Folder of initdb and postgres
+    #[arg(long, global = true, value_name = "DIR")]
+    pg_bin: Option<PathBuf>,
+    /// A Toxiproxy of this machine to use instead of the embedded proxy
+    #[arg(long, global = true, value_name = "URL")]
+    toxiproxy: Option<String>,
+    /// Configuration of the seawall arm: the guide's keys, in TOML
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Operations per second and arm
+    #[arg(long, global = true, default_value = "400", value_name = "N", value_parser = clap::value_parser!(u32).range(8..=20_000))]
+    rate: u32,
+    /// Deadline of an operation, in milliseconds
+    #[arg(long, global = true, default_value = "500", value_name = "MS", value_parser = clap::value_parser!(u32).range(20..=30_000))]
+    deadline_ms: u32,
+    /// Draws the plan: same seed and flags, same plan
+    #[arg(long, global = true, default_value = "1", value_name = "N")]
+    seed: u64,
+    /// About 45 s
+    #[arg(long, global = true, conflicts_with = "full")]
+    quick: bool,
+    /// As long as the guide's own time-outs need, with an arm configured like the guide
+    #[arg(long, global = true)]
+    full: bool,
+    /// Folder of the run [default: reports/runs/<UTC>-<command>-<seed>]
+    #[arg(long, global = true, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What to print on stdout
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    format: Format,
+    /// No progress on stderr
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+/// What is printed on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A summary for people.
+    Text,
+    /// `verdict.json`.
+    Json,
+}
+
+/// Why a command line was not carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// A file could not be read.
+    #[error("--config: {path}: {reason}, allowed: a readable TOML file")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// A configuration is not valid.
+    #[error("--config: {0}")]
+    Config(#[from] ConfigError),
+    /// The folder of the run cannot be made.
+    #[error("--out: {path}: {reason}, allowed: a folder that can be written")]
+    Out {
+        /// The folder.
+        path: String,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// A Toxiproxy on another machine.
+    #[error("refusing to use {0}: it is not on this machine")]
+    Refused(String),
+    /// Two flags contradict each other.
+    #[error("{field}: {value}, allowed: {allowed}")]
+    Flags {
+        /// The flag.
+        field: &'static str,
+        /// What it was given.
+        value: String,
+        /// What it may be given.
+        allowed: &'static str,
+    },
+}
+
+/// The exit code for a run that could not begin.
+#[must_use]
+pub fn exit_code(error: &RunError) -> u8 {
+    match error {
+        RunError::Environment(EnvironmentError::Refused { .. }) => exit::REFUSED,
+        RunError::Environment(EnvironmentError::Invalid { .. }) => exit::USAGE,
+        RunError::Environment(EnvironmentError::Cancelled) => exit::INTERRUPTED,
+        RunError::Environment(_) | RunError::Toxics(_) | RunError::Workload(_) => exit::ENVIRONMENT,
+        RunError::Record(_) | RunError::Events(_) => exit::BUG,
+        RunError::Interrupted(_) => exit::INTERRUPTED,
+    }
+}
+
+impl Cli {
+    /// What to print on stdout.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.global.format
+    }
+
+    /// Whether progress is not wanted.
+    #[must_use]
+    pub fn quiet(&self) -> bool {
+        self.global.quiet
+    }
+
+    /// Where the server is to come from.
+    ///
+    /// # Errors
+    /// If flags contradict each other.
+    pub fn wanted(&self) -> Result<Wanted, CliError> {
+        let Global {
+            env,
+            image,
+            database_url,
+            pg_bin,
+            ..
+        } = &self.global;
+        let conflict = |field, value: &dyn std::fmt::Debug, allowed| {
+            Err(CliError::Flags {
+                field,
+                value: format!("{value:?}"),
+                allowed,
+            })
+        };
+        if database_url.is_some() && !matches!(env, Kind::Auto | Kind::External) {
+            return conflict("--env", env, "external, or left out, beside --database-url");
+        }
+        if database_url.is_none() && *env == Kind::External {
+            return conflict("--env", env, "external only beside --database-url");
+        }
+        Ok(Wanted {
+            kind: if database_url.is_some() {
+                Kind::External
+            } else {
+                *env
+            },
+            image: image.clone(),
+            pg_bin: pg_bin.clone(),
+            database_url: database_url.clone(),
+        })
+    }
+
+    /// The options of `failure-sim`, and what the user should know of them.
+    ///
+    /// # Errors
+    /// If the configuration cannot be read or is not valid.
+    pub fn failure_sim(&self) -> Result<(Options, Vec<String>), CliError> {
+        let global = &self.global;
+        let deadline = Duration::from_millis(u64::from(global.deadline_ms));
+        let (config, remarks) = match &global.config {
+            None => (None, Vec::new()),
+            Some(path) => {
+                let (config, remarks) = configuration(path, global.deadline_ms)?;
+                (Some(config), remarks)
+            }
+        };
+        let size = match (global.quick, global.full) {
+            (true, _) => Size::Quick,
+            (_, true) => Size::Full,
+            _ => Size::Default,
+        };
+        let options = Options {
+            size,
+            seed: global.seed,
+            rate_per_s: global.rate,
+            deadline,
+            config,
+            only_network_faults: only_network_faults(global.env, global.database_url.is_some()),
+        };
+        Ok((options, remarks))
+    }
+
+    /// Makes the folder of the run, without what an earlier run left in it, and says
+    /// where the run is to take place.
+    ///
+    /// # Errors
+    /// If the folder cannot be made, or a flag does not hold.
+    pub fn place(&self, command: &str, utc: &str) -> Result<Place, CliError> {
+        let wanted = self.wanted()?;
+        let global = &self.global;
+        let toxiproxy = global.toxiproxy.as_deref().map(toxiproxy).transpose()?;
+        let folder = match &global.out {
+            Some(out) => out.clone(),
+            None => {
+                let label: String = utc.chars().filter(|c| !matches!(c, ':' | '-')).collect();
+                Path::new("reports/runs").join(format!("{label}-{command}-{}", global.seed))
+            }
+        };
+        let out = |reason| CliError::Out {
+            path: folder.display().to_string(),
+            reason,
+        };
+        fs::create_dir_all(&folder).map_err(out)?;
+        let folder = fs::canonicalize(&folder).map_err(out)?;
+        remove_old_results(&folder).map_err(out)?;
+        Ok(Place {
+            wanted,
+            toxiproxy,
+            folder,
+        })
+    }
+
+    /// Ends what [`place`](Self::place) began: with a record in it `latest` points at
+    /// the folder, without anything in it the folder goes.
+    pub fn conclude(&self, place: &Place) {
+        if !place.folder.join("record.json").is_file() {
+            // Fails, as it should, unless there is nothing in it.
+            let _only_if_empty = fs::remove_dir(&place.folder);
+        } else if self.global.out.is_none() {
+            point_latest_at(&place.folder);
+        }
+    }
+}
+
+/// What a run writes. An old verdict must not outlive the start of a new run, or a
+/// crash would be read as the result of the last one.
+const RESULTS: [&str; 6] = [
+    "verdict.json",
+    "record.json",
+    "events.jsonl",
+    "junit.xml",
+    "report.html",
+    "report.md",
+];
+
+fn remove_old_results(folder: &Path) -> io::Result<()> {
+    for name in RESULTS {
+        match fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Reads the configuration of the seawall arm. What it leaves open is as in the
+/// arm without one: every deadline is the operation's.
+fn configuration(path: &Path, deadline_ms: u32) -> Result<(PoolConfig, Vec<String>), CliError> {
+    let text = fs::read_to_string(path).map_err(|reason| CliError::Unreadable {
+        path: path.display().to_string(),
+        reason,
+    })?;
+    let mut table = PoolConfig::table(&text)?;
+    let given = [
+        "host",
+        "port",
+        "database",
+        "user",
+        "password",
+        "connection_string",
+    ]
+    .into_iter()
+    .filter(|key| table.contains_key(*key))
+    .map(|key| format!("--config: {key} is ignored: a run connects to the server of --env"));
+    let mut remarks: Vec<String> = given.collect();
+    for key in ["acquire_timeout_ms", "statement_timeout_ms"] {
+        table
+            .entry(key)
+            .or_insert_with(|| i64::from(deadline_ms).into());
+    }
+    let config = PoolConfig::from_table(table)?;
+    let idle = config.without_effect().into_iter();
+    remarks.extend(idle.map(|key| format!("--config: {key} has no effect in this version")));
+    Ok((config, remarks))
+}
+
+/// The address of a Toxiproxy's API on this machine.
+fn toxiproxy(url: &str) -> Result<SocketAddr, CliError> {
+    let authority = url
+        .strip_prefix("http://")
+        .unwrap_or(url)
+        .trim_end_matches('/');
+    let addresses: Vec<SocketAddr> = match authority.to_socket_addrs() {
+        Ok(addresses) => addresses.collect(),
+        Err(_) => {
+            return Err(CliError::Flags {
+                field: "--toxiproxy",
+                value: url.to_owned(),
+                allowed: "http://host:port of a Toxiproxy on this machine",
+            });
+        }
+    };
+    // A name may stand for both families; Toxiproxy listens on IPv4 by default.
+    let here = addresses
+        .iter()
+        .filter(|address| address.ip().is_loopback());
+    here.min_by_key(|address| address.is_ipv6())
+        .copied()
+        .ok_or_else(|| CliError::Refused(url.to_owned()))
+}
+
+/// `latest` beside the runs points at the newest. A convenience: where links
+/// cannot be made, there is none.
+fn point_latest_at(folder: &Path) {
+    let (Some(runs), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return;
+    };
+    let latest = runs.join("latest");
+    if latest.is_symlink() && fs::remove_file(&latest).is_err() {
+        return;
+    }
+    if let Err(error) = std::os::unix::fs::symlink(name, &latest) {
+        tracing::debug!(%error, "no link to the latest run");
+    }
+}

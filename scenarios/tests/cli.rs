@@ -1,0 +1,250 @@
+//! The command line without a server: what is wrong is named, with the exit code
+//! that says so.
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+/// Runs it in a folder of its own, which must be empty afterwards.
+fn command(args: &[&str]) -> (Command, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scenarios"));
+    command.args(args).current_dir(folder.path());
+    (command, folder)
+}
+
+fn scenarios(args: &[&str]) -> Output {
+    let (mut command, folder) = command(args);
+    let output = command.output().expect("it runs");
+    let runs = folder.path().join("reports/runs");
+    let left = fs::read_dir(&runs).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "{args:?} left something in {}", runs.display());
+    output
+}
+
+fn fails(args: &[&str], code: i32, says: &[&str]) {
+    let output = scenarios(args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+    for text in says {
+        assert!(stderr.contains(text), "{args:?}: no {text:?} in {stderr}");
+    }
+    assert!(output.stdout.is_empty(), "{args:?}");
+}
+
+#[test]
+fn an_unknown_word_is_usage_and_names_the_nearest() {
+    fails(&["failure-simm"], 64, &["failure-simm", "failure-sim"]);
+    fails(&["failure-sim", "--sed", "7"], 64, &["--sed", "--seed"]);
+    fails(
+        &["failure-sim", "--env", "dcoker"],
+        64,
+        &["dcoker", "docker"],
+    );
+    fails(&[], 64, &["Usage"]);
+}
+
+#[test]
+fn an_impossible_value_is_usage_and_names_field_value_and_what_is_allowed() {
+    fails(
+        &["failure-sim", "--rate", "0"],
+        64,
+        &["--rate", "'0'", "8..=20000"],
+    );
+    fails(
+        &["failure-sim", "--rate", "many"],
+        64,
+        &["--rate", "'many'"],
+    );
+    fails(&["failure-sim", "--seed", "-1"], 64, &["-1"]);
+    fails(
+        &["failure-sim", "--deadline-ms", "1"],
+        64,
+        &["--deadline-ms", "20..=30000"],
+    );
+    fails(
+        &["failure-sim", "--quick", "--full"],
+        64,
+        &["--quick", "--full"],
+    );
+    fails(
+        &["failure-sim", "--env", "external"],
+        64,
+        &["--env", "--database-url"],
+    );
+    let both = [
+        "failure-sim",
+        "--env",
+        "docker",
+        "--database-url",
+        "postgresql://u@localhost/d",
+    ];
+    fails(&both, 64, &["--env", "--database-url"]);
+    fails(
+        &["failure-sim", "--out", "/proc/nowhere"],
+        64,
+        &["--out", "/proc/nowhere"],
+    );
+}
+
+#[test]
+fn a_bad_configuration_is_usage_and_names_the_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("pool.toml");
+    let config = path.to_str().expect("UTF-8");
+    for (text, says) in [
+        (
+            "circuit_breaker_failure_treshold = 5",
+            "did you mean circuit_breaker_failure_threshold?",
+        ),
+        (
+            "circuit_breaker_error_rate = 2",
+            "circuit_breaker_error_rate: 2.0, allowed: a number above 0",
+        ),
+        (
+            "max_connections = \"ten\"",
+            "max_connections: \"ten\", allowed: an integer in 1..=10000",
+        ),
+        ("= 5", "not TOML"),
+    ] {
+        fs::write(&path, text).expect("written");
+        fails(&["failure-sim", "--config", config], 64, &[says]);
+    }
+    fails(
+        &["failure-sim", "--config", "/nowhere.toml"],
+        64,
+        &["--config", "/nowhere.toml"],
+    );
+}
+
+#[test]
+fn without_a_server_it_is_69_with_the_way_to_get_one() {
+    let none = ["failure-sim", "--env", "local", "--pg-bin", "/nowhere"];
+    fails(&none, 69, &["/nowhere", "apt-get install postgresql"]);
+    let (mut neither, _folder) = command(&["failure-sim", "--pg-bin", "/nowhere"]);
+    let output = neither
+        .env("DOCKER_HOST", "unix:///nowhere.sock")
+        .output()
+        .expect("it runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{stderr}");
+    assert!(
+        stderr.contains("docker:") && stderr.contains("local:"),
+        "{stderr}"
+    );
+    // Nobody listens there.
+    let url = "postgresql://u:hunter2@127.0.0.1:1/d";
+    let output = scenarios(&["failure-sim", "--database-url", url]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{stderr}");
+    assert!(!stderr.contains("hunter2"), "{stderr}");
+}
+
+#[test]
+fn another_machine_is_refused() {
+    let url = [
+        "failure-sim",
+        "--database-url",
+        "postgresql://u:hunter2@192.0.2.7/d",
+    ];
+    fails(&url, 77, &["192.0.2.7", "not a loopback address"]);
+}
+
+#[test]
+fn what_an_earlier_run_found_is_not_left_for_a_run_that_finds_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let verdict = folder.path().join("verdict.json");
+    let theirs = folder.path().join("notes.txt");
+    fs::write(&verdict, "{\"exit_code\": 0}").expect("written");
+    fs::write(&theirs, "mine").expect("written");
+    let out = folder.path().to_str().expect("UTF-8");
+    let args = [
+        "failure-sim",
+        "--env",
+        "local",
+        "--pg-bin",
+        "/nowhere",
+        "--out",
+        out,
+    ];
+    fails(&args, 69, &[]);
+    assert!(!verdict.exists() && theirs.exists());
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let (mut doctor, _folder) = command(&["doctor", "--env", "local"]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    doctor
+        .stdout(writer.try_clone().expect("a pipe"))
+        .stderr(writer);
+    let code = doctor.status().expect("it runs").code();
+    assert!(matches!(code, Some(0 | 69)), "{code:?}");
+}
+
+#[test]
+fn a_configuration_is_read_over_the_deadlines_of_the_run() {
+    use clap::Parser as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("pool.toml");
+    fs::write(
+        &path,
+        "max_connections = 20\nhost = \"db\"\nenable_pipelining = true",
+    )
+    .expect("written");
+    let config = path.to_str().expect("UTF-8");
+    let args = [
+        "scenarios",
+        "failure-sim",
+        "--deadline-ms",
+        "300",
+        "--config",
+        config,
+    ];
+    let cli = scenarios::cli::Cli::try_parse_from(args).expect("parsed");
+    let (options, remarks) = cli.failure_sim().expect("valid");
+    let config = options.config.expect("there is one");
+    assert_eq!(config.max_connections, 20);
+    assert_eq!(config.statement_timeout.as_millis(), 300);
+    assert_eq!(config.acquire_timeout.as_millis(), 300);
+    assert!(
+        remarks.iter().any(|r| r.contains("host is ignored")),
+        "{remarks:?}"
+    );
+    assert!(
+        remarks
+            .iter()
+            .any(|r| r.contains("enable_pipelining has no effect")),
+        "{remarks:?}"
+    );
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for args in [&["--help"][..], &["--version"], &["failure-sim", "--help"]] {
+        let output = scenarios(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(!output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_web_proxy_in_the_environment_changes_nothing() {
+    let (mut proxied, _folder) =
+        command(&["failure-sim", "--env", "local", "--pg-bin", "/nowhere"]);
+    let output = proxied
+        .env("http_proxy", "http://192.0.2.1:3128")
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
+        .output()
+        .expect("it runs");
+    assert_eq!(
+        output.status.code(),
+        Some(69),
+        "started again, with its arguments"
+    );
+}
