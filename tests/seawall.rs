@@ -1,1 +1,12 @@
-//! End-to-end tests on a real Postgres.
+//! End-to-end tests, on a real Postgres where Postgres is the subject.
+//!
+//! They need PostgreSQL's binaries and a Docker engine with an image. On a machine
+//! that has only one of the two, say so with `SEAWALL_TEST_ENV=local` or
+//! `SEAWALL_TEST_ENV=docker`: without it a missing one is a failure, never a pass.
+
+mod arrows;
+mod engine;
+mod environment;
+mod failure_sim;
+mod server;
+mod toxics;

@@ -1,0 +1,129 @@
+//! Faults of the network, between a real client and a real server, as a probe
+//! from outside sees them.
+
+use std::time::Duration;
+
+use engine::clock;
+use reports::record::Fault;
+use scenarios::{
+    environment::{Endpoint, Environment},
+    faults::{
+        probe::{Met, probe},
+        toxics::Toxics,
+    },
+};
+
+use super::server;
+
+const DEADLINE: Duration = Duration::from_millis(300);
+const LATENCY: Duration = Duration::from_millis(450);
+
+async fn answers(session: &scenarios::environment::Session) -> bool {
+    let asked = session.client.query_one("SELECT 1", &[]);
+    matches!(
+        clock::timeout_at(clock::now() + DEADLINE, asked).await,
+        Ok(Ok(_))
+    )
+}
+
+async fn session(endpoint: &Endpoint) -> scenarios::environment::Session {
+    let deadline = clock::now() + Duration::from_secs(10);
+    endpoint.session(deadline).await.expect("a session")
+}
+
+async fn each_fault_is_met_and_gone(toxics: &Toxics, server: &Environment) {
+    let through = server.endpoint().through(toxics.port());
+    for (fault, met, old_sockets_live) in [
+        (Fault::Refused, Met::Refused, false),
+        (Fault::Reset, Met::Reset, false),
+        (Fault::Blackhole, Met::NoAnswer, false),
+        (Fault::Latency, Met::NoAnswer, true),
+    ] {
+        let before = session(&through).await;
+        assert!(answers(&before).await, "{fault}: before");
+        toxics.inject(fault).await.expect("injected");
+        assert_eq!(probe(&through, DEADLINE).await.met, met, "{fault}");
+        assert!(!answers(&before).await, "{fault}: during");
+        assert_eq!(
+            probe(server.endpoint(), DEADLINE).await.met,
+            Met::Ready,
+            "{fault}: not the server"
+        );
+        toxics.rollback().await.expect("rolled back");
+        assert_eq!(
+            probe(&through, DEADLINE).await.met,
+            Met::Ready,
+            "{fault}: after"
+        );
+        assert_eq!(
+            answers(&before).await,
+            old_sockets_live,
+            "{fault}: the old socket"
+        );
+        let closed = before.client.is_closed();
+        assert_eq!(
+            closed,
+            matches!(fault, Fault::Refused | Fault::Reset),
+            "{fault}: seen as closed"
+        );
+        assert!(
+            answers(&session(&through).await).await,
+            "{fault}: a new socket"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_is_what_it_says_and_is_gone_after_it() {
+    let (server, _place) = server::any().await;
+    let upstream = server.endpoint().address();
+    let toxics = Toxics::embedded(&upstream, 7, LATENCY)
+        .await
+        .expect("a proxy");
+    assert_eq!(toxics.version(), "embedded");
+    each_fault_is_met_and_gone(&toxics, &server).await;
+    let port = toxics.port();
+    toxics.stop().await.expect("stopped");
+    let gone = probe(&server.endpoint().through(port), DEADLINE).await.met;
+    assert_eq!(gone, Met::Refused, "nothing listens any more");
+    server.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_toxiproxy_of_the_users_is_used_and_left_as_it_was() {
+    let (server, _place) = server::any().await;
+    let listen = ([127, 0, 0, 1], 0).into();
+    let theirs = fault_proxy::Server::bind(listen, fault_proxy::Options::default())
+        .await
+        .expect("bound");
+    let url = format!("http://{}", theirs.local_addr());
+    let upstream = server.endpoint().address();
+    let toxics = Toxics::of_user(theirs.local_addr(), &upstream, LATENCY)
+        .await
+        .expect("a proxy");
+    assert!(
+        toxics.version().starts_with("toxiproxy 2."),
+        "{}",
+        toxics.version()
+    );
+    each_fault_is_met_and_gone(&toxics, &server).await;
+    toxics.stop().await.expect("stopped");
+    let left = tokio::task::spawn_blocking(move || {
+        reqwest::blocking::get(format!("{url}/proxies"))
+            .expect("answered")
+            .text()
+            .expect("text")
+    });
+    assert_eq!(left.await.expect("asked").trim(), "{}");
+    theirs.shutdown().await;
+    server.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_answer_as_a_toxiproxy_is_an_error() {
+    let nobody = ([127, 0, 0, 1], 1).into();
+    let error = Toxics::of_user(nobody, "127.0.0.1:5432", LATENCY)
+        .await
+        .err();
+    assert!(error.is_some());
+}
