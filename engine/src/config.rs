@@ -5,11 +5,14 @@
 //! in the name. An unknown key is an error that names the nearest known one, an
 //! impossible value one that says what is allowed.
 
+mod secret;
+
 use std::{fmt, str::FromStr, time::Duration};
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
+pub use self::secret::Secret;
 use crate::breaker::{self, Probe};
 
 /// At this `circuit_breaker_failure_threshold` the breaker is off: the guide's
@@ -463,47 +466,6 @@ fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Err
 
 fn milliseconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     u64::deserialize(from).map(Duration::from_millis)
-}
-
-/// A string that is never printed.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a string.
-    #[must_use]
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-
-    /// The string. Do not log it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether there is one at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl From<String> for Secret {
-    fn from(secret: String) -> Self {
-        Self(secret)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_empty() {
-            "(none)"
-        } else {
-            "(hidden)"
-        })
-    }
 }
 
 #[cfg(test)]
