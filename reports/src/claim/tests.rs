@@ -254,17 +254,17 @@ fn no_loss_does_not_hold_where_it_could_not_have_failed() {
 #[test]
 fn availability_holds_is_refuted_and_is_inconclusive() {
     let record = complete();
-    // The deadline is 0.25 s.
+    // The deadline is 0.25 s, and so is the wait between probes.
     let with = |seawall: f64| {
         doctored(&record, "seawall", "availability", |arm, _, measured| {
             measured.unavailable_s = Some(if arm == "seawall" { seawall } else { 2.0 });
         })
     };
     assert!(judged(&record, "seawall", "availability").is(Decision::Holds));
-    assert!(with(2.24).is(Decision::Holds));
-    assert!(with(2.26).is(Decision::Refuted));
+    assert!(with(2.49).is(Decision::Holds));
+    assert!(with(2.51).is(Decision::Refuted));
     let spread = doctored(&record, "seawall", "availability", |arm, n, measured| {
-        let more = [-1.0, 1.5, -0.5, 0.4, -0.7, 1.3][n / 2];
+        let more = [-1.0, 1.8, -0.5, 0.6, -0.7, 1.6][n / 2];
         measured.unavailable_s = Some(if arm == "seawall" { 2.0 + more } else { 2.0 });
     });
     assert!(spread.is(Decision::Inconclusive), "{spread:?}");

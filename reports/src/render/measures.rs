@@ -51,8 +51,9 @@ pub(super) const MEASURES: [Measure; 11] = [
         name: "Available",
         means: "Operations answered well and in time, of all scheduled, over the same time. The \
                 claim compares the seconds without service, fault by fault, with those of the bare \
-                pool. It grants one deadline: a caller that hangs may be answered just in time \
-                when the server is back, one that was refused at once is not. So where a fault only \
+                pool. It grants one deadline and 0.25 s: a caller that hangs may be answered just \
+                in time when the server is back, one that was refused at once is not, and the \
+                return is seen by the next probe. So where a fault only \
                 delays answers, or refuses by itself, a bare pool may serve as much or more.",
     },
     Measure {
