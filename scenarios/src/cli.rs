@@ -16,7 +16,7 @@ use engine::{
 use crate::{
     catalog::failure_sim::{Options, Size},
     environment::{EnvironmentError, Kind, Wanted},
-    runner::{Place, RunError, only_network_faults},
+    runner::{Place, RunError},
 };
 
 /// Exit codes beside those of a verdict (`reports::Verdict::exit_code`).
@@ -244,7 +244,8 @@ impl Cli {
             rate_per_s: global.rate,
             deadline,
             config,
-            only_network_faults: only_network_faults(global.env, global.database_url.is_some()),
+            // A server that was not started here is neither killed nor paused.
+            only_network_faults: global.env == Kind::External || global.database_url.is_some(),
         };
         Ok((options, remarks))
     }

@@ -44,7 +44,7 @@ pub(super) async fn inject(stage: &mut Stage<'_>, fault: Fault) -> Result<Probed
     Ok(probed)
 }
 
-/// Takes the fault back. Does nothing where it was not done.
+/// Takes the fault back. Where it was not done, nothing changes.
 pub(super) async fn undo(stage: &mut Stage<'_>, fault: Fault) -> Result<(), Stop> {
     match fault {
         Fault::Crash => stage.environment.restart().await?,
@@ -70,26 +70,18 @@ pub(super) async fn roll_back(
         let ready = first(&endpoint, PROBE_PATIENCE, |met| met == Met::Ready).await?;
         Ok((gone, ready))
     };
-    let asking = async {
-        let met: Result<_, &'static str> = asking.await;
-        met.map_err(|met| Stop::NotCleared {
+    // A failed undoing says more than what is met after it, so it ends the wait.
+    let undone = async { undo(stage, fault).await.map_err(Err) };
+    let asked = async { asking.await.map_err(Ok) };
+    match tokio::try_join!(undone, asked) {
+        Ok(((), probed)) => Ok(probed),
+        Err(Err(stop)) => Err(stop),
+        Err(Ok(met)) => Err(Stop::NotCleared {
             fault,
             met,
             within: EFFECT,
-        })
-    };
-    match tokio::try_join!(undo(stage, fault), asking) {
-        Ok(((), probed)) => Ok(probed),
-        Err(Stop::NotCleared { fault, met, within }) => {
-            let log = stage.environment.log_tail().await;
-            Err(Stop::NotBack {
-                fault,
-                met,
-                within,
-                log,
-            })
-        }
-        Err(stop) => Err(stop),
+            log: stage.environment.log_tail().await,
+        }),
     }
 }
 

@@ -27,7 +27,7 @@ pub use self::{
     interrupt::{Interrupt, Interrupted},
 };
 use crate::{
-    environment::{Environment, EnvironmentError, Kind, Wanted, chain},
+    environment::{Environment, EnvironmentError, Wanted, chain},
     faults::{
         schedule::{self, Draw},
         toxics::{Toxics, ToxicsError},
@@ -104,8 +104,6 @@ pub(crate) enum Stop {
     #[error(transparent)]
     Toxics(#[from] ToxicsError),
     #[error(transparent)]
-    Workload(#[from] WorkloadError),
-    #[error(transparent)]
     Load(#[from] Panicked),
     #[error("arm {arm}")]
     Config {
@@ -119,14 +117,8 @@ pub(crate) enum Stop {
         met: &'static str,
         within: Duration,
     },
-    #[error("{fault} was rolled back, and after {} s a direct probe still meets: {met}", within.as_secs())]
-    NotCleared {
-        fault: Fault,
-        met: &'static str,
-        within: Duration,
-    },
     #[error("{fault} was rolled back, and after {} s a direct probe still meets: {met}; the server's last words: {log}", within.as_secs())]
-    NotBack {
+    NotCleared {
         fault: Fault,
         met: &'static str,
         within: Duration,
@@ -370,12 +362,6 @@ impl<'a> Stage<'a> {
         self.record.save(&folder.join("record.json"))?;
         Ok(self.record)
     }
-}
-
-/// A run of `kind` cannot kill or pause its server.
-#[must_use]
-pub fn only_network_faults(kind: Kind, database_url: bool) -> bool {
-    kind == Kind::External || database_url
 }
 
 /// The wall clock, for a label: nothing is computed from it.
