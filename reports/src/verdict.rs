@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     claim::{self, Claim, Decision, Subject},
     measure::{Measured, Recovery, measure},
-    record::{Ended, Environment, Fault, Injection, Ledger, Record, RecordError, Skipped},
+    record::{Ended, Environment, Injection, Ledger, Record, RecordError, Skipped},
 };
 
 /// The version of the file's schema.
@@ -66,8 +66,8 @@ pub struct Verdict {
 /// What one fault did to one arm, in seconds and ratios.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
-    /// The fault.
-    pub fault: Fault,
+    /// What was done: the name of the entry of the plan.
+    pub fault: String,
     /// The arm.
     pub arm: String,
     /// Index into the schedule of the record.
@@ -83,6 +83,8 @@ pub struct Effect {
     pub recover_client_s: Option<f64>,
     /// Whether both recoveries are only bounded from below.
     pub censored: bool,
+    /// Whether the load was served as it should be at the end.
+    pub steady_after: bool,
     /// The fault was gone and goodput stayed down until the load ended.
     pub metastable: bool,
     /// Goodput that was missing, as seconds of a full outage.
@@ -159,8 +161,9 @@ impl Verdict {
 fn side_by_side(record: &Record, measured: &[Measured]) -> Vec<Effect> {
     let mut injections: Vec<_> = record.injections.iter().zip(measured).collect();
     injections.sort_by_key(|(injection, _)| {
+        let fault = record.entries().position(|e| e.name == injection.fault);
         let arm = record.arms.iter().position(|arm| arm.name == injection.arm);
-        (injection.fault, record.round(injection), arm)
+        (fault, record.round(injection), arm)
     });
     injections
         .into_iter()
@@ -193,7 +196,7 @@ fn effect(injection: &Injection, measured: &Measured) -> Effect {
     let seconds = |us: u64| claim::micro(us as f64 / 1e6);
     let recovered = |recovery: Option<Recovery>| recovery.map(|r| seconds(r.after_us));
     Effect {
-        fault: injection.fault,
+        fault: injection.fault.clone(),
         arm: injection.arm.clone(),
         planned: injection.planned,
         detect_s: measured.detect_us.map(seconds),
@@ -201,6 +204,7 @@ fn effect(injection: &Injection, measured: &Measured) -> Effect {
         recover_s: recovered(measured.recovery),
         recover_client_s: recovered(measured.client_recovery),
         censored: measured.recovery.is_some_and(|r| r.censored),
+        steady_after: injection.not_steady_after.is_none(),
         metastable: measured.metastable,
         outage_equivalent_s: measured.outage_equivalent_s.map(claim::micro),
         availability: measured.availability.map(claim::micro),

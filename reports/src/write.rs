@@ -124,7 +124,7 @@ mod tests {
         let plots = written("all", &synthetic::record(7, 1, &["bare", "seawall"]));
         let mut expected: Vec<String> = ["recovery"]
             .into_iter()
-            .chain(crate::record::Fault::ALL.map(crate::record::Fault::name))
+            .chain(synthetic::FAULTS.map(crate::record::Fault::name))
             .flat_map(|name| [format!("{name}.png"), format!("{name}.svg")])
             .collect();
         expected.sort();

@@ -13,10 +13,13 @@ use engine::{
     config::{ConfigError, Secret},
 };
 
+use reports::Record;
+
 use crate::{
-    catalog::failure_sim::{Options, Size},
-    environment::{EnvironmentError, Kind, Wanted},
-    runner::{Place, RunError},
+    catalog::failure_sim::{self, Options, Size},
+    environment::{EnvironmentError, Kind, Wanted, chain},
+    faults::plan::{Plan, PlanError},
+    runner::{Place, RunError, Scenario},
 };
 
 /// Exit codes beside those of a verdict (`reports::Verdict::exit_code`).
@@ -48,12 +51,42 @@ pub struct Cli {
 }
 
 /// The commands.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Six failures of a database: what they do with a bare pool, and with the engine
+    /// Failures of a database: what they do with a bare pool, and with the engine
     FailureSim,
+    /// The faults and the load of an earlier run, exactly, once more
+    Replay {
+        /// Folder of that run
+        #[arg(value_name = "DIR")]
+        run: PathBuf,
+    },
+    /// What there is to choose from
+    List {
+        /// Which list
+        #[arg(value_enum, default_value = "experiments")]
+        what: Listing,
+    },
+    /// A proxy that speaks Toxiproxy's API, alone, until it is stopped
+    FaultProxy {
+        /// Address of its API: who reaches it can make this process connect anywhere
+        #[arg(long, default_value = "127.0.0.1:8474", value_name = "HOST:PORT")]
+        listen: String,
+        /// Answer GET /metrics, in Prometheus' format
+        #[arg(long)]
+        metrics: bool,
+    },
     /// What is here to run on, and what would be used
     Doctor,
+}
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Listing {
+    /// The commands that run one.
+    Experiments,
+    /// The faults that a plan may hold, and what can be set of each.
+    Faults,
 }
 
 /// Flags of all commands.
@@ -83,6 +116,15 @@ struct Global {
     /// Configuration of the seawall arm: the guide's keys, in TOML
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Fault plan, in TOML, instead of the usual six faults
+    #[arg(long, global = true, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// A fault, as in a plan: see `scenarios list faults`. Can be repeated
+    #[arg(long, global = true, value_name = "KIND[,KEY=VALUE]...")]
+    fault: Vec<String>,
+    /// How often each entry of the plan is carried out [default: what the plan says, or 1]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    repeats: Option<u32>,
     /// Operations per second and arm
     #[arg(long, global = true, default_value = "400", value_name = "N", value_parser = clap::value_parser!(u32).range(8..=20_000))]
     rate: u32,
@@ -123,12 +165,27 @@ pub enum Format {
 #[non_exhaustive]
 pub enum CliError {
     /// A file could not be read.
-    #[error("--config: {path}: {reason}, allowed: a readable TOML file")]
+    #[error("{field}: {path}: {reason}, allowed: a readable TOML file")]
     Unreadable {
+        /// The flag.
+        field: &'static str,
         /// The file.
         path: String,
         /// What the system said.
         reason: io::Error,
+    },
+    /// A plan is not valid.
+    #[error("{0}")]
+    Plan(#[from] PlanError),
+    /// An earlier run cannot be run again.
+    #[error("replay: {path}: {reason}, allowed: {allowed}")]
+    Replay {
+        /// Its folder.
+        path: String,
+        /// Why not.
+        reason: String,
+        /// What would do.
+        allowed: &'static str,
     },
     /// A configuration is not valid.
     #[error("--config: {0}")]
@@ -176,6 +233,18 @@ impl Cli {
         self.global.format
     }
 
+    /// What decides whatever is random.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.global.seed
+    }
+
+    /// Deadline of an operation.
+    #[must_use]
+    pub fn deadline_ms(&self) -> u32 {
+        self.global.deadline_ms
+    }
+
     /// Whether progress is not wanted.
     #[must_use]
     pub fn quiet(&self) -> bool {
@@ -216,6 +285,7 @@ impl Cli {
             image: image.clone(),
             pg_bin: pg_bin.clone(),
             database_url: database_url.clone(),
+            small_disk: false,
         })
     }
 
@@ -226,13 +296,7 @@ impl Cli {
     pub fn failure_sim(&self) -> Result<(Options, Vec<String>), CliError> {
         let global = &self.global;
         let deadline = Duration::from_millis(u64::from(global.deadline_ms));
-        let (config, remarks) = match &global.config {
-            None => (None, Vec::new()),
-            Some(path) => {
-                let (config, remarks) = configuration(path, global.deadline_ms)?;
-                (Some(config), remarks)
-            }
-        };
+        let (config, remarks) = self.seawall(global.deadline_ms)?;
         let size = match (global.quick, global.full) {
             (true, _) => Size::Quick,
             (_, true) => Size::Full,
@@ -246,8 +310,73 @@ impl Cli {
             config,
             // A server that was not started here is neither killed nor paused.
             only_network_faults: global.env == Kind::External || global.database_url.is_some(),
+            plan: self.plan()?,
         };
         Ok((options, remarks))
+    }
+
+    /// The user's own plan, and its text.
+    fn plan(&self) -> Result<Option<(Plan, String)>, CliError> {
+        let Global {
+            faults,
+            fault,
+            repeats,
+            ..
+        } = &self.global;
+        if faults.is_none() && fault.is_empty() {
+            return match repeats {
+                None => Ok(None),
+                Some(repeats) => {
+                    let plan = Plan {
+                        repeats: *repeats,
+                        ..Plan::of(&failure_sim::FAULTS)
+                    };
+                    Ok(Some((plan, format!("--repeats {repeats}\n"))))
+                }
+            };
+        }
+        let file = faults.as_ref().map(|path| read("--faults", path));
+        let file = file.transpose()?;
+        let mut plan = Plan::parse(file.as_deref(), fault)?;
+        let mut text = file.unwrap_or_default();
+        for fault in fault {
+            text += &format!("--fault {fault}\n");
+        }
+        if let Some(repeats) = repeats {
+            plan.repeats = *repeats;
+            text += &format!("--repeats {repeats}\n");
+        }
+        Ok(Some((plan, text)))
+    }
+
+    /// The scenario of an earlier run, and what the user should know of it.
+    ///
+    /// # Errors
+    /// If there is no such run, or its configuration is not given again.
+    pub fn replay(&self, run: &Path) -> Result<(Scenario, Vec<String>), CliError> {
+        let cannot = |reason: String, allowed| CliError::Replay {
+            path: run.display().to_string(),
+            reason,
+            allowed,
+        };
+        let record = Record::load(&run.join("record.json"))
+            .map_err(|error| cannot(chain(&error), "the folder of a run"))?;
+        let deadline_ms = u32::try_from(record.settings.deadline_us / 1_000).unwrap_or(u32::MAX);
+        let (config, remarks) = self.seawall(deadline_ms)?;
+        failure_sim::replay(&record, config)
+            .map(|scenario| (scenario, remarks))
+            .map_err(|(reason, allowed)| cannot(reason, allowed))
+    }
+
+    /// The configuration of the seawall arm, if one is given.
+    fn seawall(&self, deadline_ms: u32) -> Result<(Option<PoolConfig>, Vec<String>), CliError> {
+        match &self.global.config {
+            None => Ok((None, Vec::new())),
+            Some(path) => {
+                let (config, remarks) = configuration(path, deadline_ms)?;
+                Ok((Some(config), remarks))
+            }
+        }
     }
 
     /// Makes the folder of the run, without what an earlier run left in it, and says
@@ -255,15 +384,19 @@ impl Cli {
     ///
     /// # Errors
     /// If the folder cannot be made, or a flag does not hold.
-    pub fn place(&self, command: &str, utc: &str) -> Result<Place, CliError> {
-        let wanted = self.wanted()?;
+    pub fn place(&self, scenario: &Scenario, utc: &str) -> Result<Place, CliError> {
+        let wanted = Wanted {
+            small_disk: scenario.fills_disk(),
+            ..self.wanted()?
+        };
+        let Scenario { command, seed, .. } = scenario;
         let global = &self.global;
         let toxiproxy = global.toxiproxy.as_deref().map(toxiproxy).transpose()?;
         let folder = match &global.out {
             Some(out) => out.clone(),
             None => {
                 let label: String = utc.chars().filter(|c| !matches!(c, ':' | '-')).collect();
-                Path::new("reports/runs").join(format!("{label}-{command}-{}", global.seed))
+                Path::new("reports/runs").join(format!("{label}-{command}-{seed}"))
             }
         };
         let out = |reason| CliError::Out {
@@ -313,13 +446,19 @@ fn remove_old_results(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A file that a flag names.
+fn read(field: &'static str, path: &Path) -> Result<String, CliError> {
+    fs::read_to_string(path).map_err(|reason| CliError::Unreadable {
+        field,
+        path: path.display().to_string(),
+        reason,
+    })
+}
+
 /// Reads the configuration of the seawall arm. What it leaves open is as in the
 /// arm without one: every deadline is the operation's.
 fn configuration(path: &Path, deadline_ms: u32) -> Result<(PoolConfig, Vec<String>), CliError> {
-    let text = fs::read_to_string(path).map_err(|reason| CliError::Unreadable {
-        path: path.display().to_string(),
-        reason,
-    })?;
+    let text = read("--config", path)?;
     let mut table = PoolConfig::table(&text)?;
     let given = [
         "host",

@@ -3,16 +3,18 @@
 use std::{
     io::{self, Write as _},
     os::unix::process::CommandExt as _,
+    path::Path,
     process::ExitCode,
 };
 
 use clap::Parser as _;
 use scenarios::{
     catalog::failure_sim,
-    cli::{self, Cli, Command, Format, exit},
+    cli::{self, Cli, Command, Format, Listing, exit},
     environment::{self, EnvironmentError, Kind, chain},
+    faults::kind,
     progress::Progress,
-    runner::{self, Interrupt},
+    runner::{self, Interrupt, Scenario},
 };
 
 fn main() -> ExitCode {
@@ -49,8 +51,11 @@ fn main() -> ExitCode {
 }
 
 async fn command(cli: Cli) -> u8 {
-    let done = match cli.command {
+    let done = match &cli.command {
         Command::FailureSim => failure_sim(&cli).await,
+        Command::Replay { run } => replay(&cli, run).await,
+        Command::List { what } => list(&cli, *what),
+        Command::FaultProxy { listen, metrics } => fault_proxy(&cli, listen, *metrics).await,
         Command::Doctor => doctor(&cli).await,
     };
     done.unwrap_or_else(|(message, code)| {
@@ -71,15 +76,21 @@ fn usage(error: cli::CliError) -> Failure {
 
 async fn failure_sim(cli: &Cli) -> Result<u8, Failure> {
     let (options, remarks) = cli.failure_sim().map_err(usage)?;
+    experiment(cli, failure_sim::scenario(&options), remarks).await
+}
+
+async fn replay(cli: &Cli, run: &Path) -> Result<u8, Failure> {
+    let (scenario, remarks) = cli.replay(run).map_err(usage)?;
+    experiment(cli, scenario, remarks).await
+}
+
+async fn experiment(cli: &Cli, scenario: Scenario, remarks: Vec<String>) -> Result<u8, Failure> {
     for remark in remarks {
         say(&format!("warning: {remark}"));
     }
-    let scenario = failure_sim::scenario(&options);
     let bug = |error: &dyn std::error::Error| (chain(error), exit::BUG);
     let interrupt = Interrupt::from_signals().map_err(|e| bug(&e))?;
-    let place = cli
-        .place(&scenario.command, &runner::utc_now())
-        .map_err(usage)?;
+    let place = cli.place(&scenario, &runner::utc_now()).map_err(usage)?;
     let progress = Progress::new(cli.quiet());
     progress.say("starting PostgreSQL");
     let record = runner::run(&scenario, &place, &interrupt, &|event| {
@@ -101,6 +112,52 @@ async fn failure_sim(cli: &Cli) -> Result<u8, Failure> {
         Format::Json => print(&verdict.to_json().map_err(|e| bug(&e))?),
     }
     Ok(verdict.exit_code)
+}
+
+fn list(cli: &Cli, what: Listing) -> Result<u8, Failure> {
+    match what {
+        Listing::Faults => print(&kind::list(cli.deadline_ms())),
+        Listing::Experiments => print(
+            "failure-sim   failures of a database: what they do with a bare pool, and with the engine\n\
+             replay DIR    the faults and the load of an earlier run, exactly, once more\n\
+             \n\
+             `scenarios list faults` lists what a plan may hold.\n",
+        ),
+    }
+    Ok(0)
+}
+
+/// Serves until a signal, and then leaves nothing behind.
+async fn fault_proxy(cli: &Cli, listen: &str, metrics: bool) -> Result<u8, Failure> {
+    let interrupt = Interrupt::from_signals().map_err(|e| (chain(&e), exit::BUG))?;
+    let no = |reason: &dyn std::fmt::Display| {
+        let allowed = "a host and port of this machine that can be listened on";
+        (
+            format!("--listen: {listen}: {reason}, allowed: {allowed}"),
+            exit::USAGE,
+        )
+    };
+    let resolved = tokio::net::lookup_host(listen).await.map_err(|e| no(&e))?;
+    // A name may stand for both families.
+    let address = resolved.min_by_key(|address| address.is_ipv6());
+    let address = address.ok_or_else(|| no(&"no such address"))?;
+    if !address.ip().is_loopback() {
+        say(&format!(
+            "warning: who reaches {address} can make this process connect anywhere"
+        ));
+    }
+    let options = fault_proxy::Options {
+        seed: cli.seed(),
+        metrics,
+        ..fault_proxy::Options::default()
+    };
+    let server = fault_proxy::Server::bind(address, options)
+        .await
+        .map_err(|error| no(&chain(&error)))?;
+    print(&format!("listening on http://{}\n", server.local_addr()));
+    interrupt.raised().await;
+    server.shutdown().await;
+    Ok(0)
 }
 
 async fn doctor(cli: &Cli) -> Result<u8, Failure> {

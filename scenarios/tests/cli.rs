@@ -3,7 +3,9 @@
 
 use std::{
     fs,
-    process::{Command, Output},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process::{Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
@@ -247,4 +249,75 @@ fn a_web_proxy_in_the_environment_changes_nothing() {
         Some(69),
         "started again, with its arguments"
     );
+}
+
+#[test]
+fn a_bad_plan_is_usage_and_names_field_value_and_what_is_allowed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = folder.path().join("plan.toml");
+    fs::write(&plan, "[[fault]]\nkind = \"latency\"\nlatency_ms = 0\n").expect("written");
+    let plan = plan.to_str().expect("a path");
+    fails(
+        &["failure-sim", "--faults", plan],
+        64,
+        &["fault[0].latency_ms", "0", "1 to 600000"],
+    );
+    fails(
+        &["failure-sim", "--faults", "/nowhere.toml"],
+        64,
+        &["--faults", "/nowhere.toml", "readable"],
+    );
+    fails(
+        &["failure-sim", "--fault", "crush"],
+        64,
+        &["--fault 1.kind", "crush", "did you mean crash?"],
+    );
+    fails(&["failure-sim", "--repeats", "0"], 64, &["--repeats"]);
+    fails(&["replay", "/nowhere"], 64, &["replay", "/nowhere"]);
+    fails(&["replay"], 64, &["<DIR>"]);
+    fails(
+        &["fault-proxy", "--listen", "nonsense"],
+        64,
+        &["--listen", "nonsense", "host and port"],
+    );
+}
+
+#[test]
+fn what_there_is_to_choose_from_is_listed() {
+    let output = scenarios(&["list", "faults"]);
+    assert!(output.status.success());
+    let text = String::from_utf8_lossy(&output.stdout);
+    for name in [
+        "blackhole",
+        "crash",
+        "lock-storm",
+        "disk-full",
+        "needs a container",
+    ] {
+        assert!(text.contains(name), "{name}");
+    }
+    let experiments = scenarios(&["list"]);
+    assert!(String::from_utf8_lossy(&experiments.stdout).contains("failure-sim"));
+}
+
+#[test]
+fn the_proxy_runs_alone_until_it_is_told_to_stop() {
+    let (mut command, _folder) = command(&["fault-proxy", "--listen", "localhost:0", "--metrics"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it runs");
+    let stdout = child.stdout.take().expect("piped");
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).expect("a line");
+    let address = line.trim().strip_prefix("listening on http://");
+    let address = address.unwrap_or_else(|| panic!("{line}"));
+    let mut api = TcpStream::connect(address).expect("connected");
+    api.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .expect("asked");
+    let mut answer = String::new();
+    api.read_to_string(&mut answer).expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let pid = child.id().to_string();
+    let kill = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(kill.expect("kill").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert!(TcpStream::connect(address).is_err(), "nobody listens");
 }

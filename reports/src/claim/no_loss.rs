@@ -35,8 +35,8 @@ pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Claim {
     if wrong > 0 {
         claim.verdict = Decision::Refuted;
         claim.reason = Some(format!(
-            "{} lost, {} duplicate, {} unexpected",
-            sum.lost, sum.duplicate, sum.unexpected
+            "{} lost, {} duplicate, {} unexpected, {} out of order",
+            sum.lost, sum.duplicate, sum.unexpected, sum.out_of_order
         ));
     } else if let Some(doubt) = doubt {
         claim.reason = Some(doubt);
@@ -48,7 +48,7 @@ pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Claim {
 
 /// Writes that are not as they must be.
 fn violations(ledger: &Ledger) -> u64 {
-    ledger.lost + ledger.duplicate + ledger.unexpected
+    ledger.lost + ledger.duplicate + ledger.unexpected + ledger.out_of_order
 }
 
 /// Why ledgers without a violation do not show that there was none.
@@ -79,7 +79,7 @@ fn doubt(ledgers: &[Option<Ledger>]) -> Option<String> {
 fn adds_up(ledger: &Ledger) -> bool {
     let found = (ledger.acked + ledger.unknown_committed).checked_sub(ledger.lost);
     ledger.acked + ledger.unknown <= ledger.sent
-        && ledger.unknown_committed <= ledger.unknown
+        && ledger.unknown_committed + ledger.unknown_absent == ledger.unknown
         && found
             .is_some_and(|found| (found..=found + ledger.unexpected).contains(&ledger.committed))
 }

@@ -211,10 +211,14 @@ fn one_write_too_few_or_too_many_refutes_no_loss() {
         ledger.committed -= 1;
     });
     assert!(lost.is(Decision::Refuted));
-    assert_eq!(lost.reason.unwrap(), "1 lost, 0 duplicate, 0 unexpected");
+    assert_eq!(
+        lost.reason.unwrap(),
+        "1 lost, 0 duplicate, 0 unexpected, 0 out of order"
+    );
     assert_eq!(lost.observed, Some(1.0));
     assert!(doctor(&|ledger| ledger.duplicate += 1).is(Decision::Refuted));
     assert!(doctor(&|ledger| ledger.unexpected += 1).is(Decision::Refuted));
+    assert!(doctor(&|ledger| ledger.out_of_order += 1).is(Decision::Refuted));
 }
 
 #[test]

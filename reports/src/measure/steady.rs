@@ -9,8 +9,6 @@ use super::{WINDOW_US, series::Series};
 
 /// Fewest whole windows that can show a steady state.
 const MIN_WINDOWS: usize = 4;
-/// Least share of operations that are good.
-const MIN_OK_SHARE: f64 = 0.99;
 /// Least share of the scheduled rate that each window serves.
 const MIN_WINDOW_SHARE: f64 = 0.95;
 
@@ -35,10 +33,12 @@ pub enum NotSteady {
     },
     /// Too many operations failed or were late.
     #[error(
-        "expected at least {:.0} % of operations ok within {} ms, saw {:.1} %",
-        MIN_OK_SHARE * 100.0, deadline_us / 1000, ok_share * 100.0
+        "expected at least {} % of operations ok within {} ms, saw {:.1} %",
+        least * 100.0, deadline_us / 1000, ok_share * 100.0
     )]
     Failing {
+        /// The least share that is served.
+        least: f64,
         /// Share of operations ok within the deadline.
         ok_share: f64,
         /// The deadline.
@@ -57,14 +57,14 @@ pub enum NotSteady {
     },
     /// Too close to the deadline to tell a fault from the load.
     #[error(
-        "expected p99 latency of at most {:.1} ms (half the deadline), saw {:.1} ms",
-        *deadline_us as f64 / 2000.0, *p99_us as f64 / 1000.0
+        "expected p99 latency of at most {:.1} ms, saw {:.1} ms",
+        *most_us as f64 / 1000.0, *p99_us as f64 / 1000.0
     )]
     Slow {
         /// 99th percentile of latency.
         p99_us: u64,
-        /// The deadline.
-        deadline_us: u64,
+        /// The greatest that is served.
+        most_us: u64,
     },
 }
 
@@ -73,9 +73,9 @@ pub enum NotSteady {
 /// that is not settled; only windows that are settled whole are judged.
 ///
 /// # Errors
-/// Names the first of these that does not hold: at least four windows, 99 % of
-/// operations ok within the deadline, each window within 5 % of the scheduled
-/// rate, p99 at most half the deadline.
+/// Names the first of these that does not hold: at least four windows, the share
+/// of operations ok within the deadline, each window within 5 % of the scheduled
+/// rate, the p99 latency.
 pub fn steady(
     settings: &Settings,
     operations: &Operations,
@@ -96,9 +96,10 @@ pub fn steady(
     let deadline_us = settings.deadline_us;
     let ok_share = series.good_share(&all).unwrap_or(0.0);
     let p99_us = match series.p99_us(all, Outcome::Ok) {
-        Some(p99_us) if ok_share >= MIN_OK_SHARE => p99_us,
+        Some(p99_us) if ok_share >= settings.steady_ok_share => p99_us,
         _ => {
             return Err(NotSteady::Failing {
+                least: settings.steady_ok_share,
                 ok_share,
                 deadline_us,
             });
@@ -111,10 +112,10 @@ pub fn steady(
             worst_share,
         });
     }
-    if p99_us > deadline_us / 2 {
+    if p99_us > settings.steady_p99_us {
         return Err(NotSteady::Slow {
             p99_us,
-            deadline_us,
+            most_us: settings.steady_p99_us,
         });
     }
     Ok(SteadyState { ok_share, p99_us })

@@ -40,6 +40,11 @@ pub enum What {
         /// 99th percentile of latency.
         p99_us: u64,
     },
+    /// The load is not served as it should be.
+    NotSteady {
+        /// What was expected, and what was seen.
+        reason: String,
+    },
     /// A fault is about to be applied.
     FaultRequested {
         /// Which.
@@ -47,7 +52,7 @@ pub enum What {
     },
     /// A direct probe, outside the engine.
     Probe {
-        /// What it met: `ready`, `starting`, `refused`, `reset`, `no-answer`, `slow`.
+        /// What it met: `ready`, `refused`, `no-answer`, `locked`, ...
         met: String,
         /// How long that took.
         took_us: u64,

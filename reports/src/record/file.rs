@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use super::{Injection, Outcome, Record, SCHEMA};
+use super::{Injection, Outcome, Planned, Record, SCHEMA};
 
 /// Why a record could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +94,15 @@ impl Record {
         std::fs::rename(&beside, path).map_err(io)
     }
 
+    /// The entries of the plan by name, in its order, the first of each name.
+    pub fn entries(&self) -> impl Iterator<Item = &Planned> {
+        let first = |i: usize, name: &str| !self.schedule[..i].iter().any(|p| p.name == name);
+        let entries = self.schedule.iter().enumerate();
+        entries
+            .filter(move |(i, planned)| first(*i, &planned.name))
+            .map(|(_, planned)| planned)
+    }
+
     /// Which of its kind an injection is, from 0: how many times its fault was
     /// planned for its arm before. Arms may be injected together or take turns;
     /// what is comparable between them is the same fault in the same round.
@@ -102,7 +111,7 @@ impl Record {
         self.schedule
             .iter()
             .take(injection.planned)
-            .filter(|plan| plan.fault == injection.fault && plan.arms.contains(&injection.arm))
+            .filter(|plan| plan.name == injection.fault && plan.arms.contains(&injection.arm))
             .count()
     }
 

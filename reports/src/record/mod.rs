@@ -8,19 +8,21 @@
 //! A reader refuses a schema that it does not know.
 
 mod event;
+mod fault;
 mod file;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     event::{Event, What},
+    fault::{Fault, Planned, Span, Step, Stream},
     file::RecordError,
 };
 
 /// The version of the schema that this crate writes and reads.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One run of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,9 @@ pub struct Record {
     pub settings: Settings,
     /// The configurations under test, in the order they are reported in.
     pub arms: Vec<Arm>,
+    /// The fault plan as the user gave it; `None` for the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// The plan as drawn from the seed, before anything was started.
     pub schedule: Vec<Planned>,
     /// What happened: one entry for each fault and arm that was carried out.
@@ -80,8 +85,14 @@ pub struct Settings {
     /// Availability and outage are taken from the injection until this long after
     /// the fault was gone, the same for every arm.
     pub horizon_us: u64,
-    /// How long after the fault was gone a recovery was waited for, at most.
+    /// How long after the server took sessions again a recovery was waited for, at
+    /// most.
     pub patience_us: u64,
+    /// Least share of operations ok within D for a load that is served as it
+    /// should be, 0..=1.
+    pub steady_ok_share: f64,
+    /// Greatest p99 latency for that.
+    pub steady_p99_us: u64,
 }
 
 /// A configuration under test.
@@ -95,86 +106,11 @@ pub struct Arm {
     pub config: BTreeMap<String, String>,
 }
 
-/// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fault {
-    /// New connections are refused and the old ones are closed.
-    Refused,
-    /// Connections are reset (RST) at the first byte.
-    Reset,
-    /// Bytes vanish; sockets that were caught stay dead after it.
-    Blackhole,
-    /// Answers come later than the operation's deadline.
-    Latency,
-    /// The server is killed (SIGKILL), started again, and does crash recovery.
-    Crash,
-    /// The whole server is stopped (SIGSTOP) and later goes on.
-    Pause,
-}
-
-impl Fault {
-    /// All kinds, in the order they are reported in.
-    pub const ALL: [Self; 6] = [
-        Self::Refused,
-        Self::Reset,
-        Self::Blackhole,
-        Self::Latency,
-        Self::Crash,
-        Self::Pause,
-    ];
-
-    /// The name on the command line and on disk.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Reset => "reset",
-            Self::Blackhole => "blackhole",
-            Self::Latency => "latency",
-            Self::Crash => "crash",
-            Self::Pause => "pause",
-        }
-    }
-
-    /// What it is, for a reader who has never seen it.
-    #[must_use]
-    pub fn about(self) -> &'static str {
-        match self {
-            Self::Refused => "connections refused",
-            Self::Reset => "connections reset",
-            Self::Blackhole => "packets vanish, old sockets stay dead",
-            Self::Latency => "answers slower than the deadline",
-            Self::Crash => "server killed, crash recovery",
-            Self::Pause => "server stopped, then continued",
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// One fault of the plan: drawn from the seed, the same for the same seed and flags.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Planned {
-    /// What is done.
-    pub fault: Fault,
-    /// The arms that are under load while it is done.
-    pub arms: Vec<String>,
-    /// How long the load runs in steady state before it.
-    pub phase_us: u64,
-    /// How long it lasts, from when a probe saw it.
-    pub length_us: u64,
-}
-
 /// A planned fault that was not carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// What was not done.
-    pub fault: Fault,
+    /// What was not done: [`Planned::name`].
+    pub fault: String,
     /// Why not, as a sentence for the user.
     pub reason: String,
 }
@@ -204,8 +140,8 @@ pub enum Ended {
 pub struct Injection {
     /// Index into [`Record::schedule`].
     pub planned: usize,
-    /// What was done.
-    pub fault: Fault,
+    /// What was done: [`Planned::name`].
+    pub fault: String,
     /// To which arm.
     pub arm: String,
     /// Zero of this injection's clock, on the run's clock.
@@ -224,6 +160,12 @@ pub struct Injection {
     pub ready_us: u64,
     /// The load ended.
     pub ended_us: u64,
+    /// Each fault by itself; the first was in effect at `injected_us`, and none
+    /// after `cleared_us`.
+    pub spans: Vec<Span>,
+    /// Why the load was not served as it should be at the end, by the same rule
+    /// that was asked before the fault. `None` if it was.
+    pub not_steady_after: Option<String>,
     /// Every operation that was scheduled.
     pub operations: Operations,
     /// The breaker's states, oldest first; the first entry is the state at the
@@ -361,6 +303,8 @@ pub struct Ledger {
     pub unknown: u64,
     /// Of these: found in the table.
     pub unknown_committed: u64,
+    /// Of these: not found.
+    pub unknown_absent: u64,
     /// Acknowledged, and absent from the table.
     pub lost: u64,
     /// Rows beyond the first of their write.
@@ -368,6 +312,9 @@ pub struct Ledger {
     /// Rows in the table that were never sent, or were answered with an error or
     /// a rejection.
     pub unexpected: u64,
+    /// Writes that one connection committed before another that had been
+    /// acknowledged by the time they were begun.
+    pub out_of_order: u64,
 }
 
 impl std::ops::AddAssign for Ledger {
@@ -377,8 +324,10 @@ impl std::ops::AddAssign for Ledger {
         self.committed += other.committed;
         self.unknown += other.unknown;
         self.unknown_committed += other.unknown_committed;
+        self.unknown_absent += other.unknown_absent;
         self.lost += other.lost;
         self.duplicate += other.duplicate;
         self.unexpected += other.unexpected;
+        self.out_of_order += other.out_of_order;
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     claim::ARM_SEAWALL,
     measure::{Measured, Recovery},
-    record::Fault,
+    record::Planned,
 };
 
 use super::figures::seconds;
@@ -17,15 +17,15 @@ pub(super) fn leading<'a, T>(arms: &'a [(&'a str, T)]) -> Option<usize> {
 
 /// `Blackhole: seawall serves again 0.21 s after the network is back; bare does
 /// not within 3.00 s`.
-pub(super) fn of_fault(fault: Fault, arms: &[(&str, &Measured)]) -> String {
+pub(super) fn of_fault(planned: &Planned, arms: &[(&str, &Measured)]) -> String {
     let Some(first) = leading(arms) else {
-        return format!("{}: no arm was under load", title(fault));
+        return format!("{}: no arm was under load", title(planned));
     };
     let (name, measured) = arms[first];
     let mut sentence = format!(
         "{}: {name} {}",
-        title(fault),
-        lead(fault, measured.recovery)
+        title(planned),
+        lead(planned, measured.recovery)
     );
     for (_, (name, measured)) in arms.iter().enumerate().filter(|(i, _)| *i != first) {
         sentence += &format!("; {name} {}", follow(measured.recovery));
@@ -33,8 +33,8 @@ pub(super) fn of_fault(fault: Fault, arms: &[(&str, &Measured)]) -> String {
     sentence
 }
 
-fn lead(fault: Fault, recovery: Option<Recovery>) -> String {
-    let gone = gone(fault);
+fn lead(planned: &Planned, recovery: Option<Recovery>) -> String {
+    let gone = gone(planned);
     match recovery {
         None => "was not served before the fault, so no recovery can be seen".to_owned(),
         Some(r) if r.censored => format!(
@@ -60,41 +60,27 @@ fn follow(recovery: Option<Recovery>) -> String {
     }
 }
 
-/// The fault's name, to begin a sentence with.
-pub(super) fn title(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Refused => "Connections refused",
-        Fault::Reset => "Connections reset",
-        Fault::Blackhole => "Blackhole",
-        Fault::Latency => "Slow answers",
-        Fault::Crash => "Server crash",
-        Fault::Pause => "Server paused",
+/// What an entry of the plan is called, to begin a sentence with.
+pub(super) fn title(planned: &Planned) -> String {
+    match planned.only() {
+        // A name of the user's own says more than ours.
+        Some(fault) if planned.name == fault.name() => fault.title().to_owned(),
+        _ => planned.name.clone(),
     }
 }
 
 /// What happens under it, for a reader who has never seen it; reads on after
 /// "For three seconds,".
-pub(super) fn about(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Refused => "new connections are refused, old ones closed",
-        Fault::Reset => "connections are reset at the first byte",
-        Fault::Blackhole => "packets vanish, and old sockets stay dead",
-        Fault::Latency => "answers are slower than the deadline",
-        Fault::Crash => "the server is down: killed, then started again",
-        Fault::Pause => "the server's processes are stopped",
-    }
+pub(super) fn about(planned: &Planned) -> String {
+    let clauses: Vec<&str> = planned.faults.iter().map(|f| f.kind.during()).collect();
+    clauses.join("; ")
 }
 
-/// What it means that the fault is gone.
-fn gone(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Refused => "connections are accepted",
-        Fault::Reset => "connections are left alone",
-        Fault::Blackhole => "the network is back",
-        Fault::Latency => "answers are fast",
-        Fault::Crash => "the server's process is back",
-        Fault::Pause => "the server goes on",
-    }
+/// What it means that it is gone.
+fn gone(planned: &Planned) -> &'static str {
+    planned
+        .only()
+        .map_or("the last of it is gone", crate::record::Fault::gone)
 }
 
 #[cfg(test)]
@@ -102,7 +88,8 @@ mod tests {
     use super::*;
     use crate::{
         measure::measure,
-        synthetic::{TIMES, injection, settings},
+        record::Fault,
+        synthetic::{TIMES, entry, injection, settings},
     };
 
     #[test]
@@ -121,25 +108,28 @@ mod tests {
         let (slow, fast) = (after(3_000_000, true), after(210_000, false));
         let (at_once, none) = (after(0, false), with(None));
         assert_eq!(
-            of_fault(Fault::Blackhole, &[("bare", &slow), ("seawall", &fast)]),
+            of_fault(
+                &entry(Fault::Blackhole),
+                &[("bare", &slow), ("seawall", &fast)]
+            ),
             "Blackhole: seawall serves again 0.21 s after the network is back; \
              bare does not within 3.00 s"
         );
         assert_eq!(
             of_fault(
-                Fault::Pause,
+                &entry(Fault::Pause),
                 &[("seawall", &at_once), ("guide", &fast), ("bare", &none)]
             ),
             "Server paused: seawall serves again as soon as the server goes on; \
              guide after 0.21 s; bare was not served before it"
         );
         assert_eq!(
-            of_fault(Fault::Reset, &[("bare", &slow)]),
+            of_fault(&entry(Fault::Reset), &[("bare", &slow)]),
             "Connections reset: bare does not serve again within 3.00 s after \
              connections are left alone"
         );
         assert_eq!(
-            of_fault(Fault::Reset, &[]),
+            of_fault(&entry(Fault::Reset), &[]),
             "Connections reset: no arm was under load"
         );
     }

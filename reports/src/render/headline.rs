@@ -78,6 +78,9 @@ pub(super) fn headline(record: &Record, verdict: &Verdict) -> Headline {
 
 /// The command that does the same run again.
 pub(super) fn again(record: &Record) -> String {
+    if record.plan.is_some() {
+        return "cargo run -p scenarios -- replay FOLDER-OF-THIS-RUN".to_owned();
+    }
     let size = match record.settings.size.as_str() {
         "default" => String::new(),
         size => format!(" --{size}"),

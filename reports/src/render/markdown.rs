@@ -64,7 +64,7 @@ fn faults(out: &mut String, verdict: &Verdict) {
     out.push_str(&" ---: |".repeat(COLUMNS.len()));
     out.push('\n');
     for line in lines(verdict) {
-        let _ = write!(out, "| {} | {} |", line.fault, escape(&line.arm));
+        let _ = write!(out, "| {} | {} |", escape(&line.fault), escape(&line.arm));
         for cell in &line.cells {
             let _ = write!(out, " {} |", escape(cell));
         }
@@ -75,7 +75,7 @@ fn faults(out: &mut String, verdict: &Verdict) {
         let _ = writeln!(
             out,
             "\nSkipped: {}. {}",
-            skipped.fault,
+            escape(&skipped.fault),
             escape(&skipped.reason)
         );
     }

@@ -67,7 +67,7 @@ pub(super) const COLUMNS: [Column; 10] = [
 
 /// A line: one fault and one arm.
 pub(super) struct Line {
-    pub(super) fault: &'static str,
+    pub(super) fault: String,
     pub(super) arm: String,
     pub(super) cells: [String; COLUMNS.len()],
     pub(super) metastable: bool,
@@ -79,7 +79,7 @@ pub(super) fn lines(verdict: &Verdict) -> Vec<Line> {
         .injections
         .iter()
         .map(|effect| Line {
-            fault: effect.fault.name(),
+            fault: effect.fault.clone(),
             arm: effect.arm.clone(),
             cells: std::array::from_fn(|i| (COLUMNS[i].cell)(effect)),
             metastable: effect.metastable,

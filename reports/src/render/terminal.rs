@@ -117,20 +117,21 @@ fn faults(out: &mut String, verdict: &Verdict, ink: Ink) {
         })
         .collect();
     let arm = lines.iter().map(|l| l.arm.len()).fold(3, usize::max);
-    let mut head = format!("{:<12}{:<arm$}", "FAULTS", "arm");
+    let fault = lines.iter().map(|l| l.fault.len()).fold(9, usize::max) + 1;
+    let mut head = format!("{:<1$}{2:<arm$}", "FAULTS", fault + 2, "arm");
     for (column, width) in COLUMNS.iter().zip(&widths) {
         let _ = write!(head, "  {:>width$}", column.name);
     }
     line(out, &ink.bold(&head));
     let mut last = "";
     for row in &lines {
-        let fault = if row.fault == last { "" } else { row.fault };
-        let mut text = format!("  {fault:<10}{:<arm$}", row.arm);
+        let name = if row.fault == last { "" } else { &*row.fault };
+        let mut text = format!("  {name:<fault$}{:<arm$}", row.arm);
         for (cell, width) in row.cells.iter().zip(&widths) {
             let _ = write!(text, "  {cell:>width$}");
         }
         line(out, &text);
-        last = row.fault;
+        last = &row.fault;
     }
     if lines
         .iter()

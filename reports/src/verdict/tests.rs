@@ -68,7 +68,7 @@ fn a_censored_recovery_shows_its_bound() {
     let bare = verdict
         .injections
         .iter()
-        .find(|e| e.arm == "bare" && e.fault == Fault::Blackhole)
+        .find(|e| e.arm == "bare" && e.fault == "blackhole")
         .unwrap();
     assert!(bare.censored && bare.metastable);
     assert!(bare.recover_s.is_some_and(|s| s > 2.9), "{bare:?}");

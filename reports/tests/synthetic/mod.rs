@@ -1,6 +1,10 @@
 //! Records that were made up, for tests and for the example page.
 
-use reports::record::{Attempts, Fault, Injection, Ledger, Operations, Outcome, Settings};
+use std::collections::BTreeMap;
+
+use reports::record::{
+    Attempts, Fault, Injection, Ledger, Operations, Outcome, Planned, Settings, Span, Step,
+};
 
 pub(crate) const RATE_PER_S: u32 = 400;
 
@@ -33,6 +37,34 @@ pub(crate) fn settings() -> Settings {
         write_share: 0.2,
         horizon_us: 3_000_000,
         patience_us: 5_000_000,
+        steady_ok_share: 0.99,
+        steady_p99_us: 125_000,
+    }
+}
+
+/// What a run does if nobody has a plan.
+pub(crate) const FAULTS: [Fault; 6] = [
+    Fault::Refused,
+    Fault::Reset,
+    Fault::Blackhole,
+    Fault::Latency,
+    Fault::Crash,
+    Fault::Pause,
+];
+
+/// An entry of a plan that is one fault of three seconds, for nobody.
+pub(crate) fn entry(kind: Fault) -> Planned {
+    Planned {
+        name: kind.name().to_owned(),
+        faults: vec![Step {
+            kind,
+            phase_us: 2_000_000,
+            length_us: 3_000_000,
+            stream: None,
+            toxicity: None,
+            parameters: BTreeMap::new(),
+        }],
+        arms: Vec::new(),
     }
 }
 
@@ -61,6 +93,7 @@ pub(crate) fn injection(
         if write && outcome == Outcome::Unknown {
             ledger.sent += 1;
             ledger.unknown += 1;
+            ledger.unknown_absent += 1;
         }
     }
     let sent = operations
@@ -69,7 +102,7 @@ pub(crate) fn injection(
         .filter(|c| *c != 'r' && *c != 'n');
     Injection {
         planned: 0,
-        fault,
+        fault: fault.name().to_owned(),
         arm: arm.to_owned(),
         started_us: 0,
         steady_us: times.steady * 1_000,
@@ -78,6 +111,12 @@ pub(crate) fn injection(
         cleared_us: times.cleared * 1_000,
         ready_us: times.ready * 1_000,
         ended_us: times.ended * 1_000,
+        spans: vec![Span {
+            kind: fault,
+            effective_us: times.injected * 1_000,
+            cleared_us: times.cleared * 1_000,
+        }],
+        not_steady_after: None,
         attempts: Attempts {
             statements: sent.count() as u64,
             connects: 20,

@@ -9,7 +9,7 @@ use reports::record::{
     Transition,
 };
 
-use super::{Times, injection, settings};
+use super::{FAULTS, Times, entry, injection, settings};
 
 const MS: u64 = 1_000;
 
@@ -30,22 +30,21 @@ pub(crate) fn record(seed: u64, rounds: usize, arms: &[&str]) -> Record {
         },
         settings: settings(),
         arms: self::arms(arms),
+        plan: None,
         schedule: Vec::new(),
         injections: Vec::new(),
         skipped: Vec::new(),
         ended: Ended::Complete,
     };
     let mut clock_us = 0;
-    for fault in (0..rounds).flat_map(|_| Fault::ALL) {
+    for fault in (0..rounds).flat_map(|_| FAULTS) {
         let planned = record.schedule.len();
-        let plan = Planned {
-            fault,
-            arms: arms.iter().map(|arm| (*arm).to_owned()).collect(),
-            phase_us: rng.u64(1_500_000..2_500_000),
-            length_us: rng.u64(2_300_000..3_200_000),
-        };
+        let mut plan = entry(fault);
+        plan.arms = arms.iter().map(|arm| (*arm).to_owned()).collect();
+        plan.faults[0].phase_us = rng.u64(1_500_000..2_500_000);
+        plan.faults[0].length_us = rng.u64(2_300_000..3_200_000);
         for arm in arms {
-            let mut injection = one(&mut rng, &plan, arm);
+            let mut injection = one(&mut rng, &plan, fault, arm);
             injection.planned = planned;
             injection.started_us = clock_us;
             clock_us += injection.ended_us + 400_000;
@@ -110,17 +109,17 @@ struct Course {
     meets: (Outcome, Range<u64>),
 }
 
-fn one(rng: &mut Rng, plan: &Planned, arm: &str) -> Injection {
-    let injected = 500 * MS + plan.phase_us;
-    let cleared = injected + plan.length_us;
-    let crash = plan.fault == Fault::Crash;
+fn one(rng: &mut Rng, plan: &Planned, fault: Fault, arm: &str) -> Injection {
+    let injected = 500 * MS + plan.phase_us();
+    let cleared = injected + plan.length_us();
+    let crash = fault == Fault::Crash;
     let ready = cleared
         + if crash {
             rng.u64(180 * MS..420 * MS)
         } else {
             0
         };
-    let course = course(rng, plan.fault, arm, injected..ready);
+    let course = course(rng, fault, arm, injected..ready);
     let last = course
         .back
         .max(cleared + 1_000 * MS)
@@ -133,7 +132,7 @@ fn one(rng: &mut Rng, plan: &Planned, arm: &str) -> Injection {
         ended: last.min(cleared + 5_000 * MS) / MS,
     };
     let mut n = 0_u32;
-    let mut found = injection(plan.fault, arm, times, |at| {
+    let mut found = injection(fault, arm, times, |at| {
         n += 1;
         let write = n % 5 == 1;
         if at < injected || at >= course.back {
@@ -165,7 +164,7 @@ fn course(rng: &mut Rng, fault: Fault, arm: &str, fault_us: Range<u64>) -> Cours
     let meets = match fault {
         Fault::Refused | Fault::Reset => (Outcome::Failed, 300..2_500),
         Fault::Crash => (Outcome::Failed, 400..9_000),
-        Fault::Blackhole | Fault::Latency | Fault::Pause => (Outcome::TimedOut, 250 * MS..252 * MS),
+        _ => (Outcome::TimedOut, 250 * MS..252 * MS),
     };
     let timed_out = meets.0 == Outcome::TimedOut;
     let detect = if timed_out { 260 * MS } else { 12 * MS };

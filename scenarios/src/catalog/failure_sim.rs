@@ -4,9 +4,29 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use engine::{PoolConfig, breaker::Probe};
-use reports::record::{Arm, Fault, Settings};
+use reports::{
+    Record,
+    record::{Arm, Fault, Settings},
+};
 
-use crate::{faults::schedule::Draw, load::client::Setup, runner::Scenario};
+use crate::{
+    faults::{
+        plan::Plan,
+        schedule::{Draw, draw},
+    },
+    load::client::Setup,
+    runner::Scenario,
+};
+
+/// What is done if there is no plan.
+pub const FAULTS: [Fault; 6] = [
+    Fault::Refused,
+    Fault::Reset,
+    Fault::Blackhole,
+    Fault::Latency,
+    Fault::Crash,
+    Fault::Pause,
+];
 
 /// How long a run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +65,8 @@ pub struct Options {
     /// The server cannot be killed or paused: then each fault of the network is
     /// done twice, since five recoveries cannot show a median.
     pub only_network_faults: bool,
+    /// The user's own plan, and its text.
+    pub plan: Option<(Plan, String)>,
 }
 
 /// The scenario.
@@ -52,6 +74,14 @@ pub struct Options {
 pub fn scenario(options: &Options) -> Scenario {
     let arms = arms(options);
     let times = times(options.size);
+    let plan = options.plan.as_ref().map_or_else(
+        || Plan {
+            repeats: if options.only_network_faults { 2 } else { 1 },
+            ..Plan::of(&FAULTS)
+        },
+        |(plan, _)| plan.clone(),
+    );
+    let steady = plan.steady;
     let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     Scenario {
         command: "failure-sim".to_owned(),
@@ -64,20 +94,65 @@ pub fn scenario(options: &Options) -> Scenario {
             write_share: 0.2,
             horizon_us: us(times.horizon),
             patience_us: us(times.patience),
+            steady_ok_share: steady.ok_share.unwrap_or(0.99),
+            // Half the deadline: closer to it a fault cannot be told from the load.
+            steady_p99_us: us(steady.p99.unwrap_or(options.deadline / 2)),
         },
-        draw: Draw {
-            faults: Fault::ALL.to_vec(),
-            repeats: if options.only_network_faults { 2 } else { 1 },
-            arms: arms.iter().map(|(arm, _)| arm.name.clone()).collect(),
-            // One arm after another does not fit into 45 s: recovery alone is
-            // confirmed over 2 s, for each of 12 injections.
-            side_by_side: options.size == Size::Quick,
-            phase: times.phase,
-            length: times.length,
-        },
+        plan: options.plan.as_ref().map(|(_, text)| text.clone()),
+        schedule: draw(
+            options.seed,
+            &Draw {
+                plan,
+                arms: arms.iter().map(|(arm, _)| arm.name.clone()).collect(),
+                // One arm after another does not fit into 45 s: recovery alone is
+                // confirmed over 2 s, for each of 12 injections.
+                side_by_side: options.size == Size::Quick,
+                phase: times.phase,
+                length: times.length,
+                deadline: options.deadline,
+            },
+        ),
         arms,
         steady_patience: Duration::from_secs(15),
     }
+}
+
+/// The scenario of an earlier run: its faults, phases and lengths, its load and its
+/// arms. `config` is the configuration of the `seawall` arm, if it had one of its
+/// own: a record shows only what tells the arms apart.
+///
+/// # Errors
+/// Why not, and what would do.
+pub fn replay(
+    record: &Record,
+    config: Option<PoolConfig>,
+) -> Result<Scenario, (String, &'static str)> {
+    let settings = &record.settings;
+    let size = [Size::Quick, Size::Default, Size::Full]
+        .into_iter()
+        .find(|size| size.name() == settings.size)
+        .ok_or_else(|| {
+            let reason = format!("settings.size: {}", settings.size);
+            (reason, "quick, default or full")
+        })?;
+    let mut scenario = scenario(&Options {
+        size,
+        seed: record.seed,
+        rate_per_s: settings.rate_per_s,
+        deadline: Duration::from_micros(settings.deadline_us),
+        config,
+        only_network_faults: false,
+        plan: None,
+    });
+    let arms: Vec<&Arm> = scenario.arms.iter().map(|(arm, _)| arm).collect();
+    if record.command != scenario.command || !record.arms.iter().eq(arms) {
+        let reason = "its arms are not those of this version and --config".to_owned();
+        return Err((reason, "the same --config as then"));
+    }
+    scenario.settings = settings.clone();
+    scenario.plan.clone_from(&record.plan);
+    scenario.schedule.clone_from(&record.schedule);
+    Ok(scenario)
 }
 
 /// Two and a half deadlines' worth of arrivals, so that whatever can still be in

@@ -13,9 +13,10 @@ use testcontainers::{
     ContainerAsync, GenericImage, ImageExt as _,
     bollard::{
         self, Docker,
+        models::{ContainerInspectResponse, NetworkConnectRequest, NetworkDisconnectRequest},
         query_parameters::{
-            KillContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
-            RemoveContainerOptionsBuilder,
+            InspectContainerOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
+            LogsOptionsBuilder, RemoveContainerOptionsBuilder,
         },
     },
     core::{IntoContainerPort as _, client::docker_client_instance},
@@ -23,8 +24,8 @@ use testcontainers::{
 };
 
 use super::{
-    Endpoint, Environment, EnvironmentError, START, Wanted, chain, free_port, last_lines, password,
-    unless,
+    Endpoint, Environment, EnvironmentError, SMALL_DISK, START, Shutdown, Wanted, chain, free_port,
+    last_lines, password, unless,
 };
 
 /// The image that is pulled if none is named and none is there.
@@ -42,6 +43,9 @@ const REGISTRY: Duration = Duration::from_secs(10);
 const PULL_AND_START: Duration = Duration::from_secs(300);
 const COMMAND: Duration = Duration::from_secs(20);
 const PORT: u16 = 5432;
+/// Where a container gets its address from, unless it is told otherwise.
+const NETWORK: &str = "bridge";
+const SMALL_DISK_PATH: &str = "/seawall-small";
 
 /// An engine that answers, and an image that is there or can be pulled.
 #[derive(Debug, Clone)]
@@ -111,6 +115,7 @@ async fn engine() -> Result<Docker, EnvironmentError> {
 /// is done, or anything fails, nothing of it stays.
 pub(super) async fn start(
     found: &Found,
+    small_disk: bool,
     cancelled: impl Future<Output = ()>,
 ) -> Result<Environment, EnvironmentError> {
     let docker = engine().await?;
@@ -121,7 +126,7 @@ pub(super) async fn start(
         std::process::id(),
         fastrand::Rng::new().u64(..)
     );
-    let started = unless(cancelled, started(found, &docker, &token)).await;
+    let started = unless(cancelled, started(found, small_disk, &docker, &token)).await;
     if started.is_err()
         && let Err(error) = sweep(&docker, &token).await
     {
@@ -132,6 +137,7 @@ pub(super) async fn start(
 
 async fn started(
     found: &Found,
+    small_disk: bool,
     docker: &Docker,
     token: &str,
 ) -> Result<Environment, EnvironmentError> {
@@ -143,7 +149,11 @@ async fn started(
         .with_env_var("POSTGRES_PASSWORD", secret.expose())
         .with_label(LABEL, std::process::id().to_string())
         .with_label(START_LABEL, token)
-        .with_host_config_modifier(|host| {
+        .with_host_config_modifier(move |host| {
+            if small_disk {
+                let options = format!("size={SMALL_DISK},mode=1777");
+                host.tmpfs = Some(HashMap::from([(SMALL_DISK_PATH.to_owned(), options)]));
+            }
             for bindings in host
                 .port_bindings
                 .iter_mut()
@@ -161,6 +171,7 @@ async fn started(
     let container = Container {
         container,
         docker: docker.clone(),
+        small_disk,
     };
     let endpoint = Endpoint::loopback(port, secret);
     match container.ready(&endpoint).await {
@@ -204,6 +215,7 @@ async fn sweep(docker: &Docker, token: &str) -> Result<(), EnvironmentError> {
 pub(super) struct Container {
     container: ContainerAsync<GenericImage>,
     docker: Docker,
+    small_disk: bool,
 }
 
 impl fmt::Debug for Container {
@@ -230,12 +242,17 @@ impl Container {
         }
     }
 
-    pub(super) async fn kill(&self) -> Result<(), EnvironmentError> {
-        let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
-        let kill = self
-            .docker
-            .kill_container(self.container.id(), Some(options));
-        command("killing the container", kill).await?;
+    pub(super) fn small_disk(&self) -> Option<&str> {
+        self.small_disk.then_some(SMALL_DISK_PATH)
+    }
+
+    /// The container's first process is the postmaster; all others end with it.
+    pub(super) async fn shut_down(&self, how: Shutdown) -> Result<(), EnvironmentError> {
+        let what = "shutting the container down";
+        if matches!(self.container.is_running().await, Ok(false)) {
+            return Ok(());
+        }
+        self.signal(what, how.signal()).await?;
         // The engine answers when the signal is sent, not when the server is dead.
         let dead = async {
             while !matches!(self.container.is_running().await, Ok(false)) {
@@ -243,7 +260,53 @@ impl Container {
             }
             Ok::<(), bollard::errors::Error>(())
         };
-        command("killing the container", dead).await
+        command(what, dead).await
+    }
+
+    async fn signal(&self, what: &'static str, signal: &str) -> Result<(), EnvironmentError> {
+        let options = KillContainerOptionsBuilder::new().signal(signal).build();
+        let sent = self
+            .docker
+            .kill_container(self.container.id(), Some(options));
+        command(what, sent).await
+    }
+
+    pub(super) async fn pause_postmaster(&self) -> Result<(), EnvironmentError> {
+        self.signal("pausing the postmaster", "SIGSTOP").await
+    }
+
+    pub(super) async fn disconnect(&self) -> Result<(), EnvironmentError> {
+        let request = NetworkDisconnectRequest {
+            container: self.container.id().to_owned(),
+            force: Some(true),
+        };
+        let done = self.docker.disconnect_network(NETWORK, request);
+        command("taking the container's network away", done).await
+    }
+
+    pub(super) async fn connect(&self) -> Result<(), EnvironmentError> {
+        let what = "giving the container its network back";
+        let inspected = self.inspect(what).await?;
+        let networks = inspected.network_settings.and_then(|n| n.networks);
+        if networks.is_some_and(|networks| networks.contains_key(NETWORK)) {
+            return Ok(());
+        }
+        let request = NetworkConnectRequest {
+            container: self.container.id().to_owned(),
+            endpoint_config: None,
+        };
+        command(what, self.docker.connect_network(NETWORK, request)).await
+    }
+
+    async fn inspect(
+        &self,
+        what: &'static str,
+    ) -> Result<ContainerInspectResponse, EnvironmentError> {
+        let options = None::<InspectContainerOptions>;
+        let inspected = self.docker.inspect_container(self.container.id(), options);
+        within(COMMAND, what, inspected)
+            .await?
+            .map_err(|error| EnvironmentError::failed(what, short(&error)))
     }
 
     pub(super) async fn restart(&self) -> Result<(), EnvironmentError> {
@@ -257,8 +320,15 @@ impl Container {
     }
 
     pub(super) async fn resume(&self) -> Result<(), EnvironmentError> {
-        let resume = self.docker.unpause_container(self.container.id());
-        command("resuming the container", resume).await
+        let what = "resuming the container";
+        let state = self.inspect(what).await?.state.unwrap_or_default();
+        if state.paused == Some(true) {
+            command(what, self.docker.unpause_container(self.container.id())).await?;
+        }
+        if state.running == Some(true) {
+            self.signal(what, "SIGCONT").await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn log_tail(&self) -> String {

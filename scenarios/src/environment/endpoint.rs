@@ -6,9 +6,13 @@ use engine::{
     clock::{self, Instant},
     config::Secret,
 };
-use tokio_postgres::NoTls;
+use tokio::sync::watch;
+use tokio_postgres::{NoTls, config::Host};
 
 use super::{EnvironmentError, chain};
+
+/// What the sessions under test are called on the server.
+pub const LOAD: &str = "seawall-load";
 
 /// How to reach a server.
 #[derive(Debug, Clone)]
@@ -54,7 +58,7 @@ impl Endpoint {
 
     /// What tokio-postgres connects with, without any deadline.
     #[must_use]
-    pub fn config(&self) -> tokio_postgres::Config {
+    pub fn config(&self, application_name: &str) -> tokio_postgres::Config {
         let mut config = tokio_postgres::Config::new();
         config
             .host(&self.host)
@@ -62,7 +66,7 @@ impl Endpoint {
             .user(&self.user)
             .password(self.password.expose())
             .dbname(&self.database)
-            .application_name("seawall");
+            .application_name(application_name);
         config
     }
 
@@ -71,23 +75,7 @@ impl Endpoint {
     /// # Errors
     /// If there is none before `deadline`.
     pub async fn session(&self, deadline: Instant) -> Result<Session, EnvironmentError> {
-        let no = |reason: String| EnvironmentError::Unreachable {
-            address: self.address(),
-            reason,
-        };
-        let config = self.config();
-        let connecting = config.connect(NoTls);
-        match clock::timeout_at(deadline, connecting).await {
-            Ok(Ok((client, connection))) => {
-                let task = tokio::spawn(async move {
-                    // Its end is seen by whoever uses the client.
-                    let _ended = connection.await;
-                });
-                Ok(Session { client, task })
-            }
-            Ok(Err(error)) => Err(no(chain(&error))),
-            Err(clock::Elapsed) => Err(no("no answer in time".to_owned())),
-        }
+        Session::open_by(&self.config("seawall"), deadline).await
     }
 
     /// Waits until the server takes sessions, and returns its version.
@@ -129,6 +117,63 @@ pub struct Session {
     /// To run statements with. Callers set their own deadline.
     pub client: tokio_postgres::Client,
     task: tokio::task::JoinHandle<()>,
+    ended: watch::Receiver<()>,
+}
+
+impl Session {
+    /// A session, for as long as it takes.
+    ///
+    /// Cancel safe: dropping it closes its socket.
+    ///
+    /// # Errors
+    /// What the server or the network answered.
+    pub async fn open(config: &tokio_postgres::Config) -> Result<Self, tokio_postgres::Error> {
+        let (client, connection) = config.connect(NoTls).await?;
+        let (end, ended) = watch::channel(());
+        let task = tokio::spawn(async move {
+            // Why it ended is seen by whoever uses the client.
+            let _ended = connection.await;
+            drop(end);
+        });
+        Ok(Self {
+            client,
+            task,
+            ended,
+        })
+    }
+
+    /// The same, before a deadline.
+    ///
+    /// # Errors
+    /// If there is none by then.
+    pub async fn open_by(
+        config: &tokio_postgres::Config,
+        deadline: Instant,
+    ) -> Result<Self, EnvironmentError> {
+        let no = |reason: String| EnvironmentError::Unreachable {
+            address: address(config),
+            reason,
+        };
+        match clock::timeout_at(deadline, Self::open(config)).await {
+            Ok(opened) => opened.map_err(|error| no(chain(&error))),
+            Err(clock::Elapsed) => Err(no("no answer in time".to_owned())),
+        }
+    }
+
+    /// Waits until the other side has ended it. Cancel safe.
+    pub async fn ended(&self) {
+        let mut ended = self.ended.clone();
+        // Nothing is ever sent: an error is the end.
+        while ended.changed().await.is_ok() {}
+    }
+}
+
+fn address(config: &tokio_postgres::Config) -> String {
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(host)) => host.as_str(),
+        _ => "?",
+    };
+    format!("{host}:{}", config.get_ports().first().unwrap_or(&5432))
 }
 
 impl Drop for Session {

@@ -13,18 +13,24 @@ mod local;
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use engine::{clock, config::Secret};
+use reports::record::Fault;
 
 use self::error::last_lines;
 pub use self::{
     docker::{DEFAULT_IMAGE, Found as DockerFound, LOCAL_IMAGE},
-    endpoint::{Endpoint, Session},
+    endpoint::{Endpoint, LOAD, Session},
     error::{EnvironmentError, chain},
 };
+use crate::faults::kind::{self, Place};
 
 /// Longest wait for a server to take sessions.
 const START: Duration = Duration::from_secs(40);
 /// Longest wait for a start to come to its end when nobody wants it any more.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Size of a small disk, as mount(8) takes it. Room for the writes of a run, and
+/// filled within a second.
+const SMALL_DISK: &str = "64m";
 
 /// Where a server is to come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -50,17 +56,29 @@ pub struct Wanted {
     pub pg_bin: Option<PathBuf>,
     /// The URL of a server that is already there.
     pub database_url: Option<Secret>,
+    /// Whether a small disk is wanted, to be filled.
+    pub small_disk: bool,
 }
 
-/// What can be done to a server.
+/// How a server is shut down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capabilities {
-    /// It can be killed with SIGKILL.
-    pub kill: bool,
-    /// It can be started again.
-    pub restart: bool,
-    /// All of it can be stopped and continued.
-    pub pause: bool,
+pub enum Shutdown {
+    /// SIGINT: sessions are ended, and everything is written out.
+    Fast,
+    /// SIGQUIT: at once; the next start does crash recovery.
+    Immediate,
+    /// SIGKILL to all of it.
+    Kill,
+}
+
+impl Shutdown {
+    fn signal(self) -> &'static str {
+        match self {
+            Self::Fast => "SIGINT",
+            Self::Immediate => "SIGQUIT",
+            Self::Kill => "SIGKILL",
+        }
+    }
 }
 
 /// A PostgreSQL server to experiment with.
@@ -74,7 +92,7 @@ pub struct Environment {
 #[derive(Debug)]
 enum Server {
     Docker(Box<docker::Container>),
-    Local(local::Server),
+    Local(local::Local),
     External,
 }
 
@@ -92,12 +110,22 @@ impl Environment {
     ) -> Result<Self, EnvironmentError> {
         match wanted.kind {
             Kind::External => unless(cancelled, external::start(wanted)).await,
-            Kind::Docker => docker::start(&docker::find(wanted).await?, cancelled).await,
-            Kind::Local => unless(cancelled, local::start(&local::find(wanted)?)).await,
+            Kind::Docker => {
+                docker::start(&docker::find(wanted).await?, wanted.small_disk, cancelled).await
+            }
+            Kind::Local => {
+                unless(
+                    cancelled,
+                    local::start(&local::find(wanted)?, wanted.small_disk),
+                )
+                .await
+            }
             Kind::Auto => match docker::find(wanted).await {
-                Ok(found) => docker::start(&found, cancelled).await,
+                Ok(found) => docker::start(&found, wanted.small_disk, cancelled).await,
                 Err(no_docker) => match local::find(wanted) {
-                    Ok(binaries) => unless(cancelled, local::start(&binaries)).await,
+                    Ok(binaries) => {
+                        unless(cancelled, local::start(&binaries, wanted.small_disk)).await
+                    }
                     Err(no_local) => Err(EnvironmentError::Nothing {
                         docker: no_docker.to_string(),
                         local: no_local.to_string(),
@@ -129,37 +157,63 @@ impl Environment {
         &self.server_version
     }
 
-    /// What can be done to it.
+    /// Why a kind of fault cannot be done to it, if it cannot.
     #[must_use]
-    pub fn capabilities(&self) -> Capabilities {
-        let ours = !matches!(self.server, Server::External);
-        Capabilities {
-            kill: ours,
-            restart: ours,
+    pub fn cannot(&self, fault: Fault) -> Option<&'static str> {
+        let container = matches!(self.server, Server::Docker(_));
+        match (kind::place(fault), &self.server) {
+            (Place::Process, Server::External) => Some("the server was not started here"),
+            _ if fault == Fault::ReadOnly && matches!(self.server, Server::External) => {
+                Some("it sets a parameter of the server, which was not started here")
+            }
+            _ if fault == Fault::Disconnect && !container => Some("the server is no container"),
+            _ if fault == Fault::DiskFull && self.small_disk().is_none() => {
+                Some("there is no small disk: that takes a container, or root and a local server")
+            }
             // Stopping a local server's children needs /proc.
-            pause: ours && (cfg!(target_os = "linux") || matches!(self.server, Server::Docker(_))),
+            _ if fault == Fault::Pause && !container && !cfg!(target_os = "linux") => {
+                Some("a local server's processes are only known on Linux")
+            }
+            _ => None,
         }
     }
 
-    /// Kills the whole server with SIGKILL; returns when it is dead.
-    ///
-    /// # Errors
-    /// If it cannot be done here, or did not work.
-    pub async fn kill(&mut self) -> Result<(), EnvironmentError> {
-        match &mut self.server {
-            Server::Docker(container) => container.kill().await,
-            Server::Local(server) => server.kill().await,
-            Server::External => Err(EnvironmentError::cannot("kill")),
+    /// A folder of the server on a small file system that can be filled safely.
+    #[must_use]
+    pub fn small_disk(&self) -> Option<&str> {
+        match &self.server {
+            Server::Docker(container) => container.small_disk(),
+            Server::Local(server) => server.small_disk(),
+            Server::External => None,
         }
     }
 
-    /// Starts a killed server again, on the same port. Does not wait for it to
-    /// take sessions.
+    /// Whether what is on the small disk outlives a restart of the server.
+    #[must_use]
+    pub fn small_disk_lasts(&self) -> bool {
+        matches!(self.server, Server::Local(_))
+    }
+
+    /// Ends the whole server; returns when it is dead. One that is down already
+    /// stays so.
     ///
     /// # Errors
     /// If it cannot be done here, or did not work.
-    pub async fn restart(&mut self) -> Result<(), EnvironmentError> {
-        match &mut self.server {
+    pub async fn shut_down(&self, how: Shutdown) -> Result<(), EnvironmentError> {
+        match &self.server {
+            Server::Docker(container) => container.shut_down(how).await,
+            Server::Local(server) => server.shut_down(how).await,
+            Server::External => Err(EnvironmentError::cannot("shut down")),
+        }
+    }
+
+    /// Starts a server that is down again, on the same port. Does not wait for it
+    /// to take sessions.
+    ///
+    /// # Errors
+    /// If it cannot be done here, or did not work.
+    pub async fn restart(&self) -> Result<(), EnvironmentError> {
+        match &self.server {
             Server::Docker(container) => container.restart().await,
             Server::Local(server) => server.restart().await,
             Server::External => Err(EnvironmentError::cannot("restart")),
@@ -170,23 +224,57 @@ impl Environment {
     ///
     /// # Errors
     /// If it cannot be done here, or did not work.
-    pub async fn pause(&mut self) -> Result<(), EnvironmentError> {
-        match &mut self.server {
+    pub async fn pause(&self) -> Result<(), EnvironmentError> {
+        match &self.server {
             Server::Docker(container) => container.pause().await,
-            Server::Local(server) => server.pause(),
+            Server::Local(server) => server.pause().await,
             Server::External => Err(EnvironmentError::cannot("pause")),
         }
     }
 
-    /// Lets a paused server go on.
+    /// Stops the postmaster alone (SIGSTOP): sessions live, new ones are not had.
     ///
     /// # Errors
     /// If it cannot be done here, or did not work.
-    pub async fn resume(&mut self) -> Result<(), EnvironmentError> {
-        match &mut self.server {
+    pub async fn pause_postmaster(&self) -> Result<(), EnvironmentError> {
+        match &self.server {
+            Server::Docker(container) => container.pause_postmaster().await,
+            Server::Local(server) => server.pause_postmaster().await,
+            Server::External => Err(EnvironmentError::cannot("pause")),
+        }
+    }
+
+    /// Lets a server go on, whichever way it was paused, if it was.
+    ///
+    /// # Errors
+    /// If it cannot be done here, or did not work.
+    pub async fn resume(&self) -> Result<(), EnvironmentError> {
+        match &self.server {
             Server::Docker(container) => container.resume().await,
-            Server::Local(server) => server.resume(),
+            Server::Local(server) => server.resume().await,
             Server::External => Err(EnvironmentError::cannot("resume")),
+        }
+    }
+
+    /// Takes the server's network away.
+    ///
+    /// # Errors
+    /// If it cannot be done here, or did not work.
+    pub async fn disconnect(&self) -> Result<(), EnvironmentError> {
+        match &self.server {
+            Server::Docker(container) => container.disconnect().await,
+            _ => Err(EnvironmentError::cannot("disconnect")),
+        }
+    }
+
+    /// Gives the server's network back, if it was taken.
+    ///
+    /// # Errors
+    /// If it cannot be done here, or did not work.
+    pub async fn connect(&self) -> Result<(), EnvironmentError> {
+        match &self.server {
+            Server::Docker(container) => container.connect().await,
+            _ => Err(EnvironmentError::cannot("connect")),
         }
     }
 
@@ -194,7 +282,7 @@ impl Environment {
     pub async fn log_tail(&self) -> String {
         match &self.server {
             Server::Docker(container) => container.log_tail().await,
-            Server::Local(server) => server.log_tail(),
+            Server::Local(server) => server.log_tail().await,
             Server::External => String::new(),
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! A fault counts from when it is in effect, not from when an API said so. So a
 //! probe of our own, which shares nothing with what is under test, begins a new
-//! session and looks at the first byte of the answer, as `pg_isready` does: it
-//! needs no password and is over before a session exists.
+//! session and looks. Most faults show at the first byte of the answer, as
+//! `pg_isready` sees it: that needs no password and is over before a session
+//! exists. The others take a statement, or show at a connection's end.
 
 use std::{io, time::Duration};
 
@@ -12,13 +13,14 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+use tokio_postgres::error::SqlState;
 
-use crate::environment::Endpoint;
+use crate::environment::{Endpoint, Session};
 
 /// What a probe met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Met {
-    /// The server takes sessions.
+    /// The server takes sessions, and did what it was asked.
     Ready,
     /// The server answers, but takes no sessions (57P03 and its kin).
     Starting,
@@ -28,6 +30,20 @@ pub enum Met {
     Reset,
     /// Nothing came back in time.
     NoAnswer,
+    /// The server has no connection left (53300).
+    Full,
+    /// A lock was not to be had in time (55P03).
+    Locked,
+    /// The statement was still running when its time was over (57014).
+    Slow,
+    /// The server takes no writes (25006).
+    ReadOnly,
+    /// No space left on the server's disk (53100).
+    NoSpace,
+    /// The session was ended by an administrator (57P01).
+    Terminated,
+    /// Another error.
+    Failed,
 }
 
 impl Met {
@@ -40,8 +56,50 @@ impl Met {
             Self::Refused => "refused",
             Self::Reset => "reset",
             Self::NoAnswer => "no-answer",
+            Self::Full => "full",
+            Self::Locked => "locked",
+            Self::Slow => "slow",
+            Self::ReadOnly => "read-only",
+            Self::NoSpace => "no-space",
+            Self::Terminated => "terminated",
+            Self::Failed => "failed",
         }
     }
+
+    /// What an error means.
+    pub(super) fn of(error: &tokio_postgres::Error) -> Self {
+        let Some(state) = error.code() else {
+            let source = std::error::Error::source(error);
+            let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+            return match io.map(io::Error::kind) {
+                Some(io::ErrorKind::ConnectionRefused) => Self::Refused,
+                _ => Self::Reset,
+            };
+        };
+        match *state {
+            SqlState::CANNOT_CONNECT_NOW => Self::Starting,
+            SqlState::TOO_MANY_CONNECTIONS => Self::Full,
+            SqlState::LOCK_NOT_AVAILABLE => Self::Locked,
+            SqlState::QUERY_CANCELED => Self::Slow,
+            SqlState::READ_ONLY_SQL_TRANSACTION => Self::ReadOnly,
+            SqlState::DISK_FULL => Self::NoSpace,
+            SqlState::ADMIN_SHUTDOWN => Self::Terminated,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// How to look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// At the first byte of the answer to a new session.
+    Start,
+    /// At how long it takes until a connection whose client has closed its half
+    /// ends.
+    End,
+    /// At what becomes of a statement on a new session, which ends itself after
+    /// this long: closing a socket ends nothing that waits for a lock.
+    Statement(String, Duration),
 }
 
 /// One probe.
@@ -66,9 +124,16 @@ impl Probed {
 /// Begins a session at `endpoint` and says what came back within `patience`.
 ///
 /// Cancel safe: dropping it closes its socket.
-pub async fn probe(endpoint: &Endpoint, patience: Duration) -> Probed {
+pub async fn probe(endpoint: &Endpoint, look: &Look, patience: Duration) -> Probed {
     let began = clock::now();
-    let met = match clock::timeout_at(began + patience, ask(endpoint)).await {
+    let asked = async {
+        match look {
+            Look::Start => first_byte(endpoint).await,
+            Look::End => end(endpoint).await,
+            Look::Statement(sql, limit) => statement(endpoint, sql, *limit).await,
+        }
+    };
+    let met = match clock::timeout_at(began + patience, asked).await {
         Ok(Ok(met)) => met,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Met::Refused,
         Ok(Err(_)) => Met::Reset,
@@ -81,7 +146,11 @@ pub async fn probe(endpoint: &Endpoint, patience: Duration) -> Probed {
     }
 }
 
-async fn ask(endpoint: &Endpoint) -> io::Result<Met> {
+async fn first_byte(endpoint: &Endpoint) -> io::Result<Met> {
+    ask(endpoint).await.map(|(_, met)| met)
+}
+
+async fn ask(endpoint: &Endpoint) -> io::Result<(TcpStream, Met)> {
     let mut stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
     stream.set_nodelay(true)?;
     stream
@@ -90,11 +159,37 @@ async fn ask(endpoint: &Endpoint) -> io::Result<Met> {
     let mut kind = [0];
     stream.read_exact(&mut kind).await?;
     // 'R': asks for a password, so a session could be had. 'E': takes none now.
-    Ok(if kind[0] == b'R' {
+    let met = if kind[0] == b'R' {
         Met::Ready
     } else {
         Met::Starting
-    })
+    };
+    Ok((stream, met))
+}
+
+/// The server ends a session whose client has closed, and then both ends are closed.
+async fn end(endpoint: &Endpoint) -> io::Result<Met> {
+    let (mut stream, met) = ask(endpoint).await?;
+    stream.shutdown().await?;
+    let mut rest = [0; 256];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(met)
+}
+
+async fn statement(endpoint: &Endpoint, sql: &str, limit: Duration) -> io::Result<Met> {
+    let limit_ms = limit.as_millis().max(1);
+    let mut config = endpoint.config("seawall-probe");
+    // Whoever waits for a lock is told so before the statement's time is over.
+    config.options(format!(
+        "-c statement_timeout={limit_ms} -c lock_timeout={}",
+        (limit_ms / 2).max(1)
+    ));
+    let session = match Session::open(&config).await {
+        Ok(session) => session,
+        Err(error) => return Ok(Met::of(&error)),
+    };
+    let done = session.client.batch_execute(sql).await;
+    Ok(done.map_or_else(|error| Met::of(&error), |()| Met::Ready))
 }
 
 /// A `StartupMessage`, version 3.0.

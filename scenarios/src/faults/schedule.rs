@@ -1,73 +1,98 @@
-//! The plan of a run, drawn from its seed before anything is started. Pure.
+//! The schedule of a run, drawn from its seed before anything is started. Pure.
 //!
 //! Phase and length are random, since a fixed length aliases with fixed time-outs
-//! of what is under test. Each entry has a generator of its own, so that leaving
+//! of what is under test. Each fault has a generator of its own, so that leaving
 //! one out does not change the others.
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use reports::record::{Fault, Planned};
+use reports::record::{Planned, Step};
+
+use super::{
+    kind,
+    plan::{Entry, Plan, Wish},
+};
 
 /// What to draw from.
 #[derive(Debug, Clone)]
 pub struct Draw {
-    /// The kinds, each of them carried out `repeats` times.
-    pub faults: Vec<Fault>,
-    /// How often each kind is carried out for each arm.
-    pub repeats: u32,
+    /// What is done, and how often.
+    pub plan: Plan,
     /// The arms.
     pub arms: Vec<String>,
     /// Whether one injection is for all arms at once (side by side), or each arm
     /// has its own (interleaved).
     pub side_by_side: bool,
-    /// Steady load before the fault.
+    /// Steady load before a fault whose plan does not say.
     pub phase: RangeInclusive<Duration>,
-    /// How long the fault lasts.
+    /// How long a fault lasts whose plan does not say.
     pub length: RangeInclusive<Duration>,
+    /// The operations' deadline, which some parameters are usually taken from.
+    pub deadline: Duration,
 }
 
-/// Draws the plan. Same arguments, same plan.
+/// Draws the schedule. Same arguments, same schedule.
 ///
-/// Side by side: one entry a fault, in order. Interleaved: one entry a fault and
-/// arm, the arms in random order within each fault, with the same phase and
-/// length for all arms of one fault, so that they are compared on the same thing.
+/// Side by side: one entry for each of the plan's, in order. Interleaved: one for
+/// each and each arm, the arms in random order, with the same phases and lengths
+/// for all of them, so that they are compared on the same thing.
 #[must_use]
 pub fn draw(seed: u64, from: &Draw) -> Vec<Planned> {
-    let mut plan = Vec::new();
-    for repeat in 0..from.repeats {
-        for fault in &from.faults {
-            let mut rng = generator(seed, *fault, repeat);
-            let phase_us = between(&mut rng, &from.phase);
-            let length_us = between(&mut rng, &from.length);
+    let mut schedule = Vec::new();
+    for repeat in 0..from.plan.repeats {
+        for entry in &from.plan.entries {
+            let faults = steps(seed, from, entry, repeat);
             let mut arms = from.arms.clone();
-            rng.shuffle(&mut arms);
+            generator(seed, &entry.name, usize::MAX, repeat).shuffle(&mut arms);
             let groups = if from.side_by_side {
                 vec![from.arms.clone()]
             } else {
                 arms.into_iter().map(|arm| vec![arm]).collect()
             };
-            plan.extend(groups.into_iter().map(|arms| Planned {
-                fault: *fault,
+            schedule.extend(groups.into_iter().map(|arms| Planned {
+                name: entry.name.clone(),
+                faults: faults.clone(),
                 arms,
-                phase_us,
-                length_us,
             }));
         }
     }
-    plan
+    schedule
 }
 
-/// One small generator for each (seed, fault, repeat).
-fn generator(seed: u64, fault: Fault, repeat: u32) -> fastrand::Rng {
-    let index = Fault::ALL
-        .iter()
-        .position(|f| *f == fault)
-        .unwrap_or_default() as u64;
-    // Fractional digits of the golden ratio spread neighbouring seeds apart
-    // (Knuth, TAOCP 3, section 6.4).
-    let mixed = seed
-        .wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-        .wrapping_add(u64::from(repeat).wrapping_mul(0xd1b5_4a32_d192_ed03));
+fn steps(seed: u64, from: &Draw, entry: &Entry, repeat: u32) -> Vec<Step> {
+    let faults = entry.faults.iter().enumerate();
+    faults
+        .map(|(i, wish)| step(&mut generator(seed, &entry.name, i, repeat), from, wish))
+        .collect()
+}
+
+fn step(rng: &mut fastrand::Rng, from: &Draw, wish: &Wish) -> Step {
+    let deadline_ms = u32::try_from(from.deadline.as_millis()).unwrap_or(u32::MAX);
+    let value = |parameter: &kind::Parameter| {
+        let set = wish.parameters.iter().find(|(n, _)| *n == parameter.name);
+        set.map_or_else(|| parameter.usual.value(deadline_ms), |(_, value)| *value)
+    };
+    let parameters = kind::parameters(wish.kind).iter();
+    Step {
+        kind: wish.kind,
+        phase_us: between(rng, wish.phase.as_ref().unwrap_or(&from.phase)),
+        length_us: between(rng, wish.length.as_ref().unwrap_or(&from.length)),
+        stream: wish.stream,
+        toxicity: wish.toxicity,
+        parameters: parameters.map(|p| (p.name.to_owned(), value(p))).collect(),
+    }
+}
+
+/// One small generator for each (seed, entry, fault of it, repeat).
+fn generator(seed: u64, entry: &str, fault: usize, repeat: u32) -> fastrand::Rng {
+    // FNV-1a, 64 bits: spreads names apart, and is the same everywhere.
+    let bytes = entry.bytes().chain(fault.to_le_bytes());
+    let mixed = bytes
+        .chain(repeat.to_le_bytes())
+        .chain(seed.to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     fastrand::Rng::with_seed(mixed)
 }
 
@@ -78,17 +103,23 @@ fn between(rng: &mut fastrand::Rng, range: &RangeInclusive<Duration>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use reports::record::Fault;
+
     use super::*;
+
+    const KINDS: [Fault; 3] = [Fault::Crash, Fault::Reset, Fault::Latency];
 
     fn from(side_by_side: bool) -> Draw {
         let ms = Duration::from_millis;
+        let mut plan = Plan::of(&KINDS);
+        plan.repeats = 4;
         Draw {
-            faults: Fault::ALL.to_vec(),
-            repeats: 2,
+            plan,
             arms: vec!["bare".to_owned(), "seawall".to_owned()],
             side_by_side,
             phase: ms(100)..=ms(500),
             length: ms(1000)..=ms(2000),
+            deadline: ms(400),
         }
     }
 
@@ -102,11 +133,8 @@ mod tests {
     fn leaving_a_fault_out_changes_no_other() {
         let all = draw(7, &from(true));
         let mut fewer = from(true);
-        fewer.faults.retain(|f| *f != Fault::Reset);
-        let kept: Vec<_> = all
-            .into_iter()
-            .filter(|p| p.fault != Fault::Reset)
-            .collect();
+        fewer.plan.entries.retain(|e| e.name != "reset");
+        let kept: Vec<_> = all.into_iter().filter(|p| p.name != "reset").collect();
         assert_eq!(draw(7, &fewer), kept);
     }
 
@@ -116,7 +144,7 @@ mod tests {
         assert_eq!(plan.len(), 24);
         let of = |arm: &str| -> Vec<_> {
             let mine = plan.iter().filter(|p| p.arms == [arm]);
-            mine.map(|p| (p.fault, p.phase_us, p.length_us)).collect()
+            mine.map(|p| (p.name.clone(), p.faults.clone())).collect()
         };
         assert_eq!(of("bare"), of("seawall"));
         let first: Vec<_> = plan.iter().step_by(2).map(|p| &p.arms[0]).collect();
@@ -124,13 +152,28 @@ mod tests {
             first.iter().any(|a| *a != first[0]),
             "never the other arm first"
         );
-        assert!(
-            plan.iter()
-                .all(|p| (100_000..=500_000).contains(&p.phase_us))
-        );
-        assert!(
-            plan.iter()
-                .all(|p| (1_000_000..=2_000_000).contains(&p.length_us))
-        );
+        let steps = || plan.iter().flat_map(|p| &p.faults);
+        assert!(steps().all(|s| (100_000..=500_000).contains(&s.phase_us)));
+        assert!(steps().all(|s| (1_000_000..=2_000_000).contains(&s.length_us)));
+        let phases: std::collections::BTreeSet<u64> = steps().map(|s| s.phase_us).collect();
+        assert_eq!(phases.len(), 12, "each its own");
+    }
+
+    #[test]
+    fn what_the_plan_says_is_what_is_drawn() {
+        let flags = [
+            "latency,jitter_ms=7,latency_ms=20,length_ms=30..31,toxicity=0.5".to_owned(),
+            "lock-storm,phase_ms=5".to_owned(),
+        ];
+        let plan = Plan::parse(None, &flags).expect("a plan");
+        let drawn = draw(1, &Draw { plan, ..from(true) });
+        let latency = &drawn[0].faults[0];
+        assert!((30_000..=31_000).contains(&latency.length_us));
+        assert_eq!(latency.toxicity, Some(0.5));
+        assert_eq!(latency.parameter("jitter_ms"), 7);
+        let storm = &drawn[1].faults[0];
+        assert_eq!(storm.phase_us, 5_000);
+        assert_eq!(storm.parameter("hold_ms"), 100, "a quarter of the deadline");
+        assert_eq!(storm.parameter("sessions"), 8, "as usual");
     }
 }

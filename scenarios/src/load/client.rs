@@ -16,7 +16,7 @@ use engine::{
 use reports::record::{Attempts, Outcome};
 
 use super::workload::{Operation, Workload};
-use crate::environment::Endpoint;
+use crate::environment::{Endpoint, LOAD};
 
 /// A configuration under test.
 #[derive(Debug, Clone)]
@@ -68,6 +68,8 @@ impl Client {
                     user: endpoint.user.clone(),
                     password: endpoint.password.clone(),
                     connection_string: Secret::default(),
+                    // By this name a fault knows its victims.
+                    name: LOAD.to_owned(),
                     ..(**config).clone()
                 },
                 Tcp,
@@ -200,7 +202,7 @@ fn outcome(error: &engine::Error, writes: bool) -> Outcome {
 fn bare(endpoint: &Endpoint) -> Result<Kind, ConfigError> {
     let connects = Arc::new(AtomicU64::new(0));
     let manager = deadpool_postgres::Manager::from_connect(
-        endpoint.config(),
+        endpoint.config(LOAD),
         Counted(connects.clone()),
         ManagerConfig {
             recycling_method: RecyclingMethod::Fast,

@@ -1,108 +1,267 @@
 //! What became of the writes: what was acknowledged against what is there.
 //!
-//! Each write inserts a row that names its run, client and sequence number; the
-//! table has no unique constraint, so that a write applied twice shows. After the
-//! server is well again, [`check`] compares the table with what each caller was
-//! told. It is pure, and is tested with histories that it must reject.
+//! Each write inserts a row that names its run, client and sequence number, and the
+//! table adds the connection and the transaction that it came by; it has no unique
+//! constraint, so that a write applied twice shows. After the server is well again
+//! a [`Checker`] is given every row and compares the table with what each caller was
+//! told:
+//!
+//! - acknowledged and absent: lost
+//! - more than one row: duplicate, for each further row
+//! - a row for a write that was never sent, or that the server or the pool answered
+//!   with an error: unexpected
+//! - two rows of one connection in an order of transactions that contradicts time,
+//!   the later one acknowledged before the earlier one was begun: out of order
+//!
+//! It is pure, and is tested with histories that it must reject. It holds one byte
+//! for each operation, whatever the table holds.
 
-use std::collections::BTreeMap;
+use reports::record::{Ledger, Operations, Outcome};
 
-use reports::record::{Ledger, Outcome};
+use super::arrivals::Arrivals;
 
-/// What each write's caller was told, by sequence number. Reads are not in it.
-pub type Told = BTreeMap<i64, Outcome>;
+/// Compares rows with what was told, as they come.
+#[derive(Debug)]
+pub struct Checker<'a> {
+    operations: &'a Operations,
+    arrivals: Arrivals,
+    /// How many rows each operation has; 255 stands for that and more.
+    rows: Vec<u8>,
+    ledger: Ledger,
+    /// Of the connection whose rows are coming: the latest begin of a write.
+    begun_us: Option<(i32, u64)>,
+}
 
-/// How many rows each sequence number has in the table.
-pub type Found = BTreeMap<i64, i64>;
-
-/// Compares what callers were told with what is in the table.
-///
-/// - acknowledged and absent: lost
-/// - more than one row: duplicate, for each further row
-/// - a row for a write that was never sent, or that the server or the pool
-///   answered with an error: unexpected
-#[must_use]
-pub fn check(told: &Told, found: &Found) -> Ledger {
-    let mut ledger = Ledger {
-        committed: found.len() as u64,
-        ..Ledger::default()
-    };
-    for (seq, outcome) in told {
-        let rows = found.get(seq).copied().unwrap_or(0);
-        match outcome {
-            Outcome::Ok => {
-                ledger.sent += 1;
-                ledger.acked += 1;
-                ledger.lost += u64::from(rows == 0);
-            }
-            Outcome::Unknown => {
-                ledger.sent += 1;
-                ledger.unknown += 1;
-                ledger.unknown_committed += u64::from(rows > 0);
-            }
-            Outcome::Failed | Outcome::Rejected | Outcome::TimedOut | Outcome::NotSent => {
-                ledger.unexpected += u64::from(rows > 0);
-            }
+impl<'a> Checker<'a> {
+    /// For the operations of one client, none of whose rows were seen yet.
+    #[must_use]
+    pub fn new(operations: &'a Operations, arrivals: Arrivals) -> Self {
+        Self {
+            operations,
+            arrivals,
+            rows: vec![0; operations.outcomes.len()],
+            ledger: Ledger::default(),
+            begun_us: None,
         }
     }
-    for (seq, rows) in found {
-        ledger.duplicate += u64::try_from(rows - 1).unwrap_or(0);
-        ledger.unexpected += u64::from(!told.contains_key(seq));
+
+    /// Takes a row. Rows come by connection, and those of a connection in the order
+    /// of their transactions.
+    pub fn row(&mut self, connection: i32, seq: i64) {
+        let index = usize::try_from(seq).unwrap_or(usize::MAX);
+        let (Some(outcome), Some(rows)) = (self.told(index), self.rows.get_mut(index)) else {
+            // Never sent by anybody.
+            self.ledger.committed += 1;
+            self.ledger.unexpected += 1;
+            return;
+        };
+        let first = *rows == 0;
+        *rows = rows.saturating_add(1);
+        self.ledger.committed += u64::from(first);
+        self.ledger.duplicate += u64::from(!first);
+        if first && !matches!(outcome, Outcome::Ok | Outcome::Unknown) {
+            self.ledger.unexpected += 1;
+        }
+        self.order(connection, index, outcome);
     }
-    ledger
+
+    /// What there is to say when all rows have come.
+    #[must_use]
+    pub fn finish(mut self) -> Ledger {
+        for index in 0..self.rows.len() {
+            let here = self.rows[index] > 0;
+            match self.told(index) {
+                Some(Outcome::Ok) => {
+                    self.ledger.sent += 1;
+                    self.ledger.acked += 1;
+                    self.ledger.lost += u64::from(!here);
+                }
+                Some(Outcome::Unknown) => {
+                    self.ledger.sent += 1;
+                    self.ledger.unknown += 1;
+                    self.ledger.unknown_committed += u64::from(here);
+                    self.ledger.unknown_absent += u64::from(!here);
+                }
+                _ => {}
+            }
+        }
+        self.ledger
+    }
+
+    /// What the caller of a write was told; `None` if it was none.
+    fn told(&self, index: usize) -> Option<Outcome> {
+        let kind = self.operations.kinds.as_bytes().get(index)?;
+        let letter = self.operations.outcomes.as_bytes().get(index)?;
+        (*kind == b'w')
+            .then(|| Outcome::from_letter(char::from(*letter)))
+            .flatten()
+    }
+
+    fn order(&mut self, connection: i32, index: usize, outcome: Outcome) {
+        let due_us = u64::try_from(self.arrivals.due(index as u64).as_micros());
+        let due_us = due_us.unwrap_or(u64::MAX);
+        let after = |column: &[u64]| due_us.saturating_add(column.get(index).copied().unwrap_or(0));
+        let before = self.begun_us.filter(|(of, _)| *of == connection);
+        let before_us = before.map_or(0, |(_, us)| us);
+        // One without an answer has no end, and may have begun when it was due.
+        if outcome == Outcome::Ok && after(&self.operations.latencies_us) < before_us {
+            self.ledger.out_of_order += 1;
+        }
+        let begun_us = after(&self.operations.lags_us).max(before_us);
+        self.begun_us = Some((connection, begun_us));
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn told() -> Told {
-        Told::from([
-            (0, Outcome::Ok),
-            (5, Outcome::Ok),
-            (10, Outcome::Unknown),
-            (15, Outcome::Unknown),
-            (20, Outcome::Rejected),
-            (25, Outcome::Failed),
-        ])
+    const ARRIVALS: Arrivals = Arrivals {
+        rate_per_s: 1_000,
+        write_share: 1.0,
+    };
+
+    /// Writes, one a millisecond, each answered after 100 us.
+    fn told(outcomes: &str) -> Operations {
+        Operations {
+            kinds: "w".repeat(outcomes.len()),
+            outcomes: outcomes.to_owned(),
+            latencies_us: vec![100; outcomes.len()],
+            lags_us: vec![10; outcomes.len()],
+        }
+    }
+
+    fn check(operations: &Operations, rows: &[(i32, i64)]) -> Ledger {
+        let mut checker = Checker::new(operations, ARRIVALS);
+        for (connection, seq) in rows {
+            checker.row(*connection, *seq);
+        }
+        checker.finish()
     }
 
     #[test]
     fn a_clean_history_is_accepted() {
-        let found = Found::from([(0, 1), (5, 1), (10, 1)]);
-        let ledger = check(&told(), &found);
+        let ledger = check(&told("oouurf"), &[(1, 0), (1, 2), (2, 1)]);
         let clean = Ledger {
             sent: 4,
             acked: 2,
             committed: 3,
             unknown: 2,
             unknown_committed: 1,
-            lost: 0,
-            duplicate: 0,
-            unexpected: 0,
+            unknown_absent: 1,
+            ..Ledger::default()
         };
         assert_eq!(ledger, clean);
     }
 
     #[test]
     fn a_lost_write_is_seen() {
-        let found = Found::from([(0, 1), (10, 1)]);
-        assert_eq!(check(&told(), &found).lost, 1);
-        assert_eq!(check(&told(), &Found::new()).lost, 2);
+        assert_eq!(check(&told("oou"), &[(1, 0), (1, 2)]).lost, 1);
+        assert_eq!(check(&told("oou"), &[]).lost, 2);
     }
 
     #[test]
-    fn a_duplicate_is_seen_also_of_an_unknown_write() {
-        let found = Found::from([(0, 2), (5, 1), (10, 3)]);
-        let ledger = check(&told(), &found);
-        assert_eq!((ledger.duplicate, ledger.lost), (3, 0));
+    fn a_duplicate_is_seen_also_of_an_unknown_write_and_on_another_connection() {
+        let ledger = check(&told("ou"), &[(1, 0), (1, 1), (1, 1), (2, 0), (3, 1)]);
+        assert_eq!((ledger.duplicate, ledger.lost, ledger.committed), (3, 0, 2));
+        let many: Vec<(i32, i64)> = (0..1_000).map(|i| (i, 0)).collect();
+        assert_eq!(check(&told("o"), &many).duplicate, 999);
     }
 
     #[test]
     fn a_row_that_should_not_be_there_is_seen() {
-        for seq in [20, 25, 99] {
-            let found = Found::from([(0, 1), (5, 1), (seq, 1)]);
-            assert_eq!(check(&told(), &found).unexpected, 1, "{seq}");
+        for seq in [1, 2, 3, 99, -1, i64::MIN, i64::MAX] {
+            let ledger = check(&told("orft"), &[(1, 0), (1, seq)]);
+            assert_eq!(ledger.unexpected, 1, "{seq}");
+        }
+        let mut reads = told("oo");
+        reads.kinds = "wr".to_owned();
+        assert_eq!(check(&reads, &[(1, 0), (1, 1)]).unexpected, 1, "a read");
+    }
+
+    #[test]
+    fn a_connection_that_commits_against_the_order_of_time_is_seen() {
+        assert_eq!(check(&told("oo"), &[(1, 1), (1, 0)]).out_of_order, 1);
+        assert_eq!(
+            check(&told("uo"), &[(1, 1), (1, 0)]).out_of_order,
+            0,
+            "no end"
+        );
+        assert_eq!(
+            check(&told("ou"), &[(1, 1), (1, 0)]).out_of_order,
+            1,
+            "a begin"
+        );
+        assert_eq!(
+            check(&told("oo"), &[(1, 1), (2, 0)]).out_of_order,
+            0,
+            "another"
+        );
+        let mut slow = told("oo");
+        slow.latencies_us[0] = 1_100;
+        assert_eq!(check(&slow, &[(1, 1), (1, 0)]).out_of_order, 0, "at once");
+    }
+
+    /// The definitions, read aloud.
+    fn naive(operations: &Operations, rows: &[(i32, i64)]) -> Ledger {
+        let mut found: BTreeMap<i64, u64> = BTreeMap::new();
+        for (_, seq) in rows {
+            *found.entry(*seq).or_default() += 1;
+        }
+        let outcome = |seq: i64| {
+            let index = usize::try_from(seq).ok()?;
+            Outcome::from_letter(operations.outcomes.chars().nth(index)?)
+        };
+        let count = |wanted: Outcome, here: bool| {
+            (0..operations.outcomes.len() as i64)
+                .filter(|seq| outcome(*seq) == Some(wanted) && found.contains_key(seq) == here)
+                .count() as u64
+        };
+        let fits = |seq: &i64| matches!(outcome(*seq), Some(Outcome::Ok | Outcome::Unknown));
+        let known = |seq: &i64| outcome(*seq).is_some();
+        let stray = rows.iter().filter(|(_, seq)| !known(seq)).count() as u64;
+        let distinct = found.keys().filter(|seq| known(seq)).count() as u64;
+        let begin = |seq: i64| u64::try_from(seq).unwrap() * 1_000 + 10;
+        let end = |seq: i64| u64::try_from(seq).unwrap() * 1_000 + 100;
+        let mut out_of_order = 0;
+        for (j, (connection, seq)) in rows.iter().enumerate() {
+            let earlier = rows[..j]
+                .iter()
+                .filter(|(c, s)| c == connection && known(s));
+            let after =
+                |(_, s): &&(i32, i64)| outcome(*seq) == Some(Outcome::Ok) && end(*seq) < begin(*s);
+            out_of_order += u64::from(known(seq) && earlier.clone().any(|row| after(&row)));
+        }
+        Ledger {
+            sent: [Outcome::Ok, Outcome::Unknown]
+                .map(|o| count(o, true) + count(o, false))
+                .iter()
+                .sum(),
+            acked: count(Outcome::Ok, true) + count(Outcome::Ok, false),
+            committed: distinct + stray,
+            unknown: count(Outcome::Unknown, true) + count(Outcome::Unknown, false),
+            unknown_committed: count(Outcome::Unknown, true),
+            unknown_absent: count(Outcome::Unknown, false),
+            lost: count(Outcome::Ok, false),
+            duplicate: rows.len() as u64 - distinct - stray,
+            unexpected: stray + found.keys().filter(|s| known(s) && !fits(s)).count() as u64,
+            out_of_order,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_the_definitions(
+            outcomes in "[ofrtun]{0,12}",
+            mut rows in prop::collection::vec((0..3_i32, -1..14_i64), 0..20),
+        ) {
+            rows.sort_by_key(|(connection, _)| *connection);
+            let operations = told(&outcomes);
+            prop_assert_eq!(check(&operations, &rows), naive(&operations, &rows));
         }
     }
 }

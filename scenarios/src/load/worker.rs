@@ -17,7 +17,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::{arrivals::Arrivals, client::Client, ledger::Told, workload::Operation};
+use super::{arrivals::Arrivals, client::Client, workload::Operation};
 
 /// A load that is running. Dropping it stops it.
 #[derive(Debug)]
@@ -195,17 +195,6 @@ impl Shared {
         }
         columns
     }
-}
-
-/// What the callers of the writes were told.
-#[must_use]
-pub fn told(operations: &Operations) -> Told {
-    let columns = operations.kinds.chars().zip(operations.outcomes.chars());
-    (0..)
-        .zip(columns)
-        .filter(|(_, (kind, _))| *kind == 'w')
-        .filter_map(|(seq, (_, letter))| Some((seq, Outcome::from_letter(letter)?)))
-        .collect()
 }
 
 /// Returns how many operations panicked.

@@ -4,29 +4,29 @@
 //! one sees it gone; probing goes on while the fault is being done and undone, so
 //! that neither moment is hidden behind an API's answer.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use engine::{
     breaker::{State, Transition as EngineTransition},
     clock::{self, Instant},
 };
+use futures_util::FutureExt as _;
 use reports::{
-    measure::{recovered, steady},
-    record::{self, BreakerState, Injection, Planned, What},
+    measure::{SteadyState, recovered, steady},
+    record::{self, BreakerState, Injection, Planned, Span, What},
 };
 
 use super::{
     Interrupted, Stage, Stop,
     events::micros,
-    fault::{inject, roll_back, undo},
+    nemesis::{Nemesis, Seen, undo},
 };
 use crate::{
     environment::chain,
-    faults::probe::Probed,
     load::{
         client::{Client, Setup},
-        ledger,
-        worker::{Load, told},
+        ledger::Checker,
+        worker::Load,
     },
 };
 
@@ -45,27 +45,33 @@ struct Arm {
 }
 
 /// The moments of an injection, on the load's clock.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Moments {
     steady: Instant,
     requested: Instant,
     injected: Instant,
     cleared: Instant,
     ready: Instant,
+    /// Each fault by itself.
+    seen: Vec<Seen>,
 }
 
-pub(super) async fn carry_out(
-    stage: &mut Stage<'_>,
-    planned: usize,
-) -> Result<Vec<Injection>, Stop> {
+pub(super) async fn carry_out(stage: &Stage<'_>, planned: usize) -> Result<Vec<Injection>, Stop> {
     let plan = stage.record.schedule[planned].clone();
     let start = clock::now() + FIRST_OPERATION;
     let mut arms = start_load(stage, planned, &plan, start)?;
     stage.events.all(Some(planned), start, What::LoadStarted);
-    let moments = through_fault(stage, planned, &plan, start, &mut arms).await;
-    if moments.is_err() {
-        // However far it got. What this meets, the error that led here says better.
-        let _best_effort = undo(stage, plan.fault).await;
+    let through = through_fault(stage, planned, &plan, start, &mut arms);
+    // A panic of ours must not leave the fault in somebody's server.
+    let moments = match AssertUnwindSafe(through).catch_unwind().await {
+        Ok(moments) => moments,
+        Err(_) => Err(Stop::Panicked),
+    };
+    if moments.is_err()
+        && let Err(error) = undo(stage, &plan).await
+    {
+        // The error that led here says better what is wrong.
+        tracing::warn!(error = chain(&error), "taking a fault back");
     }
     let moments = moments?;
     let waited = until_recovered(stage, planned, start, &moments, &mut arms).await;
@@ -130,60 +136,41 @@ fn start_load(
 }
 
 async fn through_fault(
-    stage: &mut Stage<'_>,
+    stage: &Stage<'_>,
     planned: usize,
     plan: &Planned,
     start: Instant,
     arms: &mut [Arm],
 ) -> Result<Moments, Stop> {
-    let fault = plan.fault;
-    let now = Some(planned);
     let steady = until_steady(stage, planned, start, arms).await?;
-    let phase_over = clock::now() + Duration::from_micros(plan.phase_us);
-    watch_until(stage, planned, start, arms, phase_over).await?;
-
-    let requested = clock::now();
-    stage
-        .events
-        .all(now, requested, What::FaultRequested { fault });
-    let interrupt = stage.interrupt;
-    let probed = tokio::select! {
-        biased;
-        () = interrupt.raised() => return Err(Interrupted.into()),
-        probed = inject(stage, fault) => probed?,
+    let nemesis = Nemesis::new(stage, planned, plan, clock::now());
+    let mut seen = {
+        let carried_out = nemesis.carry_out();
+        let mut carried_out = std::pin::pin!(carried_out);
+        loop {
+            let tick = clock::now() + TICK;
+            tokio::select! {
+                biased;
+                seen = &mut carried_out => break seen?,
+                waited = stage.until(tick) => waited?,
+            }
+            look(stage, planned, start, arms);
+        }
     };
-    let injected = probed.began.max(requested);
-    stage
-        .events
-        .all(now, injected, What::FaultEffective { fault });
-    note(stage, planned, &probed);
-    let length_over = injected + Duration::from_micros(plan.length_us);
-    watch_until(stage, planned, start, arms, length_over).await?;
-
-    stage
-        .events
-        .all(now, clock::now(), What::FaultRollback { fault });
-    let (gone, ready) = roll_back(stage, fault).await?;
-    stage
-        .events
-        .all(now, gone.ended, What::FaultCleared { fault });
-    note(stage, planned, &gone);
-    stage.events.all(now, ready.ended, What::ServerReady);
+    look(stage, planned, start, arms);
+    seen.sort_by_key(|seen| seen.effective);
+    let first = |of: fn(&Seen) -> Instant| seen.iter().map(of).min().unwrap_or(steady);
+    let last = |of: fn(&Seen) -> Instant| seen.iter().map(of).max().unwrap_or(steady);
+    let ready = last(|seen| seen.ready);
+    stage.events.all(Some(planned), ready, What::ServerReady);
     Ok(Moments {
         steady,
-        requested,
-        injected,
-        cleared: gone.ended,
-        ready: ready.ended,
+        requested: first(|seen| seen.requested),
+        injected: first(|seen| seen.effective),
+        cleared: last(|seen| seen.gone),
+        ready,
+        seen,
     })
-}
-
-fn note(stage: &Stage<'_>, planned: usize, probed: &Probed) {
-    let took_us = u64::try_from(probed.took().as_micros()).unwrap_or(u64::MAX);
-    let met = probed.met.name().to_owned();
-    stage
-        .events
-        .all(Some(planned), probed.ended, What::Probe { met, took_us });
 }
 
 /// Waits until every arm is served as it should be; returns since when.
@@ -239,7 +226,8 @@ async fn until_recovered(
     let settings = &stage.scenario.settings;
     let deadline = Duration::from_micros(settings.deadline_us);
     let horizon = moments.cleared + Duration::from_micros(settings.horizon_us);
-    let patience = moments.cleared + Duration::from_micros(settings.patience_us);
+    // What the server needs to come back is no fault of an arm's.
+    let patience = moments.ready + Duration::from_micros(settings.patience_us);
     watch_until(stage, planned, start, arms, horizon.min(patience)).await?;
     loop {
         let now = clock::now();
@@ -265,6 +253,7 @@ async fn finish(
     arms: Vec<Arm>,
 ) -> Result<Vec<Injection>, Stop> {
     let drain = Duration::from_micros(stage.scenario.settings.deadline_us);
+    let span_us = u64::try_from(STEADY_SPAN.as_micros()).unwrap_or(u64::MAX);
     let mut injections = Vec::new();
     for mut arm in arms {
         look(stage, planned, start, std::slice::from_mut(&mut arm));
@@ -272,10 +261,27 @@ async fn finish(
         let client = arm.load.client().clone();
         injection.operations = arm.load.finish(drain).await?;
         injection.attempts = client.attempts();
+        let until_us = injection.ended_us;
+        let span = until_us.saturating_sub(span_us)..until_us;
+        let after = steady(&stage.scenario.settings, &injection.operations, span);
+        let what = match after {
+            Ok(SteadyState { ok_share, p99_us }) => What::SteadyState { ok_share, p99_us },
+            Err(not) => {
+                let reason = not.to_string();
+                injection.not_steady_after = Some(reason.clone());
+                What::NotSteady { reason }
+            }
+        };
+        stage.events.arm(planned, &arm.name, ended, what);
         let direct = stage.environment.endpoint();
-        let what = match stage.workload.found(direct, client.number()).await {
-            Ok(found) => {
-                let ledger = ledger::check(&told(&injection.operations), &found);
+        let mut checker = Checker::new(&injection.operations, stage.arrivals());
+        let read = stage
+            .workload
+            .read_ledger(direct, client.number(), &mut checker)
+            .await;
+        let what = match read {
+            Ok(()) => {
+                let ledger = checker.finish();
                 injection.ledger = Some(ledger);
                 What::LedgerChecked { ledger }
             }
@@ -301,7 +307,7 @@ fn injection(
     let us = |at: Instant| micros(at, start);
     Injection {
         planned,
-        fault: stage.record.schedule[planned].fault,
+        fault: stage.record.schedule[planned].name.clone(),
         arm: arm.name.clone(),
         started_us: stage.events.us(start),
         steady_us: us(moments.steady),
@@ -310,6 +316,16 @@ fn injection(
         cleared_us: us(moments.cleared),
         ready_us: us(moments.ready),
         ended_us: us(ended),
+        spans: moments
+            .seen
+            .iter()
+            .map(|seen| Span {
+                kind: seen.kind,
+                effective_us: us(seen.effective),
+                cleared_us: us(seen.gone),
+            })
+            .collect(),
+        not_steady_after: None,
         operations: record::Operations::default(),
         breaker: arm.breaker.clone(),
         attempts: record::Attempts::default(),

@@ -1,14 +1,14 @@
 //! A scenario on an environment, into a record.
 //!
 //! The order is always: server, proxy, tables; then for each entry of the plan
-//! load, steady state, fault, recovery, ledger; then everything is taken down in
+//! load, steady state, faults, recovery, ledger; then everything is taken down in
 //! reverse. However it ends - done, interrupted, failed - faults are rolled back,
 //! server and proxy are gone, and the record holds what was measured.
 
 mod events;
-mod fault;
 mod injection;
 mod interrupt;
+mod nemesis;
 
 use std::{
     net::SocketAddr,
@@ -19,7 +19,7 @@ use std::{
 use engine::clock;
 use reports::Record;
 use reports::record::{
-    self, Arm, Ended, Event, Fault, RecordError, SCHEMA, Settings, Skipped, What,
+    self, Arm, Ended, Event, Fault, Planned, RecordError, SCHEMA, Settings, Skipped, What,
 };
 
 pub use self::{
@@ -29,7 +29,8 @@ pub use self::{
 use crate::{
     environment::{Environment, EnvironmentError, Wanted, chain},
     faults::{
-        schedule::{self, Draw},
+        kind,
+        sessions::{Sessions, SessionsError},
         toxics::{Toxics, ToxicsError},
     },
     load::{
@@ -51,10 +52,21 @@ pub struct Scenario {
     pub settings: Settings,
     /// The configurations under test.
     pub arms: Vec<(Arm, Setup)>,
-    /// What the plan is drawn from.
-    pub draw: Draw,
+    /// The fault plan as the user gave it, if not the usual one.
+    pub plan: Option<String>,
+    /// What is done, and when.
+    pub schedule: Vec<Planned>,
     /// Longest wait for the load to be served before a fault.
     pub steady_patience: Duration,
+}
+
+impl Scenario {
+    /// Whether a disk is to be filled.
+    #[must_use]
+    pub fn fills_disk(&self) -> bool {
+        let mut steps = self.schedule.iter().flat_map(|planned| &planned.faults);
+        steps.any(|step| step.kind == Fault::DiskFull)
+    }
 }
 
 /// Where it is to be found out.
@@ -104,7 +116,11 @@ pub(crate) enum Stop {
     #[error(transparent)]
     Toxics(#[from] ToxicsError),
     #[error(transparent)]
+    Sessions(#[from] SessionsError),
+    #[error(transparent)]
     Load(#[from] Panicked),
+    #[error("a bug: the runner panicked in the middle of a fault, which was taken back")]
+    Panicked,
     #[error("arm {arm}")]
     Config {
         arm: String,
@@ -179,6 +195,7 @@ struct Stage<'a> {
     events: Events<'a>,
     environment: Environment,
     toxics: Toxics,
+    sessions: Sessions,
     workload: Workload,
     record: Record,
 }
@@ -199,15 +216,17 @@ impl<'a> Stage<'a> {
             }
             let events = Events::create(&place.folder, listener).map_err(RunError::Events)?;
             let upstream = environment.endpoint().address();
-            // Slower than the deadline by half: late, whatever else is quick.
-            let deadline = Duration::from_micros(scenario.settings.deadline_us);
-            let latency = deadline + deadline / 2;
             let toxics = match place.toxiproxy {
-                None => Toxics::embedded(&upstream, scenario.seed, latency).await?,
-                Some(api) => Toxics::of_user(api, &upstream, latency).await?,
+                None => Toxics::embedded(&upstream, scenario.seed).await?,
+                Some(api) => Toxics::of_user(api, &upstream).await?,
             };
             // Not from the seed: two runs on one server must not share tables.
-            let workload = Workload::new(fastrand::Rng::new().u32(..));
+            let mut workload = Workload::new(fastrand::Rng::new().u32(..));
+            if let Some(disk) = environment.small_disk()
+                && let Ok(()) = fills_disk(scenario, &environment)
+            {
+                workload = workload.on_small_disk(disk);
+            }
             if let Err(error) = workload.create(environment.endpoint()).await {
                 // What was half made, and our proxy in the user's Toxiproxy. If that
                 // fails too, the first error is the one to tell.
@@ -240,7 +259,8 @@ impl<'a> Stage<'a> {
             },
             settings: scenario.settings.clone(),
             arms: scenario.arms.iter().map(|(arm, _)| arm.clone()).collect(),
-            schedule: schedule::draw(scenario.seed, &scenario.draw),
+            plan: scenario.plan.clone(),
+            schedule: scenario.schedule.clone(),
             injections: Vec::new(),
             skipped: Vec::new(),
             // Until the end is reached: a crash leaves a record that says so.
@@ -253,11 +273,13 @@ impl<'a> Stage<'a> {
             server_version,
         };
         events.all(None, clock::now(), ready);
+        let sessions = Sessions::new(environment.endpoint(), &workload);
         Ok(Self {
             scenario,
             interrupt,
             folder: &place.folder,
             events,
+            sessions,
             environment,
             toxics,
             workload,
@@ -268,15 +290,12 @@ impl<'a> Stage<'a> {
     async fn carry_out(&mut self) -> Result<(), Stop> {
         self.save()?;
         for planned in 0..self.record.schedule.len() {
-            let fault = self.record.schedule[planned].fault;
-            if let Some(reason) = self.cannot(fault) {
-                if !self
-                    .record
-                    .skipped
-                    .iter()
-                    .any(|skipped| skipped.fault == fault)
-                {
-                    self.record.skipped.push(Skipped { fault, reason });
+            let plan = &self.record.schedule[planned];
+            if let Some(reason) = self.cannot(plan) {
+                let fault = plan.name.clone();
+                let skipped = &mut self.record.skipped;
+                if !skipped.iter().any(|skipped| skipped.fault == fault) {
+                    skipped.push(Skipped { fault, reason });
                 }
                 continue;
             }
@@ -295,16 +314,18 @@ impl<'a> Stage<'a> {
         self.record.save(&self.folder.join("record.json"))
     }
 
-    fn cannot(&self, fault: Fault) -> Option<String> {
-        let can = self.environment.capabilities();
-        let kind = self.environment.kind();
-        match fault {
-            Fault::Crash if !(can.kill && can.restart) => {
-                Some(format!("a server of kind {kind} is not killed"))
-            }
-            Fault::Pause if !can.pause => Some(format!("a server of kind {kind} is not paused")),
-            _ => self.toxics.cannot(fault),
-        }
+    /// Why an entry of the plan cannot be carried out here, if it cannot.
+    fn cannot(&self, plan: &Planned) -> Option<String> {
+        plan.faults.iter().find_map(|step| {
+            let fault = step.kind;
+            let here = self.environment.cannot(fault).map(str::to_owned);
+            let here = here.or_else(|| self.toxics.cannot(fault));
+            here.or_else(|| {
+                let full = fault == Fault::DiskFull;
+                let fills = full.then(|| fills_disk(self.scenario, &self.environment));
+                fills?.err().map(str::to_owned)
+            })
+        })
     }
 
     fn arrivals(&self) -> Arrivals {
@@ -361,6 +382,23 @@ impl<'a> Stage<'a> {
             .all(None, clock::now(), What::RunEnded { ended });
         self.record.save(&folder.join("record.json"))?;
         Ok(self.record)
+    }
+}
+
+/// Whether the load's writes go to the small disk: if it is to be filled, and if
+/// nothing that the run does loses what is on it.
+fn fills_disk(scenario: &Scenario, environment: &Environment) -> Result<(), &'static str> {
+    let mut steps = scenario.schedule.iter().flat_map(|planned| &planned.faults);
+    let restarts = steps.any(|step| kind::restarts(step.kind));
+    if restarts && !environment.small_disk_lasts() {
+        return Err(
+            "in a container, what restarts the server in the same run empties its small disk",
+        );
+    }
+    if scenario.fills_disk() {
+        Ok(())
+    } else {
+        Err("nothing fills it")
     }
 }
 

@@ -2,7 +2,11 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::{claim::Claim, record::Record, verdict::Verdict};
+use crate::{
+    claim::Claim,
+    record::{Record, Step},
+    verdict::Verdict,
+};
 
 use super::{
     super::{
@@ -179,7 +183,13 @@ fn table(verdict: &Verdict) -> Markup {
                         @for line in lines.iter().filter(|l| l.metastable) {
                             b { (line.arm) } " under " (line.fault) ", "
                         }
-                        "goodput stayed down to the end."
+                        "goodput stayed down to the end. "
+                    }
+                    @if verdict.injections.iter().any(|e| !e.steady_after) {
+                        "At the end of the load these were not served as they had to be before the fault: "
+                        @for effect in verdict.injections.iter().filter(|e| !e.steady_after) {
+                            b { (effect.arm) } " after " (effect.fault) "; "
+                        }
                     }
                 }
             }
@@ -207,6 +217,24 @@ fn measured(record: &Record) -> Markup {
     }
 }
 
+/// `latency_ms = 750, stream = downstream`.
+fn settings_of(step: &Step) -> String {
+    let mut set: Vec<String> = step
+        .parameters
+        .iter()
+        .map(|(k, v)| format!("{k} = {v}"))
+        .collect();
+    set.extend(
+        step.stream
+            .map(|stream| format!("stream = {}", stream.name())),
+    );
+    set.extend(
+        step.toxicity
+            .map(|toxicity| format!("toxicity = {toxicity}")),
+    );
+    set.join(", ")
+}
+
 fn share(ratio: f64) -> String {
     format!("{:.0} %", ratio * 100.0)
 }
@@ -221,22 +249,37 @@ fn rest(record: &Record, verdict: &Verdict) -> Markup {
             details {
                 summary { "Schedule, as drawn from the seed" }
                 div.scroll { table.numbers {
-                    thead { tr { th { "#" } th { "fault" } th { "arms" } th { "steady before" } th { "lasts" } } }
+                    thead { tr {
+                        th { "#" } th { "entry" } th { "arms" } th { "fault" } th { "steady before" } th { "lasts" } th { "set" }
+                    } }
                     tbody { @for (i, planned) in record.schedule.iter().enumerate() {
-                        tr.first {
-                            td { (i) } th { (planned.fault) } td { (planned.arms.join(", ")) }
-                            td.number { (seconds(planned.phase_us as f64 / 1e6)) }
-                            td.number { (seconds(planned.length_us as f64 / 1e6)) }
+                        @for (n, step) in planned.faults.iter().enumerate() {
+                            tr.first[n == 0] {
+                                @if n == 0 {
+                                    td { (i) } th { (planned.name) } td { (planned.arms.join(", ")) }
+                                } @else { td {} th {} td {} }
+                                td { (step.kind) }
+                                td.number { (seconds(step.phase_us as f64 / 1e6)) }
+                                td.number { (seconds(step.length_us as f64 / 1e6)) }
+                                td { (settings_of(step)) }
+                            }
                         }
                     } }
                 } }
+            }
+            @if let Some(plan) = &record.plan {
+                details {
+                    summary { "Plan, as it was given" }
+                    pre { code { (plan) } }
+                }
             }
             details {
                 summary { "Writes of all injections" }
                 p {
                     (ledger.sent) " sent, " (ledger.acked) " acknowledged, " (ledger.committed) " found; "
-                    (ledger.unknown) " without an answer, of which " (ledger.unknown_committed) " found; "
-                    (ledger.lost) " lost, " (ledger.duplicate) " duplicate, " (ledger.unexpected) " unexpected."
+                    (ledger.unknown) " without an answer, of which " (ledger.unknown_committed) " found and "
+                    (ledger.unknown_absent) " not; " (ledger.lost) " lost, " (ledger.duplicate) " duplicate, "
+                    (ledger.unexpected) " unexpected, " (ledger.out_of_order) " out of order."
                 }
             }
             p {

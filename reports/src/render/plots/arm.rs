@@ -15,6 +15,8 @@ use super::{
 const GOODPUT: f64 = 96.0;
 const LATENCY: f64 = 138.0;
 const RIBBON: f64 = 18.0;
+/// A lane for each fault, where there are several.
+const STRIP: f64 = 16.0;
 
 /// One arm's lanes from `y` on; returns where the next arm begins.
 pub(super) fn draw(
@@ -28,8 +30,19 @@ pub(super) fn draw(
     let goodput_top = y + 48.0;
     let latency_top = goodput_top + GOODPUT + 16.0;
     let ribbon_top = latency_top + LATENCY + 10.0;
-    let bottom = ribbon_top + RIBBON;
     let injection = shown.injection;
+    // One fault by itself is what is shaded.
+    let spans = match injection.spans.as_slice() {
+        [_] => &[],
+        several => several,
+    };
+    let strips_top = ribbon_top + RIBBON + 6.0;
+    let strips = spans.len() as f64 * (STRIP + 2.0);
+    let bottom = if spans.is_empty() {
+        ribbon_top + RIBBON
+    } else {
+        strips_top + strips
+    };
     let ended = from_injection(injection, injection.ended_us);
     let lane = |top: f64, height: f64| Lane {
         time: frame.time,
@@ -55,6 +68,10 @@ pub(super) fn draw(
     );
     lanes::latency(picture, &latency, dots, &axis, frame.deadline_us);
     lanes::ribbon(picture, &lane(ribbon_top, RIBBON), injection);
+    for (i, span) in spans.iter().enumerate() {
+        let strip = lane(strips_top + i as f64 * (STRIP + 2.0), STRIP);
+        lanes::strip(picture, &strip, injection, span);
+    }
     marks(picture, frame, shown, goodput_top, bottom);
     bottom + 18.0
 }

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Draws the recoveries of an arm after one kind of fault, from `y` on.
-pub(super) fn draw(picture: &mut Picture, axis: &Log, row: &Row, color: RGBAColor, y: f64) {
+pub(super) fn draw(picture: &mut Picture, axis: &Log, row: &Row<'_>, color: RGBAColor, y: f64) {
     let Some(middle) = median(&row.times) else {
         return;
     };
@@ -61,7 +61,7 @@ pub(super) fn draw(picture: &mut Picture, axis: &Log, row: &Row, color: RGBAColo
 }
 
 /// Smallest to largest, and a tick for each. Returns its right end.
-fn whisker(picture: &mut Picture, axis: &Log, row: &Row, bar: &Area) -> f64 {
+fn whisker(picture: &mut Picture, axis: &Log, row: &Row<'_>, bar: &Area) -> f64 {
     let ends = || row.times.iter().map(|t| axis.at(t.least()).round());
     let (from, to) = (ends().fold(RIGHT, f64::min), ends().fold(LEFT, f64::max));
     let middle = f64::midpoint(bar.top, bar.bottom).round();

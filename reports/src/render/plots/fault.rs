@@ -6,7 +6,7 @@
 
 use crate::{
     measure::Measured,
-    record::{Arm, BreakerState, Fault, Injection, Record},
+    record::{Arm, BreakerState, Injection, Planned, Record},
 };
 
 use super::{
@@ -43,7 +43,12 @@ pub(super) struct Frame {
 }
 
 /// Lays the picture out. `which` says which of several such faults it is.
-pub(super) fn picture(record: &Record, fault: Fault, shown: &[Shown<'_>], which: &str) -> Picture {
+pub(super) fn picture(
+    record: &Record,
+    entry: &Planned,
+    shown: &[Shown<'_>],
+    which: &str,
+) -> Picture {
     let settings = &record.settings;
     let dots: Vec<Vec<Dot>> = shown
         .iter()
@@ -51,7 +56,7 @@ pub(super) fn picture(record: &Record, fault: Fault, shown: &[Shown<'_>], which:
         .collect();
     let frame = Frame::new(record, shown, &dots);
     let mut picture = Picture::new(WIDTH);
-    let mut y = header(&mut picture, record, fault, shown, which);
+    let mut y = header(&mut picture, record, entry, shown, which);
     y = legends(&mut picture, shown, &dots, &frame, y);
     let top = y;
     for (shown, dots) in shown.iter().zip(&dots) {
@@ -112,7 +117,7 @@ impl Frame {
 fn header(
     picture: &mut Picture,
     record: &Record,
-    fault: Fault,
+    entry: &Planned,
     shown: &[Shown<'_>],
     which: &str,
 ) -> f64 {
@@ -121,18 +126,21 @@ fn header(
         .map(|s| (s.arm.name.as_str(), s.measured))
         .collect();
     let width = WIDTH - 32.0;
-    let title = finding::of_fault(fault, &arms);
+    let title = finding::of_fault(entry, &arms);
     let style = TextStyle::new(TITLE, INK).bold();
     let y = picture.paragraph(&title, 16.0, 26.0, width, style);
-    let length = shown
-        .first()
-        .and_then(|s| record.schedule.get(s.injection.planned))
-        .map_or(0.0, |planned| planned.length_us as f64 / 1e6);
+    let length = shown.first().map_or(0.0, |s| {
+        let seen_us = s
+            .injection
+            .cleared_us
+            .saturating_sub(s.injection.injected_us);
+        seen_us as f64 / 1e6
+    });
     let subtitle = format!(
         "For {}{which}, {}. {} operations per second, each to be answered within {} ms. \
          PostgreSQL {}, {}; seed {}.",
         seconds(length),
-        finding::about(fault),
+        finding::about(entry),
         record.settings.rate_per_s,
         record.settings.deadline_us / 1000,
         record.environment.server_version,

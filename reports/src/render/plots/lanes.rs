@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{measure::WINDOW_US, record::Injection};
+use crate::{
+    measure::WINDOW_US,
+    record::{Injection, Span},
+};
 
 use super::{
     super::figures::decade_us,
@@ -220,6 +223,25 @@ pub(super) fn ribbon(picture: &mut Picture, lane: &Lane, injection: &Injection) 
             picture.text(name, from + 6.0, middle, style);
         }
     }
+}
+
+/// When one of several faults was in effect.
+pub(super) fn strip(picture: &mut Picture, lane: &Lane, injection: &Injection, span: &Span) {
+    let middle = f64::midpoint(lane.area.top, lane.area.bottom);
+    let style = TextStyle::new(SMALL, INK);
+    picture.text(span.kind.name(), 16.0, middle, style);
+    let at = |us: u64| {
+        lane.time
+            .at((us as f64 - injection.injected_us as f64) / 1e6)
+            .min(lane.area.right)
+    };
+    let left = at(span.effective_us).round();
+    let area = Area {
+        left,
+        right: at(span.cleared_us).round().max(left + 2.0),
+        ..lane.area
+    };
+    picture.rect(area, palette::VERMILION);
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use plotters::style::RGBAColor;
 
 use crate::{
     measure::Measured,
-    record::{Fault, Injection, Record},
+    record::{Injection, Planned, Record},
     stats::quantile::Observation,
 };
 
@@ -37,8 +37,8 @@ const CLAIM_S: f64 = 30.0;
 const LEAST_S: f64 = 0.01;
 
 /// The recoveries of one arm after one kind of fault.
-pub(super) struct Row {
-    fault: Fault,
+pub(super) struct Row<'a> {
+    entry: &'a Planned,
     arm: usize,
     pub(super) times: Vec<Observation>,
 }
@@ -99,13 +99,13 @@ pub(super) fn picture(record: &Record, all: &[(&Injection, &Measured)]) -> Optio
     })
 }
 
-fn rows(record: &Record, all: &[(&Injection, &Measured)]) -> Vec<Row> {
+fn rows<'a>(record: &'a Record, all: &[(&Injection, &Measured)]) -> Vec<Row<'a>> {
     let mut rows = Vec::new();
-    for fault in Fault::ALL {
+    for entry in record.entries() {
         for (arm, about) in record.arms.iter().enumerate() {
             let times: Vec<Observation> = all
                 .iter()
-                .filter(|(i, _)| i.fault == fault && i.arm == about.name)
+                .filter(|(i, _)| i.fault == entry.name && i.arm == about.name)
                 .filter_map(|(_, m)| m.recovery)
                 .map(|r| {
                     let after_s = r.after_us as f64 / 1e6;
@@ -117,7 +117,7 @@ fn rows(record: &Record, all: &[(&Injection, &Measured)]) -> Vec<Row> {
                 })
                 .collect();
             if !times.is_empty() {
-                rows.push(Row { fault, arm, times });
+                rows.push(Row { entry, arm, times });
             }
         }
     }
@@ -126,7 +126,7 @@ fn rows(record: &Record, all: &[(&Injection, &Measured)]) -> Vec<Row> {
 
 /// `seawall is back within 0.34 s of every fault's end; bare is not, after
 /// blackhole`.
-fn title(record: &Record, rows: &[Row]) -> String {
+fn title(record: &Record, rows: &[Row<'_>]) -> String {
     let arms: Vec<(&str, usize)> = record
         .arms
         .iter()
@@ -148,13 +148,13 @@ fn title(record: &Record, rows: &[Row]) -> String {
         .into_iter()
         .map(|(name, arm)| {
             let of_arm = || rows.iter().filter(move |row| row.arm == arm);
-            let lost: Vec<&str> = of_arm()
+            let lost: Vec<String> = of_arm()
                 .filter(|row| {
                     row.times
                         .iter()
                         .any(|t| matches!(t, Observation::AtLeast(_)))
                 })
-                .map(|row| finding::title(row.fault))
+                .map(|row| finding::title(row.entry))
                 .collect();
             let worst = of_arm()
                 .flat_map(|row| &row.times)
@@ -176,24 +176,27 @@ fn title(record: &Record, rows: &[Row]) -> String {
     clauses.join("; ")
 }
 
-fn plot(picture: &mut Picture, record: &Record, rows: &[Row], top: f64) -> f64 {
+fn plot(picture: &mut Picture, record: &Record, rows: &[Row<'_>], top: f64) -> f64 {
     let most = rows
         .iter()
         .flat_map(|row| &row.times)
         .map(|t| t.least())
         .fold(CLAIM_S, f64::max);
     let axis = Log::new(LEAST_S, most * 1.3, LEFT, RIGHT);
-    let gaps = rows.chunk_by(|a, b| a.fault == b.fault).count() as f64;
+    let gaps = rows.chunk_by(|a, b| a.entry.name == b.entry.name).count() as f64;
     let bottom = top + rows.len() as f64 * ROW + gaps * GAP;
     scale(picture, &axis, top, bottom);
     let mut y = top + GAP / 2.0;
-    for group in rows.chunk_by(|a, b| a.fault == b.fault) {
-        let fault = group[0].fault;
+    for group in rows.chunk_by(|a, b| a.entry.name == b.entry.name) {
+        let entry = group[0].entry;
         let middle = y + group.len() as f64 * ROW / 2.0;
         let name = TextStyle::new(TEXT, INK).bold();
-        picture.text(finding::title(fault), 16.0, middle - 8.0, name);
-        let muted = TextStyle::new(SMALL, MUTED);
-        picture.text(finding::about(fault), 16.0, middle + 9.0, muted);
+        picture.text(finding::title(entry), 16.0, middle - 8.0, name);
+        // Several clauses would not fit.
+        if let Some(fault) = entry.only() {
+            let muted = TextStyle::new(SMALL, MUTED);
+            picture.text(fault.during(), 16.0, middle + 9.0, muted);
+        }
         for row in group {
             let color = palette::arm(&record.arms[row.arm].name, row.arm);
             bar::draw(picture, &axis, row, color, y);

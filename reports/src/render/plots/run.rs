@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     measure::{Measured, measure},
-    record::{Fault, Injection, Record},
+    record::{Injection, Record},
 };
 
 use super::{
@@ -54,7 +54,8 @@ pub fn plots(record: &Record) -> Vec<Plot> {
         .collect();
     let all: Vec<(&Injection, &Measured)> = record.injections.iter().zip(&measured).collect();
     let summary = recovery::picture(record, &all);
-    let faults = Fault::ALL.into_iter().filter_map(|fault| {
+    let faults = record.entries().filter_map(|entry| {
+        let fault = entry.name.as_str();
         let round = slowest(record, fault, &all)?;
         let times = record
             .injections
@@ -87,16 +88,16 @@ pub fn plots(record: &Record) -> Vec<Plot> {
             .map(|s| (s.arm.name.as_str(), s.measured))
             .collect();
         Some(Plot {
-            name: fault.name().to_owned(),
-            title: finding::of_fault(fault, &arms),
-            picture: fault::picture(record, fault, &shown, &which),
+            name: fault.to_owned(),
+            title: finding::of_fault(entry, &arms),
+            picture: fault::picture(record, entry, &shown, &which),
         })
     });
     summary.into_iter().chain(faults).collect()
 }
 
 /// The round of a fault after which the leading arm took longest.
-fn slowest(record: &Record, fault: Fault, all: &[(&Injection, &Measured)]) -> Option<usize> {
+fn slowest(record: &Record, fault: &str, all: &[(&Injection, &Measured)]) -> Option<usize> {
     let arms: Vec<(&str, ())> = record
         .arms
         .iter()

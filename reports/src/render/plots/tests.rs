@@ -3,10 +3,7 @@ use super::{
     run::Plot,
     *,
 };
-use crate::{
-    record::{Fault, Record},
-    synthetic,
-};
+use crate::{record::Record, synthetic};
 
 fn texts(picture: &Picture) -> Vec<&Text> {
     picture
@@ -71,7 +68,7 @@ fn labels_are_neither_clipped_nor_covered() {
         for seed in 0..12 {
             let record = synthetic::record(seed, 1, arms);
             let plots = plots(&record);
-            assert_eq!(plots.len(), 1 + Fault::ALL.len());
+            assert_eq!(plots.len(), 1 + synthetic::FAULTS.len());
             plots.iter().for_each(is_legible);
         }
     }
@@ -80,6 +77,39 @@ fn labels_are_neither_clipped_nor_covered() {
     plots(&wordy).iter().for_each(is_legible);
     let several = synthetic::record(7, 4, &["bare", "guide", "seawall"]);
     plots(&several).iter().for_each(is_legible);
+}
+
+#[test]
+fn faults_that_overlap_have_a_lane_each() {
+    let mut record = synthetic::record(7, 1, &["bare", "seawall"]);
+    let crash = crate::record::Fault::Crash;
+    for injection in &mut record.injections {
+        let mut second = injection.spans[0];
+        second.kind = crash;
+        second.effective_us += 500_000;
+        second.cleared_us -= 200_000;
+        injection.spans.push(second);
+    }
+    for planned in &mut record.schedule {
+        let mut second = planned.faults[0].clone();
+        second.kind = crash;
+        planned.faults.push(second);
+        planned.name = format!("{}-and-crash", planned.name);
+    }
+    for injection in &mut record.injections {
+        injection.fault = record.schedule[injection.planned].name.clone();
+    }
+    record.check().unwrap();
+    let plots = plots(&record);
+    plots.iter().for_each(is_legible);
+    let alone = synthetic::record(7, 1, &["bare", "seawall"]);
+    let blackhole = |plots: &[Plot]| {
+        let mut of = plots.iter().filter(|p| p.name.starts_with("blackhole"));
+        of.next().unwrap().svg().unwrap()
+    };
+    let count = |svg: &str| svg.matches(">\nblackhole\n<").count();
+    assert_eq!(count(&blackhole(&plots)), 2, "one lane in each arm");
+    assert_eq!(count(&blackhole(&super::plots(&alone))), 0);
 }
 
 /// Once only the arm whose turn it was stood in the picture.
@@ -146,7 +176,7 @@ fn of_several_faults_of_a_kind_the_slowest_is_shown() {
     let slowest = verdict
         .injections
         .iter()
-        .filter(|e| e.fault == Fault::Pause && e.arm == "seawall")
+        .filter(|e| e.fault == "pause" && e.arm == "seawall")
         .filter_map(|e| e.recover_s)
         .fold(0.0, f64::max);
     let plots = plots(&record);

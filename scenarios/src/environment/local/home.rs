@@ -4,6 +4,7 @@
 //! of `postgres`, or of `nobody`, without a shell in between.
 
 use std::{
+    ffi::CString,
     fs,
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
@@ -13,10 +14,11 @@ use std::{
 };
 
 use engine::{clock, config::Secret};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::TempDir;
 
 use super::{
-    super::{EnvironmentError, last_lines},
+    super::{EnvironmentError, SMALL_DISK, last_lines},
     Binaries,
 };
 
@@ -25,6 +27,8 @@ const INITDB: Duration = Duration::from_secs(60);
 /// The temporary folder: cluster, password file, log. Removed with the last owner.
 #[derive(Debug, Clone)]
 pub(super) struct Home {
+    /// Stands before the folder, which it lies in: it has to go first.
+    small_disk: Option<Arc<SmallDisk>>,
     folder: Arc<TempDir>,
     user: Option<(u32, u32)>,
 }
@@ -33,6 +37,7 @@ impl Home {
     pub(super) async fn create(
         binaries: &Binaries,
         secret: &Secret,
+        small_disk: bool,
     ) -> Result<Self, EnvironmentError> {
         let io = |error| EnvironmentError::failed("making a temporary folder", error);
         let folder = tempfile::Builder::new()
@@ -47,7 +52,11 @@ impl Home {
             chown(folder.path(), Some(uid), Some(gid)).map_err(io)?;
             chown(&pwfile, Some(uid), Some(gid)).map_err(io)?;
         }
+        let small_disk = small_disk
+            .then(|| SmallDisk::mount(folder.path().join("small")).ok())
+            .flatten();
         let home = Self {
+            small_disk: small_disk.map(Arc::new),
             folder: Arc::new(folder),
             user,
         };
@@ -78,6 +87,7 @@ impl Home {
 
     /// Removes the folder and says if that did not work, which a drop cannot.
     pub(super) fn remove(self) -> Result<(), EnvironmentError> {
+        drop(self.small_disk);
         match Arc::try_unwrap(self.folder) {
             Ok(folder) => folder
                 .close()
@@ -85,6 +95,12 @@ impl Home {
             // Another owner will.
             Err(_) => Ok(()),
         }
+    }
+
+    /// The small disk's folder, if there is one.
+    pub(super) fn small_disk(&self) -> Option<String> {
+        let disk = self.small_disk.as_ref()?;
+        Some(disk.0.display().to_string())
     }
 
     pub(super) fn data(&self) -> PathBuf {
@@ -110,6 +126,29 @@ impl Home {
             command.uid(uid).gid(gid);
         }
         command
+    }
+}
+
+/// A file system in memory that anybody may write to. Taking it away takes root.
+#[derive(Debug)]
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: PathBuf) -> std::io::Result<Self> {
+        fs::create_dir(&at)?;
+        let options = CString::new(format!("size={SMALL_DISK},mode=1777"))?;
+        let flags = MountFlags::NOSUID | MountFlags::NODEV;
+        mount("seawall", &at, "tmpfs", flags, options.as_c_str())?;
+        Ok(Self(at))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Detached: whoever still has a file open there does not keep it.
+        if let Err(error) = unmount(&self.0, UnmountFlags::DETACH) {
+            tracing::error!(%error, path = %self.0.display(), "a small disk is left mounted");
+        }
     }
 }
 

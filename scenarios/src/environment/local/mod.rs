@@ -16,10 +16,12 @@ use std::{
 
 use engine::clock;
 use rustix::process::{Signal, kill_process};
+use tokio::sync::Mutex;
 
 use self::{home::Home, postmaster::Postmaster};
 use super::{
-    Endpoint, Environment, EnvironmentError, START, Wanted, free_port, last_lines, password,
+    Endpoint, Environment, EnvironmentError, START, Shutdown, Wanted, free_port, last_lines,
+    password,
 };
 
 const STOP: Duration = Duration::from_secs(5);
@@ -83,9 +85,12 @@ fn binaries_in(folder: &Path) -> Option<Binaries> {
 }
 
 /// Makes a cluster, starts it, and waits until it takes sessions.
-pub(super) async fn start(binaries: &Binaries) -> Result<Environment, EnvironmentError> {
+pub(super) async fn start(
+    binaries: &Binaries,
+    small_disk: bool,
+) -> Result<Environment, EnvironmentError> {
     let secret = password()?;
-    let home = Home::create(binaries, &secret).await?;
+    let home = Home::create(binaries, &secret, small_disk).await?;
     let mut attempt = 1;
     loop {
         let port = free_port()?;
@@ -103,7 +108,10 @@ pub(super) async fn start(binaries: &Binaries) -> Result<Environment, Environmen
                 return Ok(Environment {
                     endpoint,
                     server_version,
-                    server: super::Server::Local(server),
+                    server: super::Server::Local(Local {
+                        small_disk: home.small_disk(),
+                        server: Mutex::new(server),
+                    }),
                 });
             }
             // Somebody else may have taken the port meanwhile.
@@ -116,9 +124,50 @@ pub(super) async fn start(binaries: &Binaries) -> Result<Environment, Environmen
     }
 }
 
+/// A local server: whatever is done to it is done one after another.
+#[derive(Debug)]
+pub(super) struct Local {
+    server: Mutex<Server>,
+    small_disk: Option<String>,
+}
+
+impl Local {
+    pub(super) fn small_disk(&self) -> Option<&str> {
+        self.small_disk.as_deref()
+    }
+
+    pub(super) async fn restart(&self) -> Result<(), EnvironmentError> {
+        self.server.lock().await.restart().await
+    }
+
+    pub(super) async fn shut_down(&self, how: Shutdown) -> Result<(), EnvironmentError> {
+        self.server.lock().await.shut_down(how).await
+    }
+
+    pub(super) async fn pause(&self) -> Result<(), EnvironmentError> {
+        self.server.lock().await.pause()
+    }
+
+    pub(super) async fn pause_postmaster(&self) -> Result<(), EnvironmentError> {
+        self.server.lock().await.pause_postmaster()
+    }
+
+    pub(super) async fn resume(&self) -> Result<(), EnvironmentError> {
+        self.server.lock().await.resume()
+    }
+
+    pub(super) async fn log_tail(&self) -> String {
+        self.server.lock().await.log_tail()
+    }
+
+    pub(super) async fn stop(self) -> Result<(), EnvironmentError> {
+        self.server.into_inner().stop().await
+    }
+}
+
 /// A cluster, and the postmaster that serves it, if one does.
 #[derive(Debug)]
-pub(super) struct Server {
+struct Server {
     postmaster: Option<Postmaster>,
     home: Home,
     binaries: Binaries,
@@ -128,7 +177,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts it, unless it runs.
-    pub(super) async fn restart(&mut self) -> Result<(), EnvironmentError> {
+    async fn restart(&mut self) -> Result<(), EnvironmentError> {
         if self.running("starting PostgreSQL").is_ok() {
             return Ok(());
         }
@@ -179,13 +228,35 @@ impl Server {
         self.log_tail().contains("could not bind")
     }
 
-    pub(super) fn log_tail(&self) -> String {
+    fn log_tail(&self) -> String {
         fs::read(self.home.log())
             .map(|log| last_lines(&String::from_utf8_lossy(&log)))
             .unwrap_or_default()
     }
 
-    pub(super) async fn kill(&mut self) -> Result<(), EnvironmentError> {
+    async fn shut_down(&mut self, how: Shutdown) -> Result<(), EnvironmentError> {
+        let signal = match how {
+            Shutdown::Fast => Signal::INT,
+            Shutdown::Immediate => Signal::QUIT,
+            Shutdown::Kill => return self.kill().await,
+        };
+        if let Some(postmaster) = &self.postmaster {
+            postmaster.signal(signal);
+            let stopped = clock::timeout_at(clock::now() + STOP, postmaster.exited()).await;
+            if stopped.is_err() {
+                self.kill().await?;
+                return Err(EnvironmentError::failed(
+                    "shutting PostgreSQL down",
+                    "it took more than 5 s, and was killed",
+                ));
+            }
+        }
+        self.postmaster = None;
+        self.paused = false;
+        Ok(())
+    }
+
+    async fn kill(&mut self) -> Result<(), EnvironmentError> {
         if let Some(postmaster) = self.postmaster.take() {
             let children = postmaster.kill_all();
             postmaster.gone(&children, STOP).await?;
@@ -194,7 +265,14 @@ impl Server {
         Ok(())
     }
 
-    pub(super) fn pause(&mut self) -> Result<(), EnvironmentError> {
+    fn pause_postmaster(&mut self) -> Result<(), EnvironmentError> {
+        let postmaster = self.running("pausing the postmaster")?;
+        postmaster.signal(Signal::STOP);
+        self.paused = true;
+        Ok(())
+    }
+
+    fn pause(&mut self) -> Result<(), EnvironmentError> {
         let postmaster = self.running("pausing PostgreSQL")?;
         postmaster.signal(Signal::STOP);
         for child in postmaster.children() {
@@ -204,7 +282,7 @@ impl Server {
         Ok(())
     }
 
-    pub(super) fn resume(&mut self) -> Result<(), EnvironmentError> {
+    fn resume(&mut self) -> Result<(), EnvironmentError> {
         let postmaster = self.running("resuming PostgreSQL")?;
         for child in postmaster.children() {
             let _gone = kill_process(child, Signal::CONT);
@@ -223,18 +301,14 @@ impl Server {
             })
     }
 
-    pub(super) async fn stop(mut self) -> Result<(), EnvironmentError> {
+    async fn stop(mut self) -> Result<(), EnvironmentError> {
         if self.paused && self.running("resuming PostgreSQL").is_ok() {
             self.resume()?;
         }
-        if let Some(postmaster) = &self.postmaster {
-            postmaster.signal(Signal::INT);
-            let stopped = clock::timeout_at(clock::now() + STOP, postmaster.exited()).await;
-            if stopped.is_err() {
-                self.kill().await?;
-            }
+        if self.shut_down(Shutdown::Fast).await.is_err() {
+            // Killed, since it did not stop.
+            self.kill().await?;
         }
-        self.postmaster = None;
         self.home.remove()
     }
 }
@@ -257,6 +331,7 @@ mod tests {
             image: None,
             pg_bin: Some(PathBuf::from("/nowhere")),
             database_url: None,
+            small_disk: false,
         };
         let error = find(&wanted).expect_err("nothing there").to_string();
         assert!(
