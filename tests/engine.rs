@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::{Error, ErrorClass, Pool, PoolConfig, breaker::State, clock, metrics::Counter};
 use futures_util::future::join_all;
-use scenarios::environment::Environment;
+use scenarios::environment::{Environment, Shutdown};
 
 use super::server;
 
@@ -34,7 +34,7 @@ async fn backend(pool: &Pool) -> i32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_server_opens_the_circuit_and_the_probe_closes_it_without_traffic() {
-    let (mut server, _place) = server::any().await;
+    let (server, _place) = server::any().await;
     let pool = pool(&server, |_| {});
     assert_eq!(
         pool.execute("CREATE TABLE t (i int PRIMARY KEY)", &[])
@@ -42,7 +42,7 @@ async fn a_dead_server_opens_the_circuit_and_the_probe_closes_it_without_traffic
             .expect("made"),
         0
     );
-    server.kill().await.expect("killed");
+    server.shut_down(Shutdown::Kill).await.expect("killed");
     let refused = loop {
         match pool
             .query("SELECT 1", &[])

@@ -3,9 +3,10 @@
 use std::{fs, future::pending, path::PathBuf, process::Command, time::Duration};
 
 use engine::clock;
+use reports::record::Fault;
 use scenarios::{
-    environment::{Environment, EnvironmentError, Kind, Wanted},
-    faults::probe::{Met, probe},
+    environment::{Environment, EnvironmentError, Kind, Session, Shutdown, Wanted},
+    faults::probe::{Look, Met, probe},
 };
 
 use super::server::{self, kinds, start, wanted};
@@ -15,7 +16,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 async fn meets(environment: &Environment, wanted: &[Met]) {
     let deadline = clock::now() + Duration::from_secs(30);
     loop {
-        let met = probe(environment.endpoint(), PATIENCE).await.met;
+        let met = probe(environment.endpoint(), &Look::Start, PATIENCE)
+            .await
+            .met;
         if wanted.contains(&met) {
             return;
         }
@@ -24,13 +27,17 @@ async fn meets(environment: &Environment, wanted: &[Met]) {
     }
 }
 
-async fn one(environment: &Environment) -> i32 {
+async fn session(environment: &Environment) -> Session {
     let deadline = clock::now() + Duration::from_secs(10);
-    let session = environment
-        .endpoint()
-        .session(deadline)
-        .await
-        .expect("a session");
+    let session = environment.endpoint().session(deadline).await;
+    session.expect("a session")
+}
+
+async fn one(environment: &Environment) -> i32 {
+    ask(&session(environment).await).await
+}
+
+async fn ask(session: &Session) -> i32 {
     session
         .client
         .query_one("SELECT 1", &[])
@@ -84,7 +91,7 @@ impl Leftovers {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_is_killed_and_paused_and_comes_back_and_leaves_nothing() {
     for kind in kinds() {
-        let (mut server, _place) = start(kind).await;
+        let (server, _place) = start(kind).await;
         let leftovers = leftovers(&server);
         assert_eq!(one(&server).await, 1);
         assert!(
@@ -94,7 +101,7 @@ async fn a_server_is_killed_and_paused_and_comes_back_and_leaves_nothing() {
         );
         assert!(leftovers.count() > 0, "the check would find nothing ever");
 
-        server.kill().await.expect("killed");
+        server.shut_down(Shutdown::Kill).await.expect("killed");
         meets(&server, &[Met::Refused, Met::Reset]).await;
         server.restart().await.expect("started again");
         meets(&server, &[Met::Ready]).await;
@@ -106,9 +113,36 @@ async fn a_server_is_killed_and_paused_and_comes_back_and_leaves_nothing() {
         meets(&server, &[Met::Ready]).await;
         assert_eq!(one(&server).await, 1);
 
+        for how in [Shutdown::Fast, Shutdown::Immediate] {
+            server.shut_down(how).await.expect("shut down");
+            meets(&server, &[Met::Refused, Met::Reset]).await;
+            server.shut_down(how).await.expect("nothing to do");
+            server.restart().await.expect("started again");
+            meets(&server, &[Met::Ready]).await;
+        }
+
+        let before = session(&server).await;
+        server.pause_postmaster().await.expect("paused");
+        meets(&server, &[Met::NoAnswer]).await;
+        assert_eq!(ask(&before).await, 1, "sessions live");
+        server.resume().await.expect("resumed");
+        meets(&server, &[Met::Ready]).await;
+
+        if server.cannot(Fault::Disconnect).is_none() {
+            server.disconnect().await.expect("disconnected");
+            meets(&server, &[Met::Refused, Met::Reset, Met::NoAnswer]).await;
+            server.connect().await.expect("connected");
+            server.connect().await.expect("nothing to do");
+            meets(&server, &[Met::Ready]).await;
+            assert_eq!(one(&server).await, 1, "on the same port");
+        }
+
         let endpoint = server.endpoint().clone();
         server.stop().await.expect("stopped");
-        assert_eq!(probe(&endpoint, PATIENCE).await.met, Met::Refused);
+        assert_eq!(
+            probe(&endpoint, &Look::Start, PATIENCE).await.met,
+            Met::Refused
+        );
         assert_eq!(leftovers.count(), 0);
     }
 }
@@ -122,7 +156,7 @@ async fn a_server_that_is_only_dropped_or_paused_leaves_nothing_either() {
         drop(place);
         assert_eq!(dropped.count(), 0);
 
-        let (mut server, _place) = start(kind).await;
+        let (server, _place) = start(kind).await;
         let paused = leftovers(&server);
         server.pause().await.expect("paused");
         server.stop().await.expect("stopped");
@@ -192,7 +226,7 @@ async fn what_is_missing_is_named_with_the_way_to_get_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_runs_is_not_started_again() {
     for kind in kinds() {
-        let (mut server, _place) = start(kind).await;
+        let (server, _place) = start(kind).await;
         let leftovers = leftovers(&server);
         server.restart().await.expect("nothing to do");
         assert_eq!(one(&server).await, 1);

@@ -6,6 +6,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use reports::Record;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use super::server::kinds;
 
 /// The binary beside this test's own folder.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let this = std::env::current_exe().expect("a path");
     let folder = this
         .parent()
@@ -37,6 +38,12 @@ fn env(kind: Kind) -> &'static str {
     }
 }
 
+/// One experiment at once: each measures.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn start(out: &Path, args: &[&str]) -> Child {
     Command::new(binary())
         .args(["failure-sim", "--quick", "--seed", "7", "--out"])
@@ -56,6 +63,7 @@ fn json(path: &Path) -> Value {
 #[test]
 fn the_first_command_shows_what_six_failures_do() {
     let kind = kinds()[0];
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
     let output = start(folder.path(), &["--env", env(kind)])
         .wait_with_output()
@@ -116,6 +124,7 @@ fn the_first_command_shows_what_six_failures_do() {
 /// Starts a run, stops it as soon as a line of its progress begins with `at`, and
 /// returns how many injections it kept.
 fn interrupted(kind: Kind, at: &str) -> usize {
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
     let mut child = start(folder.path(), &["--env", env(kind)]);
     let stderr = child.stderr.take().expect("piped");
@@ -190,10 +199,7 @@ fn left_by(runner: u32, kind: Kind) -> bool {
 
 #[test]
 fn the_same_seed_draws_the_same_schedule() {
-    use scenarios::{
-        catalog::failure_sim::{Options, Size, scenario},
-        faults::schedule::draw,
-    };
+    use scenarios::catalog::failure_sim::{Options, Size, scenario};
     let plan = |seed| {
         let options = Options {
             size: Size::Quick,
@@ -202,8 +208,9 @@ fn the_same_seed_draws_the_same_schedule() {
             deadline: std::time::Duration::from_millis(500),
             config: None,
             only_network_faults: false,
+            plan: None,
         };
-        serde_json::to_string(&draw(seed, &scenario(&options).draw)).expect("JSON")
+        serde_json::to_string(&scenario(&options).schedule).expect("JSON")
     };
     assert_eq!(plan(7), plan(7));
     assert_ne!(plan(7), plan(8));

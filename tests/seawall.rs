@@ -8,5 +8,6 @@ mod arrows;
 mod engine;
 mod environment;
 mod failure_sim;
+mod faults;
 mod server;
 mod toxics;

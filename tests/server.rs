@@ -24,6 +24,7 @@ pub(crate) fn wanted(kind: Kind) -> Wanted {
         image: None,
         pg_bin: None,
         database_url: None,
+        small_disk: false,
     }
 }
 

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use engine::clock;
-use reports::record::Fault;
+use reports::record::{Fault, Step, Stream};
 use scenarios::{
     environment::{Endpoint, Environment},
     faults::{
-        probe::{Met, probe},
+        kind,
+        probe::{Look, Met, probe},
         toxics::Toxics,
     },
 };
@@ -16,7 +17,22 @@ use scenarios::{
 use super::server;
 
 const DEADLINE: Duration = Duration::from_millis(300);
-const LATENCY: Duration = Duration::from_millis(450);
+
+/// A fault as usual, with a latency of one and a half deadlines.
+fn step(kind: Fault) -> Step {
+    let deadline_ms = u32::try_from(DEADLINE.as_millis()).expect("small");
+    let parameters = kind::parameters(kind).iter();
+    Step {
+        kind,
+        phase_us: 0,
+        length_us: 0,
+        stream: kind::stream(kind),
+        toxicity: None,
+        parameters: parameters
+            .map(|p| (p.name.to_owned(), p.usual.value(deadline_ms)))
+            .collect(),
+    }
+}
 
 async fn answers(session: &scenarios::environment::Session) -> bool {
     let asked = session.client.query_one("SELECT 1", &[]);
@@ -41,17 +57,24 @@ async fn each_fault_is_met_and_gone(toxics: &Toxics, server: &Environment) {
     ] {
         let before = session(&through).await;
         assert!(answers(&before).await, "{fault}: before");
-        toxics.inject(fault).await.expect("injected");
-        assert_eq!(probe(&through, DEADLINE).await.met, met, "{fault}");
+        toxics.inject("it", &step(fault)).await.expect("injected");
+        assert_eq!(
+            probe(&through, &Look::Start, DEADLINE).await.met,
+            met,
+            "{fault}"
+        );
         assert!(!answers(&before).await, "{fault}: during");
         assert_eq!(
-            probe(server.endpoint(), DEADLINE).await.met,
+            probe(server.endpoint(), &Look::Start, DEADLINE).await.met,
             Met::Ready,
             "{fault}: not the server"
         );
-        toxics.rollback().await.expect("rolled back");
+        toxics
+            .rollback("it", &step(fault))
+            .await
+            .expect("rolled back");
         assert_eq!(
-            probe(&through, DEADLINE).await.met,
+            probe(&through, &Look::Start, DEADLINE).await.met,
             Met::Ready,
             "{fault}: after"
         );
@@ -77,15 +100,43 @@ async fn each_fault_is_met_and_gone(toxics: &Toxics, server: &Environment) {
 async fn each_fault_is_what_it_says_and_is_gone_after_it() {
     let (server, _place) = server::any().await;
     let upstream = server.endpoint().address();
-    let toxics = Toxics::embedded(&upstream, 7, LATENCY)
-        .await
-        .expect("a proxy");
+    let toxics = Toxics::embedded(&upstream, 7).await.expect("a proxy");
     assert_eq!(toxics.version(), "embedded");
     each_fault_is_met_and_gone(&toxics, &server).await;
     let port = toxics.port();
     toxics.stop().await.expect("stopped");
-    let gone = probe(&server.endpoint().through(port), DEADLINE).await.met;
+    let gone = probe(&server.endpoint().through(port), &Look::Start, DEADLINE)
+        .await
+        .met;
     assert_eq!(gone, Met::Refused, "nothing listens any more");
+    server.stop().await.expect("stopped");
+}
+
+/// Once taking one fault back took all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_that_overlap_are_taken_back_one_by_one() {
+    let (server, _place) = server::any().await;
+    let upstream = server.endpoint().address();
+    let toxics = Toxics::embedded(&upstream, 7).await.expect("a proxy");
+    let through = server.endpoint().through(toxics.port());
+    let met = async || probe(&through, &Look::Start, DEADLINE).await.met;
+    let (latency, refused) = (step(Fault::Latency), step(Fault::Refused));
+    let up = Step {
+        stream: Some(Stream::Upstream),
+        ..latency.clone()
+    };
+    toxics.inject("down", &latency).await.expect("injected");
+    toxics.inject("up", &up).await.expect("beside it");
+    toxics.inject("off", &refused).await.expect("beside both");
+    assert_eq!(met().await, Met::Refused);
+    toxics.rollback("off", &refused).await.expect("taken back");
+    assert_eq!(met().await, Met::NoAnswer);
+    toxics.rollback("down", &latency).await.expect("taken back");
+    assert_eq!(met().await, Met::NoAnswer, "the other direction");
+    toxics.rollback("up", &up).await.expect("taken back");
+    toxics.rollback("up", &up).await.expect("nothing to do");
+    assert_eq!(met().await, Met::Ready);
+    toxics.stop().await.expect("stopped");
     server.stop().await.expect("stopped");
 }
 
@@ -98,7 +149,7 @@ async fn a_toxiproxy_of_the_users_is_used_and_left_as_it_was() {
         .expect("bound");
     let url = format!("http://{}", theirs.local_addr());
     let upstream = server.endpoint().address();
-    let toxics = Toxics::of_user(theirs.local_addr(), &upstream, LATENCY)
+    let toxics = Toxics::of_user(theirs.local_addr(), &upstream)
         .await
         .expect("a proxy");
     assert!(
@@ -122,8 +173,6 @@ async fn a_toxiproxy_of_the_users_is_used_and_left_as_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_answer_as_a_toxiproxy_is_an_error() {
     let nobody = ([127, 0, 0, 1], 1).into();
-    let error = Toxics::of_user(nobody, "127.0.0.1:5432", LATENCY)
-        .await
-        .err();
+    let error = Toxics::of_user(nobody, "127.0.0.1:5432").await.err();
     assert!(error.is_some());
 }

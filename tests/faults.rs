@@ -1,0 +1,386 @@
+//! Every fault on a real server: done, seen by its own probe, and undone.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use engine::clock;
+use reports::{
+    Record,
+    record::{Event, Fault, Operations, Step, What},
+};
+use scenarios::{
+    catalog::failure_sim::{Options, Size, scenario},
+    environment::{Endpoint, Environment, Kind, Wanted},
+    faults::{
+        kind::{self, Place},
+        plan::Plan,
+        sessions::Sessions,
+    },
+    load::{arrivals::Arrivals, ledger::Checker, workload::Workload},
+    runner::{self, Interrupt},
+};
+
+use super::{
+    failure_sim::{alone, binary},
+    server::{self, kinds},
+};
+
+fn env(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Docker => "docker",
+        _ => "local",
+    }
+}
+
+fn scenarios(out: &Path, args: &[&str]) -> Output {
+    let _alone = alone();
+    let mut command = Command::new(binary());
+    command.args(args).arg("--out").arg(out);
+    command.output().expect("it runs")
+}
+
+/// Runs a plan and returns its record, after what must hold of every run.
+fn run(out: &Path, args: &[&str]) -> Record {
+    let output = scenarios(out, args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    // Whether a claim about time holds is for this machine and moment to say.
+    assert!(
+        matches!(output.status.code(), Some(0..=2)),
+        "{stdout}{stderr}"
+    );
+    let record = Record::load(&out.join("record.json")).expect("a record");
+    for injection in &record.injections {
+        let ledger = injection.ledger.expect("checked");
+        let wrong = ledger.lost + ledger.duplicate + ledger.unexpected + ledger.out_of_order;
+        assert_eq!(wrong, 0, "{} of {}", injection.fault, injection.arm);
+        assert!(ledger.acked > 0);
+    }
+    record
+}
+
+fn events(out: &Path) -> Vec<Event> {
+    let text = fs::read_to_string(out.join("events.jsonl")).expect("events");
+    let lines = text.lines().map(serde_json::from_str);
+    lines.collect::<Result<_, _>>().expect("events")
+}
+
+/// What the probe met that saw the fault in effect, and the one that saw it gone.
+fn met(events: &[Event], fault: Fault) -> (String, String) {
+    let probe_after = |what: &dyn Fn(&What) -> bool| {
+        let mut after = events.iter().skip_while(|event| !what(&event.what));
+        after.find_map(|event| match &event.what {
+            What::Probe { met, .. } => Some(met.clone()),
+            _ => None,
+        })
+    };
+    let effective = probe_after(&|what| *what == What::FaultEffective { fault });
+    let gone = probe_after(&|what| *what == What::FaultCleared { fault });
+    (
+        effective.unwrap_or_else(|| panic!("{fault} was never in effect")),
+        gone.unwrap_or_else(|| panic!("{fault} was never gone")),
+    )
+}
+
+/// A plan of these, each as short as can be seen.
+fn short(kinds: &[Fault]) -> String {
+    let entry = |kind: &Fault| format!("[[fault]]\nkind = \"{kind}\"\nlength_ms = 600\n");
+    kinds.iter().map(entry).collect()
+}
+
+fn done_seen_and_undone(kind: Kind, faults: &[Fault], skipped: &[Fault]) {
+    let out = tempfile::tempdir().expect("a folder");
+    let plan = out.path().join("plan.toml");
+    fs::write(&plan, short(&[faults, skipped].concat())).expect("written");
+    let plan = plan.to_str().expect("a path");
+    let args = [
+        "failure-sim",
+        "--quick",
+        "--env",
+        env(kind),
+        "--faults",
+        plan,
+    ];
+    let record = run(out.path(), &args);
+    let left_out: Vec<&str> = record.skipped.iter().map(|s| &*s.fault).collect();
+    let wanted: Vec<&str> = skipped.iter().map(|fault| fault.name()).collect();
+    assert_eq!(left_out, wanted, "{:?}", record.skipped);
+    assert_eq!(record.injections.len(), 2 * faults.len(), "two arms");
+    let events = events(out.path());
+    for fault in faults {
+        let (during, after) = met(&events, *fault);
+        let shows: &[&str] = match fault {
+            Fault::Refused => &["refused"],
+            Fault::Reset | Fault::ResetIdle | Fault::LimitData => &["reset"],
+            Fault::Crash => &["refused", "reset"],
+            Fault::FastRestart | Fault::ImmediateRestart => &["refused", "reset", "starting"],
+            Fault::Disconnect => &["refused", "reset", "no-answer"],
+            Fault::Timeout => &["no-answer", "reset"],
+            Fault::Terminate => &["terminated"],
+            Fault::MaxConnections => &["full"],
+            Fault::LockStorm | Fault::IdleInTransaction => &["locked"],
+            Fault::SlowStatements => &["slow"],
+            Fault::ReadOnly => &["read-only"],
+            Fault::DiskFull => &["no-space"],
+            _ => &["no-answer"],
+        };
+        assert!(shows.contains(&&*during), "{fault}: {during}");
+        assert!(["ready", "starting"].contains(&&*after), "{fault}: {after}");
+        let page = fs::read_to_string(out.path().join("report.html")).expect("a page");
+        assert!(page.contains(fault.name()), "{fault} is in the report");
+    }
+}
+
+fn of(place: Place) -> Vec<Fault> {
+    let all = Fault::ALL.into_iter();
+    all.filter(|fault| kind::place(*fault) == place).collect()
+}
+
+#[test]
+fn every_fault_of_the_server_is_done_seen_and_undone() {
+    let faults = [of(Place::Process), of(Place::Session)].concat();
+    let without = |one: Fault| -> Vec<Fault> {
+        faults
+            .iter()
+            .copied()
+            .filter(|fault| *fault != one)
+            .collect()
+    };
+    for kind in kinds() {
+        match kind {
+            Kind::Docker => {
+                let full = Fault::DiskFull;
+                // A restart would empty the disk, so it is not filled beside one.
+                done_seen_and_undone(kind, &without(full), &[full]);
+                done_seen_and_undone(kind, &[full], &[]);
+            }
+            _ => done_seen_and_undone(kind, &without(Fault::Disconnect), &[Fault::Disconnect]),
+        }
+    }
+}
+
+#[test]
+fn every_fault_of_the_network_is_done_seen_and_undone() {
+    done_seen_and_undone(kinds()[0], &of(Place::Network), &[]);
+}
+
+/// Faults that overlap, and a load that never touches what it should not.
+#[test]
+fn a_plan_is_replayed_as_it_was_drawn() {
+    let kind = env(kinds()[0]);
+    let first = tempfile::tempdir().expect("a folder");
+    let args = [
+        "failure-sim",
+        "--quick",
+        "--seed",
+        "11",
+        "--env",
+        kind,
+        "--rate",
+        "200",
+        "--fault",
+        "latency,name=both,length_ms=1200..1600",
+        "--fault",
+        "crash,name=both,phase_ms=500..900,length_ms=300",
+    ];
+    let record = run(first.path(), &args);
+    let spans = &record.injections[0].spans;
+    let kinds: Vec<Fault> = spans.iter().map(|span| span.kind).collect();
+    assert_eq!(kinds, [Fault::Latency, Fault::Crash], "by when they came");
+    assert!(spans[1].effective_us < spans[0].cleared_us, "they overlap");
+    let again = tempfile::tempdir().expect("a folder");
+    let folder = first.path().to_str().expect("a path");
+    let replayed = run(again.path(), &["replay", folder, "--env", kind]);
+    let bytes = |record: &Record| serde_json::to_string(&record.schedule).expect("JSON");
+    assert_eq!(bytes(&record), bytes(&replayed));
+    assert_eq!((replayed.seed, replayed.settings), (11, record.settings));
+    assert_eq!(replayed.plan, record.plan);
+    assert_eq!(replayed.injections.len(), record.injections.len());
+}
+
+fn url(endpoint: &Endpoint) -> String {
+    let Endpoint {
+        host,
+        port,
+        user,
+        password,
+        database,
+    } = endpoint;
+    format!(
+        "postgresql://{user}:{}@{host}:{port}/{database}",
+        password.expose()
+    )
+}
+
+/// What a run left in a server that was not its own.
+async fn left_in(environment: &Environment) -> Vec<String> {
+    let by = clock::now() + Duration::from_secs(10);
+    let session = environment.endpoint().session(by).await.expect("a session");
+    let sql = "SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname LIKE 'seawall%'
+         UNION ALL SELECT 'session ' || application_name FROM pg_stat_activity
+             WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+         UNION ALL SELECT 'setting ' || name FROM pg_file_settings
+             WHERE sourcefile LIKE '%auto.conf'";
+    let mut left = Vec::new();
+    // A backend whose client is gone ends when it looks.
+    while clock::now() < by {
+        let rows = session.client.query(sql, &[]).await.expect("rows");
+        left = rows.iter().map(|row| row.get(0)).collect();
+        if left.is_empty() {
+            break;
+        }
+        clock::sleep(Duration::from_millis(100)).await;
+    }
+    left
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_in_a_fault_it_leaves_a_server_of_the_users_as_it_was() {
+    let (server, _place) = server::any().await;
+    let url = url(server.endpoint());
+    for fault in of(Place::Session) {
+        if matches!(fault, Fault::ReadOnly | Fault::DiskFull) {
+            // Not done to a server of somebody else's.
+            continue;
+        }
+        let out = tempfile::tempdir().expect("a folder");
+        let mut child = Command::new(binary())
+            .args(["failure-sim", "--quick", "--database-url", &url, "--fault"])
+            .arg(format!("{fault},length_ms=60000"))
+            .arg("--out")
+            .arg(out.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let stderr = child.stderr.take().expect("piped");
+        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.starts_with(fault.name())), "{fault}");
+        let log = out.path().join("events.jsonl");
+        let by = clock::now() + Duration::from_secs(30);
+        while !fs::read_to_string(&log)
+            .expect("events")
+            .contains("fault-effective")
+        {
+            assert!(clock::now() < by, "{fault} never came");
+            clock::sleep(Duration::from_millis(20)).await;
+        }
+        let pid = child.id().to_string();
+        let kill = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(kill.expect("kill").success());
+        let rest: Vec<String> = lines.collect();
+        assert_eq!(child.wait().expect("it ends").code(), Some(130), "{rest:?}");
+        assert_eq!(left_in(&server).await, Vec::<String>::new(), "{fault}");
+    }
+    server.stop().await.expect("stopped");
+}
+
+/// A bug of ours in the middle of a fault.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_takes_the_fault_back_too() {
+    let (server, _place) = server::any().await;
+    let flags = [
+        "slow-statements,name=slow".to_owned(),
+        "latency,name=slow".to_owned(),
+    ];
+    let options = Options {
+        size: Size::Quick,
+        seed: 1,
+        rate_per_s: 100,
+        deadline: Duration::from_millis(300),
+        config: None,
+        only_network_faults: true,
+        plan: Some((Plan::parse(None, &flags).expect("a plan"), String::new())),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = runner::Place {
+        wanted: Wanted {
+            database_url: Some(engine::config::Secret::new(url(server.endpoint()))),
+            ..server::wanted(Kind::External)
+        },
+        toxiproxy: None,
+        folder: folder.path().to_owned(),
+    };
+    let (_raised_by, interrupt) = Interrupt::manual();
+    let fault = Fault::SlowStatements;
+    let record = runner::run(&scenario(&options), &place, &interrupt, &|event| {
+        assert!(event.what != What::FaultEffective { fault }, "a bug");
+    })
+    .await
+    .expect("a record all the same");
+    let ended = format!("{:?}", record.ended);
+    assert!(
+        ended.contains("panicked in the middle of a fault"),
+        "{ended}"
+    );
+    assert_eq!(left_in(&server).await, Vec::<String>::new());
+    server.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_never_done_can_be_undone() {
+    let (server, _place) = server::any().await;
+    let workload = Workload::new(7);
+    workload.create(server.endpoint()).await.expect("tables");
+    let sessions = Sessions::new(server.endpoint(), &workload);
+    for fault in of(Place::Session) {
+        let step = Step {
+            kind: fault,
+            phase_us: 0,
+            length_us: 0,
+            stream: None,
+            toxicity: None,
+            parameters: Default::default(),
+        };
+        sessions.undo(&step, None).await.expect("nothing to do");
+    }
+    workload.drop(server.endpoint()).await.expect("dropped");
+    server.stop().await.expect("stopped");
+}
+
+/// A ledger of a million rows is read row by row: what is kept is a byte for each
+/// operation.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_million_writes_are_checked() {
+    const WRITES: usize = 1_000_000;
+    let (server, _place) = server::any().await;
+    let workload = Workload::new(9);
+    workload.create(server.endpoint()).await.expect("tables");
+    let by = clock::now() + Duration::from_secs(60);
+    let session = server.endpoint().session(by).await.expect("a session");
+    // One is lost, one is there twice, one was never sent.
+    let sql = format!(
+        "INSERT INTO {} (run, client, seq)
+         SELECT 9, 3, i FROM generate_series(1, {WRITES}) i UNION ALL SELECT 9, 3, 5",
+        workload.ledger()
+    );
+    session.client.batch_execute(&sql).await.expect("rows");
+    let operations = Operations {
+        kinds: "w".repeat(WRITES),
+        outcomes: "o".repeat(WRITES),
+        latencies_us: vec![0; WRITES],
+        lags_us: vec![0; WRITES],
+    };
+    let arrivals = Arrivals {
+        rate_per_s: 1_000,
+        write_share: 1.0,
+    };
+    let mut checker = Checker::new(&operations, arrivals);
+    workload
+        .read_ledger(server.endpoint(), 3, &mut checker)
+        .await
+        .expect("read");
+    let ledger = checker.finish();
+    assert_eq!(
+        (ledger.lost, ledger.duplicate, ledger.unexpected),
+        (1, 1, 1)
+    );
+    assert_eq!(ledger.acked, WRITES as u64);
+    drop(session);
+    server.stop().await.expect("stopped");
+}
