@@ -78,6 +78,12 @@ pub enum Command {
     },
     /// What is here to run on, and what would be used
     Doctor,
+    /// Remove what a killed run left: containers, servers, folders
+    Reap {
+        /// Only say what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// What can be listed.

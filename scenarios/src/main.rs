@@ -57,6 +57,7 @@ async fn command(cli: Cli) -> u8 {
         Command::List { what } => list(&cli, *what),
         Command::FaultProxy { listen, metrics } => fault_proxy(&cli, listen, *metrics).await,
         Command::Doctor => doctor(&cli).await,
+        Command::Reap { dry_run } => reap(&cli, *dry_run).await,
     };
     done.unwrap_or_else(|(message, code)| {
         say(&format!("error: {message}"));
@@ -179,8 +180,25 @@ async fn doctor(cli: &Cli) -> Result<u8, Failure> {
         None => "used    nothing: a run would end with exit code 69",
     };
     text += used.unwrap_or_default();
-    print(&format!("{text}\n"));
+    text += "\n";
+    let left = environment::reap::reap(&wanted, true).await.would_remove();
+    if left > 0 {
+        text +=
+            &format!("left    {left} of runs that were killed: `scenarios reap` removes them\n");
+    }
+    print(&text);
     Ok(if used.is_some() { 0 } else { exit::ENVIRONMENT })
+}
+
+async fn reap(cli: &Cli, dry_run: bool) -> Result<u8, Failure> {
+    let wanted = cli.wanted().map_err(usage)?;
+    let reaped = environment::reap::reap(&wanted, dry_run).await;
+    let code = if reaped.is_complete() { 0 } else { exit::BUG };
+    print(&match cli.format() {
+        Format::Text => reaped.text(),
+        Format::Json => reaped.json(code),
+    });
+    Ok(code)
 }
 
 /// A web proxy from the environment would be asked for 127.0.0.1 by a library that

@@ -25,7 +25,7 @@ use testcontainers::{
 
 use super::{
     Endpoint, Environment, EnvironmentError, SMALL_DISK, START, Shutdown, Wanted, chain, free_port,
-    last_lines, password, unless,
+    last_lines, lease::Lease, password, unless,
 };
 
 /// The image that is pulled if none is named and none is there.
@@ -35,13 +35,15 @@ pub const LOCAL_IMAGE: &str = "seawall-postgres:15";
 
 /// Marks our containers, beside testcontainers' own label.
 pub(super) const LABEL: &str = "dev.seawall.runner-pid";
+/// Whose a container is, if it is ever left behind.
+pub(super) const LEASE_LABEL: &str = "dev.seawall.lease";
 /// One start, for its own cleaning up.
 const START_LABEL: &str = "dev.seawall.start";
 
 const ANSWER: Duration = Duration::from_secs(5);
 const REGISTRY: Duration = Duration::from_secs(10);
 const PULL_AND_START: Duration = Duration::from_secs(300);
-const COMMAND: Duration = Duration::from_secs(20);
+pub(super) const COMMAND: Duration = Duration::from_secs(20);
 const PORT: u16 = 5432;
 /// Where a container gets its address from, unless it is told otherwise.
 const NETWORK: &str = "bridge";
@@ -99,7 +101,7 @@ pub(super) async fn find(wanted: &Wanted) -> Result<Found, EnvironmentError> {
 }
 
 /// A client whose engine answers; a `docker` command alone proves nothing.
-async fn engine() -> Result<Docker, EnvironmentError> {
+pub(super) async fn engine() -> Result<Docker, EnvironmentError> {
     let none = |reason: String| EnvironmentError::NoDocker { reason };
     let docker = docker_client_instance()
         .await
@@ -149,6 +151,11 @@ async fn started(
         .with_env_var("POSTGRES_PASSWORD", secret.expose())
         .with_label(LABEL, std::process::id().to_string())
         .with_label(START_LABEL, token)
+        // Empty without /proc: then nobody could judge it.
+        .with_label(
+            LEASE_LABEL,
+            Lease::ours().map_or_else(|_| String::new(), |lease| lease.to_string()),
+        )
         .with_host_config_modifier(move |host| {
             if small_disk {
                 let options = format!("size={SMALL_DISK},mode=1777");
@@ -363,7 +370,7 @@ async fn command<E: std::error::Error>(
         .map_err(|error| EnvironmentError::failed(what, chain(&error)))
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     limit: Duration,
     what: &'static str,
     future: impl Future<Output = T>,
@@ -376,7 +383,7 @@ async fn within<T>(
 }
 
 /// What the engine said, without the request around it.
-fn short(error: &bollard::errors::Error) -> String {
+pub(super) fn short(error: &bollard::errors::Error) -> String {
     match error {
         bollard::errors::Error::DockerResponseServerError { message, .. } => {
             message.trim().to_owned()

@@ -8,7 +8,10 @@ mod docker;
 mod endpoint;
 mod error;
 mod external;
+mod lease;
 mod local;
+mod process;
+pub mod reap;
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 

@@ -18,9 +18,14 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::TempDir;
 
 use super::{
-    super::{EnvironmentError, SMALL_DISK, last_lines},
+    super::{EnvironmentError, SMALL_DISK, last_lines, lease::Lease},
     Binaries,
 };
+
+/// What the name of a server's folder begins with; the number of its runner follows.
+pub(in super::super) const PREFIX: &str = "seawall-postgres-";
+/// The file in it that says whose it is, if it is ever left behind.
+pub(in super::super) const LEASE: &str = "lease";
 
 const INITDB: Duration = Duration::from_secs(60);
 
@@ -41,10 +46,14 @@ impl Home {
     ) -> Result<Self, EnvironmentError> {
         let io = |error| EnvironmentError::failed("making a temporary folder", error);
         let folder = tempfile::Builder::new()
-            // The number tells whose it is, if it is ever left behind.
-            .prefix(&format!("seawall-postgres-{}-", std::process::id()))
+            .prefix(&format!("{PREFIX}{}-", std::process::id()))
             .tempdir()
             .map_err(io)?;
+        // First of all: until it is there, only the number in the name tells whose
+        // the folder is. Without /proc nobody could judge it.
+        if let Ok(lease) = Lease::ours() {
+            fs::write(folder.path().join(LEASE), lease.to_string()).map_err(io)?;
+        }
         let user = unprivileged_user()?;
         let pwfile = folder.path().join("password");
         fs::write(&pwfile, secret.expose()).map_err(io)?;
@@ -153,7 +162,7 @@ impl Drop for SmallDisk {
 }
 
 /// The user and group to become, if we are root.
-fn unprivileged_user() -> Result<Option<(u32, u32)>, EnvironmentError> {
+pub(in super::super) fn unprivileged_user() -> Result<Option<(u32, u32)>, EnvironmentError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }

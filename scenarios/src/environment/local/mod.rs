@@ -18,6 +18,7 @@ use engine::clock;
 use rustix::process::{Signal, kill_process};
 use tokio::sync::Mutex;
 
+pub(super) use self::home::{LEASE, PREFIX, unprivileged_user};
 use self::{home::Home, postmaster::Postmaster};
 use super::{
     Endpoint, Environment, EnvironmentError, START, Shutdown, Wanted, free_port, last_lines,

@@ -17,7 +17,7 @@ use engine::clock;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::sync::{Notify, oneshot};
 
-use super::super::EnvironmentError;
+use super::super::{EnvironmentError, process::is_alive};
 
 /// Our child, and the thread that spawned it and waits for it.
 #[derive(Debug)]
@@ -152,7 +152,10 @@ impl Postmaster {
             // Not our children, so there is nothing to wait on but their absence. A
             // backend in the middle of an fsync dies late, and holds the memory
             // that the next server needs.
-            while children.iter().any(|child| is_alive(*child)) {
+            while children
+                .iter()
+                .any(|child| is_alive(child.as_raw_nonzero().get().unsigned_abs()))
+            {
                 clock::sleep(Duration::from_millis(2)).await;
             }
         };
@@ -172,16 +175,6 @@ impl Drop for Postmaster {
             tracing::error!("the thread that waits for postgres panicked");
         }
     }
-}
-
-fn is_alive(pid: Pid) -> bool {
-    let pid = pid.as_raw_nonzero();
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        return false;
-    };
-    // The state stands behind the name, which is in parentheses. proc(5).
-    let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
-    !state.starts_with(['Z', 'X'])
 }
 
 fn wait_without_reaping(pid: Pid) {
