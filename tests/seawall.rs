@@ -9,5 +9,6 @@ mod engine;
 mod environment;
 mod failure_sim;
 mod faults;
+mod reap;
 mod server;
 mod toxics;
