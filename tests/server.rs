@@ -25,6 +25,7 @@ pub(crate) fn wanted(kind: Kind) -> Wanted {
         pg_bin: None,
         database_url: None,
         small_disk: false,
+        own_database: None,
     }
 }
 

@@ -110,9 +110,12 @@ struct Global {
     /// Container image [default: postgres:15, or seawall-postgres:15 as built by scenarios/image/build]
     #[arg(long, global = true, value_name = "NAME[:TAG]")]
     image: Option<String>,
-    /// A PostgreSQL of this machine that is already running (its tables are left alone)
+    /// A PostgreSQL of this machine that is already running and that nobody else uses (its tables are left alone)
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<Secret>,
+    /// The database of --database-url is mine to break, also on another machine (it must have a table seawall_marker)
+    #[arg(long, global = true, value_name = "NAME")]
+    i_own_this_database: Option<String>,
     /// Folder of initdb and postgres
     #[arg(long, global = true, value_name = "DIR")]
     pg_bin: Option<PathBuf>,
@@ -267,6 +270,7 @@ impl Cli {
             image,
             database_url,
             pg_bin,
+            i_own_this_database: own_database,
             ..
         } = &self.global;
         let conflict = |field, value: &dyn std::fmt::Debug, allowed| {
@@ -282,7 +286,11 @@ impl Cli {
         if database_url.is_none() && *env == Kind::External {
             return conflict("--env", env, "external only beside --database-url");
         }
+        if let (None, Some(name)) = (database_url, own_database) {
+            return conflict("--i-own-this-database", name, "only beside --database-url");
+        }
         Ok(Wanted {
+            own_database: own_database.clone(),
             kind: if database_url.is_some() {
                 Kind::External
             } else {

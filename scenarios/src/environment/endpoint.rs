@@ -17,7 +17,7 @@ pub const LOAD: &str = "seawall-load";
 /// How to reach a server.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Address, always of this machine.
+    /// Address: of this machine, unless the user owns a database on another.
     pub host: String,
     /// TCP port.
     pub port: u16,
@@ -90,7 +90,7 @@ impl Endpoint {
         }
     }
 
-    pub(super) async fn version(&self, deadline: Instant) -> Result<String, EnvironmentError> {
+    async fn version(&self, deadline: Instant) -> Result<String, EnvironmentError> {
         let session = self.session(deadline).await?;
         let row = session.client.query_one("SHOW server_version", &[]);
         match clock::timeout_at(deadline, row).await {

@@ -76,12 +76,12 @@ pub enum EnvironmentError {
         allowed: &'static str,
     },
     /// The target might be somebody's production.
-    #[error("refusing to experiment on {target}: {reason}")]
+    #[error("refusing to experiment on {target}:{}", listed(reasons))]
     Refused {
         /// The host.
         target: String,
-        /// Why.
-        reason: String,
+        /// Every reason.
+        reasons: Vec<String>,
     },
 }
 
@@ -112,6 +112,14 @@ impl EnvironmentError {
             },
             other => other,
         }
+    }
+}
+
+/// One reason on the same line, several on a line each.
+fn listed(reasons: &[String]) -> String {
+    match reasons {
+        [reason] => format!(" {reason}"),
+        reasons => reasons.iter().map(|r| format!("\n  - {r}")).collect(),
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Wanted {
     pub database_url: Option<Secret>,
     /// Whether a small disk is wanted, to be filled.
     pub small_disk: bool,
+    /// The name of its database, which the user says is theirs to break.
+    pub own_database: Option<String>,
 }
 
 /// How a server is shut down.

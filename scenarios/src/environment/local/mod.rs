@@ -333,6 +333,7 @@ mod tests {
             pg_bin: Some(PathBuf::from("/nowhere")),
             database_url: None,
             small_disk: false,
+            own_database: None,
         };
         let error = find(&wanted).expect_err("nothing there").to_string();
         assert!(

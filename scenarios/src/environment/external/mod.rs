@@ -1,8 +1,13 @@
 //! A server that is already there: `--database-url`.
 //!
 //! Faults reach it only through our own proxy; the server itself is never
-//! touched, so it cannot be killed or paused. Only servers of this machine are
-//! taken: an experiment belongs nowhere near somebody's production.
+//! touched, so it cannot be killed or paused. An experiment belongs nowhere near
+//! somebody's production: another machine is not even connected to, unless the user
+//! names the database as their own and it is marked; and wherever it is, it is looked
+//! at before anything is written.
+
+mod catalogue;
+mod refusal;
 
 use std::{net::IpAddr, str::FromStr, time::Duration};
 
@@ -13,7 +18,12 @@ use super::{Endpoint, Environment, EnvironmentError, Server, Wanted};
 
 /// It runs already, so one attempt will do.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long the sessions of a run that has just ended may take to go.
+const GOING: Duration = Duration::from_secs(2);
 
+/// Checks that the server may be experimented on, and writes nothing.
+///
+/// Cancel safe: nothing of it stays.
 pub(super) async fn start(wanted: &Wanted) -> Result<Environment, EnvironmentError> {
     let url = wanted
         .database_url
@@ -24,8 +34,11 @@ pub(super) async fn start(wanted: &Wanted) -> Result<Environment, EnvironmentErr
             allowed: "--env external together with --database-url postgresql://...",
         })?;
     let endpoint = endpoint(url)?;
-    refuse_other_machines(&endpoint).await?;
-    let server_version = endpoint.version(clock::now() + ANSWER).await?;
+    let claimed = wanted.own_database.as_deref();
+    if claimed.is_none() {
+        refuse_other_machines(&endpoint).await?;
+    }
+    let server_version = refuse_production(&endpoint, claimed).await?;
     Ok(Environment {
         endpoint,
         server_version,
@@ -61,13 +74,38 @@ fn endpoint(url: &Secret) -> Result<Endpoint, EnvironmentError> {
     })
 }
 
+/// Asks the server who uses it and what it is; returns its version if nothing speaks
+/// against it.
+async fn refuse_production(
+    endpoint: &Endpoint,
+    claimed: Option<&str>,
+) -> Result<String, EnvironmentError> {
+    let patience = clock::now() + GOING;
+    loop {
+        let facts = catalogue::read(endpoint, clock::now() + ANSWER).await?;
+        let reasons = refusal::reasons(&facts, claimed);
+        if reasons.is_empty() {
+            // "15.18 (Debian 15.18-0+deb12u1)": the number will do.
+            let version = facts.server_version.split(' ').next();
+            return Ok(version.unwrap_or_default().to_owned());
+        }
+        if clock::now() >= patience || !refusal::may_pass_soon(&facts, claimed) {
+            return Err(EnvironmentError::Refused {
+                target: endpoint.address(),
+                reasons,
+            });
+        }
+        clock::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Every address of the host must be a loopback address. `hostaddr` cannot point
 /// elsewhere: only the host is taken from the URL.
 async fn refuse_other_machines(endpoint: &Endpoint) -> Result<(), EnvironmentError> {
     let host = endpoint.host.as_str();
     let refused = |reason: String| EnvironmentError::Refused {
         target: endpoint.address(),
-        reason,
+        reasons: vec![reason],
     };
     let addresses: Vec<IpAddr> = match host.parse() {
         Ok(address) => vec![address],
@@ -78,7 +116,9 @@ async fn refuse_other_machines(endpoint: &Endpoint) -> Result<(), EnvironmentErr
             .collect(),
     };
     match addresses.iter().find(|address| !address.is_loopback()) {
-        Some(address) => Err(refused(format!("{address} is not a loopback address"))),
+        Some(address) => Err(refused(format!(
+            "{address} is not a loopback address; a database of yours on another machine is named by --i-own-this-database"
+        ))),
         None if addresses.is_empty() => Err(refused("it has no address".to_owned())),
         None => Ok(()),
     }
