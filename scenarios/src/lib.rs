@@ -6,7 +6,7 @@
 //! - [`load`]: operations, open loop, and the ledger of what was acknowledged
 //! - [`runner`]: a scenario on an environment, into a record
 //! - [`catalog`]: the experiments
-//! - [`progress`], [`cli`]: the face
+//! - [`progress`], [`cli`], [`redact`]: the face
 //!
 //! Verdicts are not made here: [`reports`] judges the record.
 
@@ -16,4 +16,5 @@ pub mod environment;
 pub mod faults;
 pub mod load;
 pub mod progress;
+pub mod redact;
 pub mod runner;

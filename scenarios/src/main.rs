@@ -14,6 +14,7 @@ use scenarios::{
     environment::{self, EnvironmentError, Kind, chain},
     faults::kind,
     progress::Progress,
+    redact::redacted,
     runner::{self, Interrupt, Scenario},
 };
 
@@ -23,6 +24,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let asked = !error.use_stderr();
+            let said = error.render().to_string();
+            let safe = without_passwords(&said);
+            if safe != said {
+                say(&safe);
+                return exit::USAGE.into();
+            }
             return match error.print() {
                 Ok(()) if asked => ExitCode::SUCCESS,
                 _ => exit::USAGE.into(),
@@ -60,7 +67,7 @@ async fn command(cli: Cli) -> u8 {
         Command::Reap { dry_run } => reap(&cli, *dry_run).await,
     };
     done.unwrap_or_else(|(message, code)| {
-        say(&format!("error: {message}"));
+        say(&without_passwords(&format!("error: {message}")));
         code
     })
 }
@@ -241,6 +248,12 @@ fn print(text: &str) {
     {
         say(&format!("warning: stdout: {error}"));
     }
+}
+
+/// A text without what the user typed, where that may hold a password.
+fn without_passwords(text: &str) -> String {
+    let words = std::env::args_os().skip(1);
+    redacted(text, words.map(|word| word.to_string_lossy().into_owned()))
 }
 
 /// What is not the result. If nobody can read it, nobody can be told.

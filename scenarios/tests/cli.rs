@@ -153,6 +153,38 @@ fn another_machine_is_refused() {
         "postgresql://u:hunter2@192.0.2.7/d",
     ];
     fails(&url, 77, &["192.0.2.7", "not a loopback address"]);
+    let toxiproxy = ["failure-sim", "--toxiproxy", "http://192.0.2.7:8474"];
+    fails(&toxiproxy, 77, &["http://192.0.2.7:8474"]);
+}
+
+#[test]
+fn a_database_is_owned_only_beside_its_url() {
+    let owned = ["failure-sim", "--i-own-this-database", "shop"];
+    fails(
+        &owned,
+        64,
+        &["--i-own-this-database", "\"shop\"", "--database-url"],
+    );
+}
+
+#[test]
+fn a_url_in_the_wrong_place_is_not_repeated() {
+    let url = "postgresql://u:hunter2@127.0.0.1/d";
+    let flag = format!("--database-ulr={url}");
+    for args in [
+        &["failure-sim", url][..],
+        &[url],
+        &["failure-sim", &flag],
+        &["--env", url],
+    ] {
+        let output = scenarios(args);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{stderr}");
+        assert!(
+            !stderr.contains("hunter2") && stderr.contains("error:"),
+            "{stderr}"
+        );
+    }
 }
 
 #[test]
