@@ -7,6 +7,7 @@
 mod arrows;
 mod engine;
 mod environment;
+mod external;
 mod failure_sim;
 mod faults;
 mod reap;
