@@ -283,3 +283,57 @@ async fn no_password_is_shown_whatever_happens() {
     hides("a run", &output, folder.path());
     server.stop().await.expect("stopped");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tables_of_a_killed_run_go_and_no_others() {
+    let (server, _place) = server::any().await;
+    let endpoint = server.endpoint();
+    let url = url(endpoint, &endpoint.user, endpoint.password.expose());
+    let temporary = tempfile::tempdir().expect("a folder");
+    let reap = |args: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(["reap", "--database-url", &url]).args(args);
+        let output = command.env("TMPDIR", temporary.path()).output();
+        let output = output.expect("it runs");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{stdout}{output:?}");
+        stdout
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut child = start(&url, folder.path(), &[]);
+    let stderr = child.stderr.take().expect("piped");
+    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.ends_with(": over, waiting for recovery")));
+    let text = reap(&[]);
+    let runner = format!("its runner, pid {}, is", child.id());
+    assert!(text.contains(&format!("{runner} alive")), "{text}");
+    assert_eq!(count(endpoint, SCHEMAS).await, 1, "of the live run");
+    child.kill().expect("killed");
+    child.wait().expect("it ends");
+
+    let ours = session(endpoint, "billing").await;
+    let theirs = "CREATE SCHEMA seawall_00000001; CREATE SCHEMA seawall_mine;
+        CREATE SCHEMA seawall_00000002;
+        COMMENT ON SCHEMA seawall_00000002 IS 'seawall-lease-1 pid=1 start=1 boot=x ns=pid:[1]'";
+    run(&ours, theirs).await;
+    let dry = reap(&["--dry-run"]);
+    assert!(dry.contains("would remove schema seawall_"), "{dry}");
+    assert_eq!(count(endpoint, SCHEMAS).await, 4, "a dry run only says");
+    let text = reap(&[]);
+    assert!(
+        text.contains("removed      schema seawall_") && text.contains(&format!("{runner} gone")),
+        "{text}"
+    );
+    for left in ["seawall_00000001", "seawall_00000002"] {
+        let line = format!("left alone   schema {left} in ");
+        let by_hand = format!("`DROP SCHEMA {left} CASCADE`");
+        assert!(text.contains(&line) && text.contains(&by_hand), "{text}");
+    }
+    assert_eq!(count(endpoint, SCHEMAS).await, 3, "{text}");
+    assert!(reap(&[]).contains("nothing to reap"));
+
+    let mut refused = Command::new(binary());
+    refused.args(["reap", "--database-url", &url, "--i-own-this-database", "x"]);
+    assert_eq!(refused.status().expect("it runs").code(), Some(77));
+    server.stop().await.expect("stopped");
+}

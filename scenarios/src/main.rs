@@ -188,7 +188,9 @@ async fn doctor(cli: &Cli) -> Result<u8, Failure> {
     };
     text += used.unwrap_or_default();
     text += "\n";
-    let left = environment::reap::reap(&wanted, true).await.would_remove();
+    let left = environment::reap::on_this_machine(&wanted, true)
+        .await
+        .would_remove();
     if left > 0 {
         text +=
             &format!("left    {left} of runs that were killed: `scenarios reap` removes them\n");
@@ -199,7 +201,9 @@ async fn doctor(cli: &Cli) -> Result<u8, Failure> {
 
 async fn reap(cli: &Cli, dry_run: bool) -> Result<u8, Failure> {
     let wanted = cli.wanted().map_err(usage)?;
-    let reaped = environment::reap::reap(&wanted, dry_run).await;
+    let reaped = environment::reap::reap(&wanted, dry_run)
+        .await
+        .map_err(|error| (chain(&error), cli::exit_code(&error.into())))?;
     let code = if reaped.is_complete() { 0 } else { exit::BUG };
     print(&match cli.format() {
         Format::Text => reaped.text(),

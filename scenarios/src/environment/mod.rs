@@ -8,7 +8,7 @@ mod docker;
 mod endpoint;
 mod error;
 mod external;
-mod lease;
+pub(crate) mod lease;
 mod local;
 mod process;
 pub mod reap;

@@ -7,7 +7,7 @@ use futures_util::TryStreamExt as _;
 use tokio_postgres::types::ToSql;
 
 use super::ledger::Checker;
-use crate::environment::{Endpoint, Session};
+use crate::environment::{Endpoint, Session, lease::Lease};
 
 const ACCOUNTS: i32 = 1_000;
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -127,6 +127,7 @@ impl Workload {
         // No unique constraint on the ledger: a write that is applied twice must show.
         let sql = format!(
             "CREATE SCHEMA {schema};
+             COMMENT ON SCHEMA {schema} IS '{}';
              CREATE TABLE {schema}.accounts (id int PRIMARY KEY, balance bigint NOT NULL);
              INSERT INTO {schema}.accounts SELECT i, 100 FROM generate_series(0, {ACCOUNTS} - 1) i;
              CREATE TABLE {schema}.ledger (
@@ -135,7 +136,9 @@ impl Workload {
                 transaction bigint NOT NULL DEFAULT txid_current()
              ) {storage};
              CREATE INDEX ON {schema}.ledger (run, client);
-             ANALYZE {schema}.accounts;"
+             ANALYZE {schema}.accounts;",
+            // Whose it is, if it is ever left behind. Empty: no comment.
+            Lease::ours().map_or_else(|_| String::new(), |lease| lease.to_string()),
         );
         self.batch(direct, "making", &sql).await
     }

@@ -25,6 +25,36 @@ const GOING: Duration = Duration::from_secs(2);
 ///
 /// Cancel safe: nothing of it stays.
 pub(super) async fn start(wanted: &Wanted) -> Result<Environment, EnvironmentError> {
+    let endpoint = near(wanted).await?;
+    let claimed = wanted.own_database.as_deref();
+    let server_version = refuse_production(&endpoint, claimed).await?;
+    Ok(Environment {
+        endpoint,
+        server_version,
+        server: Server::External,
+    })
+}
+
+/// How to reach the server, if what a run left may be removed from it: that does not
+/// disturb whoever else uses it.
+///
+/// Cancel safe: nothing of it stays.
+pub(super) async fn permitted(wanted: &Wanted) -> Result<Endpoint, EnvironmentError> {
+    let endpoint = near(wanted).await?;
+    let claimed = wanted.own_database.as_deref();
+    let facts = catalogue::read(&endpoint, clock::now() + ANSWER).await?;
+    let reasons = refusal::ownership(&facts, claimed);
+    if reasons.is_empty() {
+        return Ok(endpoint);
+    }
+    Err(EnvironmentError::Refused {
+        target: endpoint.address(),
+        reasons,
+    })
+}
+
+/// How to reach the server, if it is of this machine or said to be the user's own.
+async fn near(wanted: &Wanted) -> Result<Endpoint, EnvironmentError> {
     let url = wanted
         .database_url
         .as_ref()
@@ -34,16 +64,10 @@ pub(super) async fn start(wanted: &Wanted) -> Result<Environment, EnvironmentErr
             allowed: "--env external together with --database-url postgresql://...",
         })?;
     let endpoint = endpoint(url)?;
-    let claimed = wanted.own_database.as_deref();
-    if claimed.is_none() {
+    if wanted.own_database.is_none() {
         refuse_other_machines(&endpoint).await?;
     }
-    let server_version = refuse_production(&endpoint, claimed).await?;
-    Ok(Environment {
-        endpoint,
-        server_version,
-        server: Server::External,
-    })
+    Ok(endpoint)
 }
 
 /// Reads the URL into the one host that it may name.

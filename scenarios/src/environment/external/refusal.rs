@@ -50,20 +50,8 @@ pub(super) struct Peer {
 /// Every reason to leave the server alone; none if it may be experimented on.
 /// `claimed` is the name that the user gave as that of a database of theirs.
 pub(super) fn reasons(facts: &Facts, claimed: Option<&str>) -> Vec<String> {
-    let mut reasons = Vec::new();
+    let mut reasons = ownership(facts, claimed);
     let database = &facts.database;
-    if let Some(claimed) = claimed {
-        if claimed != database {
-            reasons.push(format!(
-                "--i-own-this-database: {claimed:?}, allowed: the name of the database, {database:?}"
-            ));
-        }
-        if !facts.has_marker {
-            reasons.push(format!(
-                "there is no table {MARKER} in its search path; if {database:?} is yours to break, `CREATE TABLE {MARKER} ()` says so"
-            ));
-        }
-    }
     if facts.sessions.total > 0 {
         reasons.push(format!(
             "others use it: {}",
@@ -94,6 +82,26 @@ pub(super) fn reasons(facts: &Facts, claimed: Option<&str>) -> Vec<String> {
         reasons.push(format!(
             "database {database:?} has {} bytes, allowed: at most {MAX_BYTES}",
             facts.bytes
+        ));
+    }
+    reasons
+}
+
+/// What speaks against the user's word that the database is theirs.
+pub(super) fn ownership(facts: &Facts, claimed: Option<&str>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let Some(claimed) = claimed else {
+        return reasons;
+    };
+    let database = &facts.database;
+    if claimed != database {
+        reasons.push(format!(
+            "--i-own-this-database: {claimed:?}, allowed: the name of the database, {database:?}"
+        ));
+    }
+    if !facts.has_marker {
+        reasons.push(format!(
+            "there is no table {MARKER} in its search path; if {database:?} is yours to break, `CREATE TABLE {MARKER} ()` says so"
         ));
     }
     reasons
