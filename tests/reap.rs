@@ -201,6 +201,11 @@ async fn a_server_of_a_killed_run_goes_and_that_of_a_live_one_stays() {
     let mounts = thing(&home)["mounts"].as_array().expect("mounts").len();
     assert_eq!(mounts, usize::from(mounted), "{text}");
 
+    let memory = thing(&home)["memory"].to_string();
+    assert!(
+        memory.contains("/dev/shm/PostgreSQL.") && memory.contains("segment "),
+        "{text}"
+    );
     assert_eq!(processes_in(&home).len(), 0);
     assert!(
         shell.try_wait().expect("a child").is_none(),

@@ -9,9 +9,9 @@ use super::super::lease::Holder;
 /// Something that a runner made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thing {
-    /// `server` or `container`.
+    /// `server`, `container` or `schema`.
     pub kind: &'static str,
-    /// Its folder, or its id.
+    /// Its folder, its id, or its name and place.
     pub name: String,
     /// Whether it belongs to nobody, or why it cannot be told.
     pub why: String,
@@ -21,6 +21,8 @@ pub struct Thing {
     pub processes: Vec<u32>,
     /// What was, or would be, unmounted with it.
     pub mounts: Vec<PathBuf>,
+    /// The shared memory that was removed with it.
+    pub memory: Vec<String>,
 }
 
 /// What became of a thing.
@@ -72,6 +74,7 @@ impl Thing {
             outcome: Outcome::LeftAlone,
             processes: Vec::new(),
             mounts: Vec::new(),
+            memory: Vec::new(),
         }
     }
 
@@ -81,6 +84,7 @@ impl Thing {
             why,
             processes,
             mounts,
+            memory,
             ..
         } = self;
         let (word, reason) = match &self.outcome {
@@ -97,6 +101,9 @@ impl Thing {
         }
         for mount in mounts {
             let _infallible = write!(line, "; mount {}", mount.display());
+        }
+        if !memory.is_empty() {
+            let _infallible = write!(line, "; shared memory {}", memory.join(", "));
         }
         line
     }
@@ -116,6 +123,7 @@ impl Thing {
             "error": error,
             "processes": self.processes,
             "mounts": self.mounts.iter().map(|m| m.to_string_lossy()).collect::<Vec<_>>(),
+            "memory": self.memory,
         })
     }
 }

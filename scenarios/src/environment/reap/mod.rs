@@ -13,6 +13,7 @@
 
 mod containers;
 mod found;
+mod memory;
 mod mounts;
 mod processes;
 mod schemas;

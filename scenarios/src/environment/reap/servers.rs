@@ -23,7 +23,7 @@ use super::{
     },
     Outcome, Thing,
     found::why,
-    mounts, processes,
+    memory, mounts, processes,
 };
 
 const KIND: &str = "server";
@@ -126,19 +126,18 @@ impl Folder {
         }
     }
 
-    /// The text of its lease, if there is one. Neither a link nor a pipe is one.
     fn lease(&self) -> io::Result<Option<String>> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match openat(&self.opened, LEASE, flags, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        let text = read_short(fs::File::from(file))?;
-        Ok((!text.trim().is_empty()).then_some(text))
+        let text = read(&self.opened, LEASE)?;
+        Ok(text.filter(|text| !text.trim().is_empty()))
+    }
+
+    /// The postmaster's lock file; empty if there is none that can be read.
+    fn lock_file(&self) -> String {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(&self.opened, "data", flags, Mode::empty())
+            .ok()
+            .and_then(|data| read(&data, "postmaster.pid").ok().flatten())
+            .unwrap_or_default()
     }
 
     fn would_go(self, thing: Thing) -> Thing {
@@ -152,8 +151,11 @@ impl Folder {
 
     async fn remove(self, mut thing: Thing) -> Thing {
         let removed = async {
+            let there = processes::of_server(&self.path, self.owner);
+            let memory = memory::of_server(&self.lock_file(), &there);
             thing.processes = processes::end(&self.path, self.owner).await?;
             thing.mounts = mounts::unmount_below(&self.opened, &self.path)?;
+            thing.memory = memory.remove(self.owner)?;
             match fs::remove_dir_all(&self.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
                 _ => Ok(()),
@@ -165,6 +167,20 @@ impl Folder {
         };
         thing
     }
+}
+
+/// A short text in a folder, if it is there. Neither a link nor a pipe is read.
+fn read(folder: &OwnedFd, name: &str) -> io::Result<Option<String>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match openat(folder, name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    read_short(fs::File::from(file)).map(Some)
 }
 
 #[cfg(test)]
