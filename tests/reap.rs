@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::Duration,
@@ -150,9 +153,11 @@ async fn a_server_of_a_killed_run_goes_and_that_of_a_live_one_stays() {
         .arg(home.join("data/pg_stat"))
         .status()
         .is_ok_and(|status| status.success());
-    // Of the user's, who is having a look.
+    // Of the server's user, who is having a look.
+    let owner = fs::metadata(&home).expect("a folder").uid();
     let mut shell = Command::new("sleep")
         .arg("60")
+        .uid(owner)
         .current_dir(&home)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
