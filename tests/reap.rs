@@ -266,6 +266,16 @@ fn docker(args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
+/// Removed with the test, however it ends.
+struct Foreign(String);
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let args = ["rm", "-f", "-v", &self.0];
+        let _removed = Command::new("docker").args(args).output();
+    }
+}
+
 fn containers_of(pid: u32) -> String {
     let label = format!("label=dev.seawall.runner-pid={pid}");
     docker(&["ps", "--all", "--quiet", "--filter", &label])
@@ -310,7 +320,8 @@ async fn a_container_of_a_killed_run_goes_and_those_of_others_stay() {
         &foreign_lease,
         &image,
     ]);
-    let foreign = &foreign[..12];
+    let foreign = Foreign(foreign[..12].to_owned());
+    let foreign = &foreign.0;
     let volumes = docker(&["inspect", "-f", "{{range .Mounts}}{{.Name}} {{end}}", &id]);
 
     let dry = reap(&temporary, &["--env", "docker", "--dry-run"]);
@@ -318,7 +329,6 @@ async fn a_container_of_a_killed_run_goes_and_those_of_others_stay() {
     let text = reap(&temporary, &["--env", "docker"]);
     let left = containers_of(pid);
     let foreign_stays = !docker(&["ps", "-aq", "--filter", &format!("id={foreign}")]).is_empty();
-    docker(&["rm", "-f", "-v", foreign]);
 
     assert!(
         dry.contains(&format!("would remove container {id}")) && still_there,
