@@ -21,6 +21,9 @@ fn start(url: &str, out: &Path, args: &[&str]) -> Child {
             "--quick",
             "--seed",
             "7",
+            // Little, since other tests measure beside this one.
+            "--rate",
+            "100",
             "--database-url",
             url,
         ])
@@ -250,7 +253,7 @@ async fn no_password_is_shown_whatever_happens() {
             folder,
         )
     };
-    let sim = ["failure-sim", "--quick", "--seed", "7"];
+    let sim = ["failure-sim", "--quick", "--seed", "7", "--rate", "100"];
     let failures: [(&[&str], i32); 14] = [
         (&["--database-url", &usual], 77),
         (&["--database-url", &in_query], 77),
