@@ -2,7 +2,8 @@
 //!
 //! `postgres` is our own child, not `pg_ctl`'s, so that it can be killed, stopped
 //! and waited for, and so that it dies with us: it is spawned through `setpriv
-//! --pdeathsig` (part of util-linux; without it, only a normal end cleans up).
+//! --pdeathsig` (part of util-linux; without it, only a normal end cleans up). What
+//! stays nevertheless, `scenarios reap` finds by the lease in the folder.
 
 mod home;
 mod postmaster;
