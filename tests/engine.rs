@@ -49,7 +49,7 @@ async fn a_dead_server_opens_the_circuit_and_the_probe_closes_it_without_traffic
             .await
             .expect_err("the server is dead")
         {
-            Error::CircuitOpen { retry_after } => break retry_after,
+            Error::CircuitOpen { retry_after, .. } => break retry_after,
             error => assert!(error.class() == ErrorClass::Network, "{error:?}"),
         }
     };

@@ -13,7 +13,10 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use self::secret::Secret;
-use crate::breaker::{self, Probe};
+use crate::{
+    breaker::{self, Jitter, Mode, Probe},
+    pool::Rules,
+};
 
 /// At this `circuit_breaker_failure_threshold` the breaker is off: the guide's
 /// way of rolling it back ("never open").
@@ -67,6 +70,22 @@ pub struct PoolConfig {
         deserialize_with = "milliseconds"
     )]
     pub circuit_breaker_probe_interval: Duration,
+    /// What is done with what the breaker decides: `active`, `shadow` (it reports and
+    /// refuses nobody), `disabled`, or `forced-open`.
+    pub circuit_breaker_mode: Mode,
+    /// SQLSTATEs, or classes of them, that say nothing about the server, whatever
+    /// they usually do.
+    pub circuit_breaker_ignore: Vec<String>,
+    /// SQLSTATEs, or classes of them, that are failures of the server, whatever they
+    /// usually are.
+    pub circuit_breaker_count: Vec<String>,
+    /// Milliseconds after which a call that is under way opens the circuit if no later
+    /// one has gone well, 0..=86400000; 0 never. Above the longest good statement.
+    #[serde(
+        rename = "circuit_breaker_hanging_ms",
+        deserialize_with = "milliseconds"
+    )]
+    pub circuit_breaker_hanging: Duration,
     /// Reserved: no effect yet.
     pub metrics_retention_minutes: u32,
     /// Reserved: no effect yet.
@@ -112,6 +131,10 @@ impl Default for PoolConfig {
             circuit_breaker_error_rate: 0.5,
             circuit_breaker_probe: Probe::Active,
             circuit_breaker_probe_interval: breaker::Config::default().probe_interval_max,
+            circuit_breaker_mode: Mode::Active,
+            circuit_breaker_ignore: Vec::new(),
+            circuit_breaker_count: Vec::new(),
+            circuit_breaker_hanging: Duration::ZERO,
             metrics_retention_minutes: 60,
             enable_pipelining: false,
             pipeline_batch_size: 100,
@@ -126,7 +149,7 @@ impl Default for PoolConfig {
 }
 
 /// The keys, and what each may hold.
-const KEYS: [(&str, &str); 26] = [
+const KEYS: [(&str, &str); 30] = [
     ("name", "a string"),
     ("database_type", "\"postgresql\""),
     ("host", "a string"),
@@ -158,6 +181,22 @@ const KEYS: [(&str, &str); 26] = [
     (
         "circuit_breaker_probe_interval_ms",
         "milliseconds in 10..=60000",
+    ),
+    (
+        "circuit_breaker_mode",
+        "\"active\", \"shadow\", \"disabled\" or \"forced-open\"",
+    ),
+    (
+        "circuit_breaker_ignore",
+        "SQLSTATEs (\"57P01\") or classes (\"57\")",
+    ),
+    (
+        "circuit_breaker_count",
+        "SQLSTATEs (\"57P01\") or classes (\"57\")",
+    ),
+    (
+        "circuit_breaker_hanging_ms",
+        "milliseconds in 0..=86400000 (0: never)",
     ),
     ("metrics_retention_minutes", "an integer in 0..=10080"),
     ("enable_pipelining", "true or false"),
@@ -262,7 +301,8 @@ impl PoolConfig {
         let probing = Duration::from_millis(10)..=Duration::from_secs(60);
         let rate = self.circuit_breaker_error_rate;
         let recovery = self.circuit_breaker_recovery_timeout;
-        let checks: [(bool, &str, &dyn fmt::Debug); 13] = [
+        let hanging = Duration::ZERO..=Duration::from_secs(86_400);
+        let checks: [(bool, &str, &dyn fmt::Debug); 16] = [
             (
                 matches!(self.database_type.as_str(), "postgresql" | "postgres"),
                 "database_type",
@@ -298,6 +338,21 @@ impl PoolConfig {
                 probing.contains(&self.circuit_breaker_probe_interval),
                 "circuit_breaker_probe_interval_ms",
                 &self.circuit_breaker_probe_interval.as_millis(),
+            ),
+            (
+                Rules::are_states(&self.circuit_breaker_ignore),
+                "circuit_breaker_ignore",
+                &self.circuit_breaker_ignore,
+            ),
+            (
+                Rules::are_states(&self.circuit_breaker_count),
+                "circuit_breaker_count",
+                &self.circuit_breaker_count,
+            ),
+            (
+                hanging.contains(&self.circuit_breaker_hanging),
+                "circuit_breaker_hanging_ms",
+                &self.circuit_breaker_hanging.as_millis(),
             ),
             (
                 (1..=10_000).contains(&self.pipeline_batch_size),
@@ -379,17 +434,45 @@ impl PoolConfig {
     pub fn breaker(&self) -> breaker::Config {
         let on = self.circuit_breaker_failure_threshold < BREAKER_OFF;
         let defaults = breaker::Config::default();
+        // The guide's breaker waits as long each time.
+        let passive = self.circuit_breaker_probe == Probe::Passive;
+        let none = Jitter {
+            first: 0.0,
+            again: 0.0,
+        };
         breaker::Config {
             failure_threshold: on.then_some(self.circuit_breaker_failure_threshold),
             failure_rate: on.then_some(self.circuit_breaker_error_rate),
             recovery_timeout: self.circuit_breaker_recovery_timeout,
             probe: self.circuit_breaker_probe,
             probe_interval_max: self.circuit_breaker_probe_interval,
+            mode: self.circuit_breaker_mode,
+            hanging: (!self.circuit_breaker_hanging.is_zero())
+                .then_some(self.circuit_breaker_hanging),
+            recovery_multiplier: if passive {
+                1.0
+            } else {
+                defaults.recovery_multiplier
+            },
+            recovery_jitter: if passive {
+                none
+            } else {
+                defaults.recovery_jitter
+            },
             probe_timeout: self
                 .acquire_timeout
                 .min(self.statement_timeout)
                 .min(defaults.probe_timeout),
             ..defaults
+        }
+    }
+
+    /// What its errors tell the breaker, where that is not as usual.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            ignore: self.circuit_breaker_ignore.clone(),
+            count: self.circuit_breaker_count.clone(),
         }
     }
 

@@ -7,17 +7,24 @@ use std::{error::Error as _, io, time::Duration};
 
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
-use crate::breaker::Outcome;
+use crate::{
+    breaker::{Cause, Outcome, Reason, because},
+    clock::Instant,
+};
 
 /// Why an operation of [`Pool`](crate::Pool) failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The breaker refused; nothing was sent. Serve from a cache, or fail fast.
-    #[error("circuit open, retry after {} ms", .retry_after.as_millis())]
+    #[error("circuit open, retry after {} ms{}", .retry_after.as_millis(), because(.reason.as_ref()))]
     CircuitOpen {
         /// When it may be worth asking again.
         retry_after: Duration,
+        /// Since when it is.
+        since: Instant,
+        /// Why it is. `None` if it changed just now.
+        reason: Option<Reason>,
     },
     /// No connection could be had within the acquire timeout; nothing was sent.
     #[error("no connection within {} ms, while {stage}", .waited.as_millis())]
@@ -186,7 +193,7 @@ impl ErrorClass {
     /// they cannot reach.
     fn of_connect(error: &tokio_postgres::Error) -> Self {
         match error.code() {
-            None if error.is_closed() || has_io_source(error) => Self::Network,
+            None if error.is_closed() || io_kind(error).is_some() => Self::Network,
             None => Self::Configuration,
             Some(state) if state.code().starts_with("08") => Self::Network,
             Some(state) => match Self::of_sqlstate(state) {
@@ -206,15 +213,16 @@ pub(crate) fn ends_session(error: &tokio_postgres::Error) -> bool {
         || matches!(code, Some("57P01" | "57P02" | "57P03" | "57P05"))
 }
 
-fn has_io_source(error: &tokio_postgres::Error) -> bool {
+/// The kind of the I/O error that it comes from.
+fn io_kind(error: &tokio_postgres::Error) -> Option<io::ErrorKind> {
     let mut source = error.source();
     while let Some(cause) = source {
-        if cause.is::<io::Error>() {
-            return true;
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return Some(error.kind());
         }
         source = cause.source();
     }
-    false
+    None
 }
 
 impl Error {
@@ -250,6 +258,25 @@ impl Error {
                 None => error.is_closed(),
             },
             _ => false,
+        }
+    }
+
+    /// What the breaker keeps of it. Decisive is what the server says of itself when
+    /// it takes no sessions (57P03), and a connection that nobody accepts. A session
+    /// that an administrator ended (57P01) is not: if the server is going away, the
+    /// next attempt to connect says so, and if it was that session alone, nobody else
+    /// should be refused for it.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        let code = self.sqlstate().map(SqlState::code);
+        let refused = match self {
+            Self::Connect(error) => io_kind(error) == Some(io::ErrorKind::ConnectionRefused),
+            _ => false,
+        };
+        Cause {
+            class: self.class().name(),
+            sqlstate: code.and_then(|code| code.as_bytes().try_into().ok()),
+            decisive: refused || code == Some("57P03"),
         }
     }
 
@@ -321,10 +348,17 @@ mod tests {
         assert!(!connect.may_have_run());
         assert_eq!(connect.class(), ErrorClass::Timeout);
         assert!(Error::StatementTimeout { timeout: waited }.may_have_run());
-        let open = Error::CircuitOpen {
+        let mut open = Error::CircuitOpen {
             retry_after: waited,
+            since: crate::clock::now(),
+            reason: None,
         };
         assert!(!open.may_have_run());
         assert_eq!(open.to_string(), "circuit open, retry after 5 ms");
+        if let Error::CircuitOpen { reason, .. } = &mut open {
+            *reason = Some(Reason::ConsecutiveFailures(5));
+        }
+        let why = "circuit open, retry after 5 ms (5 failures in a row)";
+        assert_eq!(open.to_string(), why);
     }
 }

@@ -26,7 +26,7 @@
 //!
 //! match pool.query("SELECT name FROM users WHERE id = $1", &[&7_i64]).await {
 //!     Ok(rows) => println!("{} rows", rows.len()),
-//!     Err(Error::CircuitOpen { retry_after }) => println!("from the cache; ask again in {retry_after:?}"),
+//!     Err(Error::CircuitOpen { retry_after, .. }) => println!("from the cache; ask again in {retry_after:?}"),
 //!     Err(error) => return Err(error.into()),
 //! }
 //! # Ok(()) }

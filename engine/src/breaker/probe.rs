@@ -36,7 +36,7 @@ pub(crate) async fn run(
     mut rng: fastrand::Rng,
 ) {
     loop {
-        breaker.opened().await;
+        breaker.probing().await;
         probe_until_closed(&breaker, &connect, &config, &metrics, &mut rng).await;
     }
 }

@@ -18,7 +18,7 @@ use super::{
     session::{Effect, effect},
 };
 use crate::{
-    breaker::{Outcome, Permit},
+    breaker::{Outcome, OwnedPermit},
     clock::{self, Elapsed, Instant},
     error::{Error, ErrorClass, ends_session},
     metrics::{Counter, Timing},
@@ -30,7 +30,7 @@ pub struct Connection {
     // that is free has its connection in the pool.
     link: Option<Object<Manager>>,
     pool: Arc<Inner>,
-    permit: Permit,
+    permit: OwnedPermit,
     busy: bool,
     in_transaction: bool,
     broken: bool,
@@ -51,7 +51,7 @@ impl Connection {
     pub(super) fn new(
         link: Object<Manager>,
         pool: Arc<Inner>,
-        permit: Permit,
+        permit: OwnedPermit,
         slot: OwnedSemaphorePermit,
     ) -> Self {
         pool.metrics.count(Counter::Acquired);
@@ -149,14 +149,16 @@ impl Connection {
                 if effect(sql) == Effect::Ends {
                     self.in_transaction = false;
                 }
-                self.pool.learn(&mut self.permit, Outcome::Success, now);
+                let began = deadline.started;
+                let permit = &mut self.permit;
+                self.pool.learn(permit, Outcome::Success, None, began, now);
             }
-            Err(error) => self.failed(sql, error, now),
+            Err(error) => self.failed(sql, error, deadline, now),
         }
         answer
     }
 
-    fn failed(&mut self, sql: &str, error: &Error, now: Instant) {
+    fn failed(&mut self, sql: &str, error: &Error, deadline: &Deadline, now: Instant) {
         let class = error.class();
         self.pool.metrics.error(class);
         let Some(link) = self.link.as_deref() else {
@@ -167,7 +169,7 @@ impl Connection {
             // Deallocated behind our back, or planned for a table that has changed.
             link.client.statement_cache.remove(sql, &[]);
         }
-        let mut outcome = class.outcome();
+        let (mut outcome, cause) = self.pool.rules.judge(error);
         let gone = class == ErrorClass::Network
             || matches!(error, Error::Statement(error) if ends_session(error));
         if gone {
@@ -183,7 +185,12 @@ impl Connection {
             // It was never sent, so it is no sign of life.
             outcome = Outcome::Neutral;
         }
-        self.pool.learn(&mut self.permit, outcome, now);
+        if error.sqlstate().map(|s| s.code()) == Some("57014") && !deadline.nearly_over(now) {
+            // Not for our time-out: somebody cancelled it, which is no failure.
+            outcome = Outcome::Neutral;
+        }
+        let (began, permit) = (deadline.started, &mut self.permit);
+        self.pool.learn(permit, outcome, Some(cause), began, now);
     }
 }
 
@@ -192,6 +199,13 @@ struct Deadline {
     started: Instant,
     timeout: Duration,
     at: Instant,
+}
+
+impl Deadline {
+    /// Whether the server's own time-out, which is the same, may have passed.
+    fn nearly_over(&self, now: Instant) -> bool {
+        now - self.started >= self.timeout.mul_f64(0.9)
+    }
 }
 
 /// A statement from the connection's cache, which is emptied when it outgrows its

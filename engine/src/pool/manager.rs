@@ -13,6 +13,7 @@ use std::sync::{
 use deadpool::managed::{self, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 
+use super::ramp::Ramp;
 use crate::{
     clock,
     connect::Shared,
@@ -47,11 +48,17 @@ pub(crate) struct Link {
 pub(crate) struct Manager {
     inner: deadpool_postgres::Manager,
     epoch: HostEpoch,
+    ramp: Ramp,
     metrics: Arc<Metrics>,
 }
 
 impl Manager {
-    pub(crate) fn new(config: tokio_postgres::Config, connect: Shared, epoch: HostEpoch) -> Self {
+    pub(crate) fn new(
+        config: tokio_postgres::Config,
+        connect: Shared,
+        epoch: HostEpoch,
+        ramp: Ramp,
+    ) -> Self {
         let metrics = connect.metrics.clone();
         let fast = deadpool_postgres::ManagerConfig {
             recycling_method: deadpool_postgres::RecyclingMethod::Fast,
@@ -59,6 +66,7 @@ impl Manager {
         Self {
             inner: deadpool_postgres::Manager::from_connect(config, connect, fast),
             epoch,
+            ramp,
             metrics,
         }
     }
@@ -69,9 +77,11 @@ impl managed::Manager for Manager {
     type Error = tokio_postgres::Error;
 
     async fn create(&self) -> Result<Link, tokio_postgres::Error> {
+        let place = self.ramp.enter().await;
         let epoch = self.epoch.current();
         let started = clock::now();
         let client = managed::Manager::create(&self.inner).await?;
+        place.made();
         self.metrics.time(Timing::Connect, clock::now() - started);
         self.metrics.count(Counter::Created);
         Ok(Link { client, epoch })

@@ -6,11 +6,14 @@
 //!   breaker, and both share one deadline;
 //! - the [breaker], asked before anything else and once more when
 //!   a slot was waited for; when it opens, who waits is refused at once;
+//! - the ramp, which lets few connections be made at once after an outage;
 //! - the epoch of the host, by which all older connections are
 //!   dropped at the first sign of a dead host.
 
 mod guard;
 mod manager;
+mod ramp;
+mod rules;
 mod session;
 
 use std::{sync::Arc, time::Duration};
@@ -20,10 +23,13 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio_postgres::{Row, types::ToSql};
 
-pub use self::guard::Connection;
-use self::manager::{HostEpoch, Manager};
+pub use self::{guard::Connection, rules::Rules};
+use self::{
+    manager::{HostEpoch, Manager},
+    ramp::Ramp,
+};
 use crate::{
-    breaker::{self, Breaker, Outcome, Permit, Probe, Refused, State},
+    breaker::{self, Breaker, Cause, Outcome, OwnedPermit, Probe, Refused, State},
     clock::{self, Elapsed, Instant},
     config::{ConfigError, PoolConfig},
     connect::{AbortOnDrop, Connect, Shared, Tcp},
@@ -44,7 +50,9 @@ struct Inner {
     objects: managed::Pool<Manager>,
     slots: Arc<Semaphore>,
     breaker: Breaker,
+    rules: Rules,
     epoch: HostEpoch,
+    ramp: Ramp,
     metrics: Arc<Metrics>,
     acquire_timeout: Duration,
     statement_timeout: Duration,
@@ -112,10 +120,12 @@ impl Pool {
         };
         let epoch = HostEpoch::default();
         let max = config.max_connections as usize;
+        let ramp = Ramp::new(max);
         let objects = managed::Pool::builder(Manager::new(
             postgres.clone(),
             connect.clone(),
             epoch.clone(),
+            ramp.clone(),
         ))
         .config(managed::PoolConfig {
             max_size: max,
@@ -123,7 +133,8 @@ impl Pool {
         })
         .build()
         .map_err(|_| ConfigError::Syntax("no runtime".to_owned()))?;
-        let breaker = Breaker::new(config.breaker());
+        let mut rng = rng;
+        let breaker = Breaker::with_rng(config.breaker(), rng.fork());
         let probe = (breaker.config().probe == Probe::Active).then(|| {
             let task = breaker::run_probe(breaker.clone(), connect, postgres, metrics.clone(), rng);
             AbortOnDrop(tokio::spawn(task).abort_handle())
@@ -132,7 +143,9 @@ impl Pool {
             objects,
             slots: Arc::new(Semaphore::new(max)),
             breaker,
+            rules: config.rules(),
             epoch,
+            ramp,
             metrics,
             acquire_timeout: config.acquire_timeout,
             statement_timeout: config.statement_timeout,
@@ -238,7 +251,7 @@ impl Inner {
     async fn acquire(self: Arc<Self>) -> Result<Connection, Error> {
         let started = clock::now();
         let deadline = started + self.acquire_timeout;
-        let mut permit = self.breaker.admit(started)?;
+        let mut permit = self.breaker.admit_owned(started)?;
         let slot = match self.slots.clone().try_acquire_owned() {
             Ok(slot) => slot,
             Err(_) => {
@@ -254,7 +267,7 @@ impl Inner {
                     }
                 };
                 if permit.is_stale() {
-                    permit = self.breaker.admit(clock::now())?;
+                    permit = self.breaker.admit_owned(clock::now())?;
                 }
                 slot
             }
@@ -263,17 +276,20 @@ impl Inner {
             Ok(Ok(link)) => link,
             Ok(Err(PoolError::Backend(error))) => {
                 let error = Error::Connect(error);
-                self.learn(&mut permit, error.class().outcome(), clock::now());
+                let (outcome, cause) = self.rules.judge(&error);
+                self.learn(&mut permit, outcome, Some(cause), started, clock::now());
                 return Err(error);
             }
             // Closed; the others cannot be: there are no hooks and no time-outs.
             Ok(Err(_)) => return Err(Error::Closed),
             Err(Elapsed) => {
-                self.learn(&mut permit, Outcome::Failure, clock::now());
-                return Err(Error::AcquireTimeout {
+                let error = Error::AcquireTimeout {
                     stage: AcquireStage::Connecting,
                     waited: self.acquire_timeout,
-                });
+                };
+                let cause = Some(error.cause());
+                self.learn(&mut permit, Outcome::Failure, cause, started, clock::now());
+                return Err(error);
             }
         };
         self.metrics.time(Timing::Acquire, clock::now() - started);
@@ -290,15 +306,22 @@ impl Inner {
         tokio::select! {
             biased;
             done = clock::timeout_at(deadline, future) => Ok(done),
-            _ = self.breaker.opened() => Err(Error::CircuitOpen {
-                retry_after: self.breaker.retry_after(clock::now()),
-            }),
+            _ = self.breaker.opened() => Err(self.breaker.refusal(clock::now()).into()),
         }
     }
 
-    /// Tells the breaker what came of something, and does what follows from it.
-    fn learn(&self, permit: &mut Permit, outcome: Outcome, now: Instant) {
-        if permit.record(outcome, now) == Some(State::Open) {
+    /// Tells the breaker what came of a call that began then, and does what follows
+    /// from it.
+    fn learn(
+        &self,
+        permit: &mut OwnedPermit,
+        outcome: Outcome,
+        cause: Option<Cause>,
+        began: Instant,
+        now: Instant,
+    ) {
+        if permit.record(outcome, cause, began, now) == Some(State::Open) {
+            self.ramp.start();
             self.evict(self.epoch.current());
         }
     }
@@ -317,8 +340,12 @@ impl Inner {
 }
 
 impl From<Refused> for Error {
-    fn from(Refused { retry_after }: Refused) -> Self {
-        Self::CircuitOpen { retry_after }
+    fn from(refused: Refused) -> Self {
+        Self::CircuitOpen {
+            retry_after: refused.retry_after,
+            since: refused.since,
+            reason: refused.reason,
+        }
     }
 }
 

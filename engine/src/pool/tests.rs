@@ -265,7 +265,7 @@ async fn an_opening_circuit_wakes_those_who_wait_and_those_who_connect() {
         .collect();
     clock::sleep(Duration::from_millis(10)).await;
     for _ in 0..5 {
-        let mut permit = pool.breaker().admit(clock::now()).expect("closed");
+        let permit = pool.breaker().admit(clock::now()).expect("closed");
         permit.record(Outcome::Failure, clock::now());
     }
     for caller in callers {

@@ -239,7 +239,11 @@ mod tests {
     #[test]
     fn only_a_write_that_was_sent_is_unknown() {
         let ms = Duration::from_millis(1);
-        let open = Error::CircuitOpen { retry_after: ms };
+        let open = Error::CircuitOpen {
+            retry_after: ms,
+            since: engine::clock::now(),
+            reason: None,
+        };
         let late = Error::StatementTimeout { timeout: ms };
         let queued = Error::AcquireTimeout {
             stage: AcquireStage::WaitingForSlot,

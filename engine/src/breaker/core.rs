@@ -1,0 +1,438 @@
+//! The state machine, shared between threads.
+//!
+//! A call that goes well takes no lock and writes nothing that another thread reads:
+//! it reads one word for its admission, and counts itself in a shard of its own
+//! thread. Everything else - failures, slow calls, half-open, changes - goes through
+//! the machine under its lock, and publishes what it led to in that word.
+//!
+//! The word holds the epoch and the gate. An outcome brings the epoch of its
+//! admission with it; one of another epoch is stale. Counters carry the epoch too, so
+//! an outcome that is overtaken by a change between reading the word and counting
+//! itself counts in its own, dead epoch.
+//!
+//! Time is an argument: nanoseconds since the breaker was made.
+
+use super::{
+    ages::Ages,
+    config::{Config, ns},
+    event::{Cause, Change, Mode, Reason, Snapshot, State},
+    state::{Admission, Gate, Machine},
+    sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError, RwLock, fence},
+    window::{CountWindow, Tally, TimeWindow},
+};
+
+const GATE_BITS: u32 = 2;
+const GATE_MASK: u64 = (1 << GATE_BITS) - 1;
+const ADMIT: u64 = 0;
+const PASS: u64 = 1;
+const REFUSE: u64 = 2;
+const ASK: u64 = 3;
+
+/// The epoch of those who are not watched.
+const UNWATCHED: u64 = u64::MAX;
+
+/// The right to do one thing: what has to be brought back with its outcome.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ticket {
+    epoch: u64,
+    /// Since when, and where that stands, in [`Ages`].
+    slice: u32,
+    shard: u32,
+    pub(super) settled: bool,
+}
+
+/// Refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal {
+    pub(super) retry_after_ns: u64,
+    pub(super) since_ns: u64,
+    pub(super) reason: Option<Reason>,
+}
+
+/// What an outcome is told with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    pub(super) ok: bool,
+    pub(super) took_ns: u64,
+    pub(super) cause: Option<Cause>,
+}
+
+#[derive(Debug)]
+pub(super) struct Core {
+    shared: Shared,
+    window: TimeWindow,
+    last: Option<CountWindow>,
+    ages: Option<Ages>,
+    slow_ns: u64,
+    locked: Mutex<Machine>,
+    /// Why it is as it is. Apart, so that who is refused waits for no decision.
+    reason: RwLock<Option<Reason>>,
+    stale: AtomicU64,
+    shadowed: AtomicU64,
+}
+
+/// What every call reads and hardly any writes; on lines of their own.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shared {
+    /// Epoch and gate.
+    word: AtomicU64,
+    /// Failures in a row, under the low 32 bits of the epoch.
+    consecutive: AtomicU64,
+    since_ns: AtomicU64,
+    until_ns: AtomicU64,
+    retry_ns: AtomicU64,
+    /// When the ages of calls under way are to be looked at next.
+    look_ns: AtomicU64,
+}
+
+impl Core {
+    /// A closed breaker that counts in so many shards.
+    pub(super) fn new(config: Config, rng: fastrand::Rng, shards: usize) -> Self {
+        let machine = Machine::new(config.clone(), rng);
+        let core = Self {
+            shared: Shared {
+                word: AtomicU64::new(0),
+                consecutive: AtomicU64::new(0),
+                since_ns: AtomicU64::new(0),
+                until_ns: AtomicU64::new(0),
+                retry_ns: AtomicU64::new(0),
+                look_ns: AtomicU64::new(0),
+            },
+            window: TimeWindow::new(ns(config.window), shards),
+            last: config.count_window.map(|n| CountWindow::new(n as usize)),
+            ages: config.hanging.map(|age| Ages::new(ns(age), shards)),
+            slow_ns: config.slow_rate.map_or(u64::MAX, |_| ns(config.slow_call)),
+            locked: Mutex::new(machine),
+            reason: RwLock::new(None),
+            stale: AtomicU64::new(0),
+            shadowed: AtomicU64::new(0),
+        };
+        core.begin_epoch(&core.lock());
+        core.publish(&core.lock());
+        core
+    }
+
+    /// Asks to be admitted. Never waits, and does not ask for the time unless it has
+    /// to.
+    #[inline]
+    pub(super) fn admit(
+        &self,
+        shard: impl FnOnce() -> usize,
+        now_ns: impl FnOnce() -> u64,
+    ) -> Result<Ticket, Refusal> {
+        let word = self.shared.word.load(Ordering::Acquire);
+        if word & GATE_MASK == ADMIT && self.ages.is_none() {
+            return Ok(Ticket {
+                epoch: word >> GATE_BITS,
+                slice: 0,
+                shard: 0,
+                settled: false,
+            });
+        }
+        self.admit_slowly(shard(), now_ns())
+    }
+
+    fn admit_slowly(&self, shard: usize, now_ns: u64) -> Result<Ticket, Refusal> {
+        let word = self.shared.word.load(Ordering::Acquire);
+        let epoch = match word & GATE_MASK {
+            ADMIT => word >> GATE_BITS,
+            PASS => UNWATCHED,
+            REFUSE if now_ns < self.shared.until_ns.load(Ordering::Relaxed) => {
+                if let Some(refusal) = self.refuse(word, now_ns) {
+                    return Err(refusal);
+                }
+                self.ask(now_ns)?
+            }
+            _ => self.ask(now_ns)?,
+        };
+        let slice = match &self.ages {
+            Some(ages) if epoch != UNWATCHED => {
+                if now_ns >= self.shared.look_ns.load(Ordering::Relaxed) {
+                    self.look(now_ns);
+                }
+                ages.begin(shard, now_ns)
+            }
+            _ => 0,
+        };
+        Ok(Ticket {
+            epoch,
+            slice,
+            shard: u32::try_from(shard).unwrap_or(u32::MAX),
+            settled: false,
+        })
+    }
+
+    /// Refuses without the lock, if the circuit is still as it was when the word was
+    /// read.
+    fn refuse(&self, word: u64, now_ns: u64) -> Option<Refusal> {
+        let retry_ns = self.shared.retry_ns.load(Ordering::Relaxed);
+        let since_ns = self.shared.since_ns.load(Ordering::Relaxed);
+        let reason = *self.reason.read().unwrap_or_else(PoisonError::into_inner);
+        fence(Ordering::Acquire);
+        let unchanged = self.shared.word.load(Ordering::Relaxed) == word;
+        // A probe that is late is due at any moment: the machine says how to put it.
+        (unchanged && retry_ns != u64::MAX && retry_ns > now_ns).then(|| Refusal {
+            retry_after_ns: retry_ns - now_ns,
+            since_ns,
+            reason,
+        })
+    }
+
+    fn ask(&self, now_ns: u64) -> Result<u64, Refusal> {
+        self.update(|machine| match machine.admit(now_ns) {
+            Admission::Admitted => Ok(machine.epoch()),
+            Admission::Unwatched => {
+                if machine.mode() == Mode::Shadow {
+                    self.shadowed.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(UNWATCHED)
+            }
+            Admission::Refused { retry_after_ns } => Err(Refusal {
+                retry_after_ns,
+                since_ns: machine.since_ns(),
+                reason: machine.reason(),
+            }),
+        })
+        .0
+    }
+
+    /// Takes an outcome: of the admission if it is the first, else of a further call
+    /// that it was good for. `shard` is that of the thread that tells. True if it
+    /// changed the state.
+    #[inline]
+    pub(super) fn record(
+        &self,
+        shard: usize,
+        ticket: &mut Ticket,
+        told: Told,
+        now_ns: u64,
+    ) -> bool {
+        let first = !ticket.settled;
+        ticket.settled = true;
+        if ticket.epoch == UNWATCHED {
+            return false;
+        }
+        if first {
+            self.end(ticket);
+        }
+        let slow = told.took_ns >= self.slow_ns;
+        let word = self.shared.word.load(Ordering::Acquire);
+        if word >> GATE_BITS != ticket.epoch {
+            self.stale.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        if told.ok && !slow && word & GATE_MASK == ADMIT {
+            self.well(shard, ticket.epoch, now_ns);
+            return false;
+        }
+        self.decide(ticket.epoch, shard, first, slow, told, now_ns)
+    }
+
+    /// The admission has come to an end that says nothing.
+    #[inline]
+    pub(super) fn release(&self, ticket: &mut Ticket) {
+        if ticket.settled || ticket.epoch == UNWATCHED {
+            return;
+        }
+        ticket.settled = true;
+        self.end(ticket);
+        let word = self.shared.word.load(Ordering::Acquire);
+        if word >> GATE_BITS == ticket.epoch && word & GATE_MASK != ADMIT {
+            self.update(|machine| {
+                if machine.epoch() == ticket.epoch {
+                    machine.settled();
+                }
+            });
+        }
+    }
+
+    #[inline]
+    fn end(&self, ticket: &Ticket) {
+        if let Some(ages) = &self.ages {
+            ages.end(ticket.shard as usize, ticket.slice);
+        }
+    }
+
+    /// What a call that went well leaves behind.
+    fn well(&self, shard: usize, epoch: u64, now_ns: u64) {
+        self.forget_failures(epoch);
+        let tally = Tally {
+            ok: true,
+            slow: false,
+        };
+        self.count(shard, epoch, tally, now_ns);
+        if let Some(ages) = &self.ages {
+            ages.well(shard, now_ns);
+        }
+    }
+
+    fn count(&self, shard: usize, epoch: u64, tally: Tally, now_ns: u64) {
+        let since_ns = self.shared.since_ns.load(Ordering::Relaxed);
+        self.window.record(shard, epoch, since_ns, tally, now_ns);
+        if let Some(last) = &self.last {
+            last.record(epoch, tally);
+        }
+    }
+
+    /// Ends a row of failures, if there is one in this epoch.
+    fn forget_failures(&self, epoch: u64) {
+        let consecutive = &self.shared.consecutive;
+        let row = consecutive.load(Ordering::Relaxed);
+        if row & u64::from(u32::MAX) == 0 || row >> 32 != epoch & u64::from(u32::MAX) {
+            return;
+        }
+        // Lost to a failure that came at the same time: then that one came later.
+        let none = row & !u64::from(u32::MAX);
+        let _lost = consecutive.compare_exchange(row, none, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// What takes the machine to decide.
+    fn decide(
+        &self,
+        epoch: u64,
+        shard: usize,
+        first: bool,
+        slow: bool,
+        told: Told,
+        now_ns: u64,
+    ) -> bool {
+        let decided = self.update(|machine| {
+            // It may have changed while the lock was waited for.
+            if machine.epoch() != epoch {
+                self.stale.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            if first {
+                machine.settled();
+            }
+            let tally = Tally { ok: told.ok, slow };
+            self.count(shard, epoch, tally, now_ns);
+            if told.ok {
+                self.forget_failures(epoch);
+                if let Some(ages) = &self.ages {
+                    ages.well(shard, now_ns);
+                }
+                machine.succeeded(now_ns);
+            } else {
+                self.shared.consecutive.fetch_add(1, Ordering::Relaxed);
+            }
+            if machine.epoch() == epoch && (slow || !told.ok) {
+                machine.failed(!told.ok, told.cause, self.snapshot(epoch, now_ns), now_ns);
+            }
+        });
+        decided.1
+    }
+
+    fn snapshot(&self, epoch: u64, now_ns: u64) -> Snapshot {
+        let since_ns = self.shared.since_ns.load(Ordering::Relaxed);
+        let row = self.shared.consecutive.load(Ordering::Relaxed);
+        Snapshot {
+            consecutive: u32::try_from(row & u64::from(u32::MAX)).unwrap_or(u32::MAX),
+            span: self.window.counts(epoch, since_ns, now_ns),
+            last: self.last.as_ref().map(|last| last.counts(epoch)),
+            causes: Default::default(),
+        }
+    }
+
+    /// Looks at the ages of the calls under way, if it is time to; true if the state
+    /// changed for them.
+    pub(super) fn look(&self, now_ns: u64) -> bool {
+        let Some(ages) = &self.ages else {
+            return false;
+        };
+        let looked = self.update(|machine| {
+            self.shared
+                .look_ns
+                .store(now_ns.saturating_add(ages.slice_ns()), Ordering::Relaxed);
+            if machine.state() == State::Closed
+                && let Some(age_ns) = ages.hanging(now_ns)
+            {
+                machine.hangs(age_ns, self.snapshot(machine.epoch(), now_ns), now_ns);
+            }
+        });
+        looked.1
+    }
+
+    /// Runs a decision and publishes what it led to. Says whether the state changed,
+    /// to the one whose decision changed it.
+    pub(super) fn update<T>(&self, decide: impl FnOnce(&mut Machine) -> T) -> (T, bool) {
+        let mut machine = self.lock();
+        let before = machine.epoch();
+        let decision = decide(&mut machine);
+        self.publish(&machine);
+        (decision, machine.epoch() != before)
+    }
+
+    /// Only ever called under the lock. Who reads the parts of an epoch without it reads
+    /// the word before and after: so the word is changed first, then the parts, and a
+    /// part that was seen makes the change seen too.
+    fn publish(&self, machine: &Machine) {
+        let (epoch, shared) = (machine.epoch(), &self.shared);
+        let old = shared.word.load(Ordering::Relaxed);
+        if old >> GATE_BITS != epoch {
+            let changing = epoch << GATE_BITS | ASK;
+            shared.word.store(changing, Ordering::Relaxed);
+            fence(Ordering::Release);
+            self.begin_epoch(machine);
+        }
+        let gate = match machine.gate() {
+            Gate::Admit => ADMIT,
+            Gate::Pass => PASS,
+            Gate::Ask => ASK,
+            Gate::Refuse { until_ns, retry_ns } => {
+                shared.until_ns.store(until_ns, Ordering::Relaxed);
+                shared.retry_ns.store(retry_ns, Ordering::Relaxed);
+                REFUSE
+            }
+        };
+        let word = epoch << GATE_BITS | gate;
+        if old != word {
+            shared.word.store(word, Ordering::Release);
+        }
+    }
+
+    /// Nothing that was counted before counts in it.
+    fn begin_epoch(&self, machine: &Machine) {
+        let shared = &self.shared;
+        let row = (machine.epoch() & u64::from(u32::MAX)) << 32;
+        shared.consecutive.store(row, Ordering::Relaxed);
+        if let Some(last) = &self.last {
+            last.clear();
+        }
+        if let Some(ages) = &self.ages {
+            ages.forget(machine.since_ns());
+        }
+        shared.since_ns.store(machine.since_ns(), Ordering::Relaxed);
+        *self.reason.write().unwrap_or_else(PoisonError::into_inner) = machine.reason();
+    }
+
+    /// Whether it matters how long a call took.
+    pub(super) fn counts_slow(&self) -> bool {
+        self.slow_ns != u64::MAX
+    }
+
+    pub(super) fn stale(&self) -> u64 {
+        self.stale.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn shadowed(&self) -> u64 {
+        self.shadowed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_current(&self, ticket: &Ticket) -> bool {
+        ticket.epoch == UNWATCHED
+            || self.shared.word.load(Ordering::Acquire) >> GATE_BITS == ticket.epoch
+    }
+
+    pub(super) fn changes_since(&self, epoch: u64) -> Vec<Change> {
+        let machine = self.lock();
+        let newer = machine.history().iter().filter(|t| t.epoch > epoch);
+        newer.copied().collect()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Machine> {
+        // The machine is only ever left between two decisions.
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

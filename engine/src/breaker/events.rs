@@ -1,0 +1,80 @@
+//! The changes of a breaker, for who wants to follow them.
+
+use std::collections::VecDeque;
+
+use super::{
+    Breaker,
+    event::{Mode, Reason, Snapshot, State},
+};
+use crate::clock::Instant;
+
+/// A change of state or mode.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Transition {
+    /// When.
+    pub at: Instant,
+    /// The state before.
+    pub from: State,
+    /// The state from then on.
+    pub to: State,
+    /// The mode from then on.
+    pub mode: Mode,
+    /// Why.
+    pub reason: Reason,
+    /// The epoch that began.
+    pub epoch: u64,
+    /// What it was decided by, if it opened.
+    pub snapshot: Snapshot,
+}
+
+/// The changes of a breaker as they come, in order. A reader that is slow misses the
+/// oldest and is told how many; it holds up nobody.
+#[derive(Debug)]
+pub struct Events {
+    breaker: Breaker,
+    seen: u64,
+    waiting: VecDeque<Transition>,
+}
+
+/// What [`Events::next`] brings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "changes are rare, and nearly every event is one"
+)]
+pub enum Event {
+    /// The next change.
+    Changed(Transition),
+    /// So many changes were missed.
+    Missed(u64),
+}
+
+impl Events {
+    pub(super) fn new(breaker: Breaker) -> Self {
+        let seen = breaker.epoch();
+        Self {
+            breaker,
+            seen,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Waits for the next change.
+    ///
+    /// Cancel safe: a dropped future loses no event.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            if let Some(next) = self.waiting.pop_front() {
+                self.seen = next.epoch;
+                return Event::Changed(next);
+            }
+            self.breaker.changed_since(self.seen).await;
+            self.waiting.extend(self.breaker.history_since(self.seen));
+            let missed = self.waiting.front().map_or(0, |t| t.epoch - self.seen - 1);
+            if missed > 0 {
+                self.seen += missed;
+                return Event::Missed(missed);
+            }
+        }
+    }
+}

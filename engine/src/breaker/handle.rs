@@ -1,0 +1,320 @@
+//! [`Breaker`]: the core with a clock, and with those who wait for it.
+
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use super::{
+    config::{Config, ns},
+    core::{Core, Refusal, Ticket},
+    event::{Mode, Reason, State},
+    events::{Events, Transition},
+    permit::{OwnedPermit, Permit},
+    state::Machine,
+};
+use crate::clock::{self, Instant};
+
+/// Shards that threads count in: all but the last for one thread each. Threads of a
+/// service live long, so a shard is never given to a second one.
+const SHARDS: usize = 33;
+
+/// A circuit breaker, shared. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Breaker(pub(super) Arc<Shared>);
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    config: Config,
+    /// Zero of the core's clock.
+    zero: Instant,
+    pub(super) core: Core,
+    changed: Notify,
+}
+
+/// Refused; ask again after this time.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("circuit open, retry after {} ms{}", .retry_after.as_millis(), because(.reason.as_ref()))]
+pub struct Refused {
+    /// How long until it may be worth it.
+    pub retry_after: Duration,
+    /// Since when the breaker is as it is.
+    pub since: Instant,
+    /// Why it is. `None` if nobody knows: it changed just now.
+    pub reason: Option<Reason>,
+}
+
+pub(crate) fn because(reason: Option<&Reason>) -> String {
+    reason.map_or_else(String::new, |reason| format!(" ({reason})"))
+}
+
+impl Breaker {
+    /// A closed breaker, unless its [`Config::mode`] says otherwise.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self::with_rng(config, fastrand::Rng::new())
+    }
+
+    /// The same, with what is random about it drawn from `rng`.
+    #[must_use]
+    pub fn with_rng(config: Config, rng: fastrand::Rng) -> Self {
+        Self(Arc::new(Shared {
+            core: Core::new(config.clone(), rng, SHARDS),
+            config,
+            zero: clock::now(),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Asks to be admitted. Never waits.
+    ///
+    /// # Errors
+    /// [`Refused`] while the circuit is open, or half-open with all its permits out.
+    #[inline]
+    pub fn admit(&self, now: Instant) -> Result<Permit<'_>, Refused> {
+        self.ticket(now)
+            .map(|ticket| Permit::new(self, ticket, now))
+    }
+
+    /// Asks to be admitted, for a permit that outlives the borrow. Never waits.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    pub fn admit_owned(&self, now: Instant) -> Result<OwnedPermit, Refused> {
+        self.ticket(now)
+            .map(|ticket| OwnedPermit::new(self.clone(), ticket, now))
+    }
+
+    fn ticket(&self, now: Instant) -> Result<Ticket, Refused> {
+        let admitted = self.0.core.admit(shard, || self.ns(now));
+        admitted.map_err(|refusal| self.refused(refusal))
+    }
+
+    fn refused(&self, refusal: Refusal) -> Refused {
+        Refused {
+            retry_after: Duration::from_nanos(refusal.retry_after_ns),
+            since: self.0.zero + Duration::from_nanos(refusal.since_ns),
+            reason: refusal.reason,
+        }
+    }
+
+    /// What callers meet now. In [`Mode::Shadow`]: what they would meet.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let machine = self.0.core.lock();
+        match machine.mode() {
+            Mode::ForcedOpen => State::Open,
+            Mode::Disabled | Mode::Active | Mode::Shadow => machine.state(),
+        }
+    }
+
+    /// What is done with what it decides.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.0.core.lock().mode()
+    }
+
+    /// Goes up with every change of state or mode.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.0.core.lock().epoch()
+    }
+
+    /// How long until it may be worth asking again.
+    #[must_use]
+    pub fn retry_after(&self, now: Instant) -> Duration {
+        let now = self.ns(now);
+        Duration::from_nanos(self.0.core.lock().retry_after_ns(now))
+    }
+
+    /// What a caller would be refused with now.
+    #[must_use]
+    pub fn refusal(&self, now: Instant) -> Refused {
+        let machine = self.0.core.lock();
+        self.refused(Refusal {
+            retry_after_ns: machine.retry_after_ns(self.ns(now)),
+            since_ns: machine.since_ns(),
+            reason: machine.reason(),
+        })
+    }
+
+    /// The last changes (at most [`HISTORY`](super::HISTORY)), oldest first, that began an epoch
+    /// after `epoch`.
+    #[must_use]
+    pub fn history_since(&self, epoch: u64) -> Vec<Transition> {
+        let changes = self.0.core.changes_since(epoch).into_iter();
+        changes
+            .map(|change| Transition {
+                at: self.0.zero + Duration::from_nanos(change.at_ns),
+                from: change.from,
+                to: change.to,
+                mode: change.mode,
+                reason: change.reason,
+                epoch: change.epoch,
+                snapshot: change.snapshot,
+            })
+            .collect()
+    }
+
+    /// Its changes from now on. As many readers as you like: none holds up another,
+    /// or a caller.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events::new(self.clone())
+    }
+
+    /// Outcomes that came from before the last change, and so decided nothing.
+    #[must_use]
+    pub fn stale_outcomes(&self) -> u64 {
+        self.0.core.stale()
+    }
+
+    /// Callers that were admitted in [`Mode::Shadow`] and would have been refused.
+    #[must_use]
+    pub fn shadow_refusals(&self) -> u64 {
+        self.0.core.shadowed()
+    }
+
+    /// Changes so far.
+    #[must_use]
+    pub fn transitions(&self) -> u64 {
+        self.0.core.lock().changes()
+    }
+
+    /// Refuses all, until told otherwise.
+    pub fn force_open(&self) {
+        self.set_mode(Mode::ForcedOpen);
+    }
+
+    /// Closes now, and goes on deciding.
+    pub fn force_close(&self) {
+        self.set_mode(Mode::Active);
+        self.update(|machine, now| machine.force_close(now));
+    }
+
+    /// Back to how it was made, in the mode it was made in.
+    pub fn reset(&self) {
+        let mode = self.0.config.mode;
+        self.set_mode(mode);
+        self.update(|machine, now| machine.force_close(now));
+    }
+
+    /// Admits all, and counts nothing, until told otherwise.
+    pub fn disable(&self) {
+        self.set_mode(Mode::Disabled);
+    }
+
+    /// Sets the mode; the state starts anew, closed, if that is another one.
+    pub fn set_mode(&self, mode: Mode) {
+        self.update(|machine, now| machine.set_mode(mode, now));
+    }
+
+    /// Looks for calls that hang, as [`Config::hanging`] says. Callers do so on their
+    /// way; where there are none for a while, somebody should. True if it opened.
+    pub fn look(&self, now: Instant) -> bool {
+        let opened = self.0.core.look(self.ns(now));
+        if opened {
+            self.0.changed.notify_waiters();
+        }
+        opened
+    }
+
+    /// Waits until callers are refused, and says since which epoch.
+    ///
+    /// Cancel safe: dropping it leaves nothing behind.
+    pub async fn opened(&self) -> u64 {
+        self.until(|machine| match (machine.mode(), machine.state()) {
+            (Mode::ForcedOpen, _) | (Mode::Active, State::Open) => Some(machine.epoch()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until there is a server to probe for: the circuit is open by itself.
+    pub(crate) async fn probing(&self) -> u64 {
+        self.until(open_epoch).await
+    }
+
+    pub(crate) async fn changed_since(&self, epoch: u64) {
+        self.until(|machine| (machine.epoch() > epoch).then_some(()))
+            .await;
+    }
+
+    async fn until<T>(&self, reached: impl Fn(&Machine) -> Option<T>) -> T {
+        loop {
+            let changed = self.0.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let found = reached(&self.0.core.lock());
+            if let Some(found) = found {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    pub(crate) fn probe_scheduled(&self, at: Instant) {
+        let at = self.ns(at);
+        self.update(|machine, _| machine.probe_scheduled(at));
+    }
+
+    pub(crate) fn probe_answered(&self, epoch: u64, now: Instant) {
+        let now = self.ns(now);
+        self.update(|machine, _| machine.probe_answered(epoch, now));
+    }
+
+    /// The epoch, if the circuit is open by itself.
+    pub(crate) fn open_epoch(&self) -> Option<u64> {
+        open_epoch(&self.0.core.lock())
+    }
+
+    fn update(&self, decide: impl FnOnce(&mut Machine, u64)) {
+        let now = self.ns(clock::now());
+        let ((), changed) = self.0.core.update(|machine| decide(machine, now));
+        self.told(changed);
+    }
+
+    pub(super) fn told(&self, changed: bool) {
+        if changed {
+            self.0.changed.notify_waiters();
+        }
+    }
+
+    #[inline]
+    pub(super) fn ns(&self, at: Instant) -> u64 {
+        ns(at.saturating_duration_since(self.0.zero))
+    }
+}
+
+fn open_epoch(machine: &Machine) -> Option<u64> {
+    let decides = matches!(machine.mode(), Mode::Active | Mode::Shadow);
+    (decides && machine.state() == State::Open).then(|| machine.epoch())
+}
+
+/// The shard of this thread.
+pub(super) fn shard() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        // One more than the shard; zero until the first call.
+        static SHARD: Cell<usize> = const { Cell::new(0) };
+    }
+    SHARD.with(|shard| {
+        if shard.get() == 0 {
+            let next = NEXT.fetch_add(1, Ordering::Relaxed).min(SHARDS - 1);
+            shard.set(next + 1);
+        }
+        shard.get() - 1
+    })
+}

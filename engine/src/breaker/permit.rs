@@ -1,0 +1,144 @@
+//! The right to do one thing.
+
+use super::{
+    core::{Ticket, Told},
+    event::{Cause, Outcome, State},
+    handle::{Breaker, shard},
+};
+use crate::clock::Instant;
+
+/// The right to do one thing, and the duty to say what came of it.
+///
+/// Dropped without a word it is a neutral release.
+#[derive(Debug)]
+#[must_use = "dropping a permit is a neutral release"]
+pub struct Permit<'a> {
+    breaker: &'a Breaker,
+    ticket: Ticket,
+    began: Instant,
+}
+
+/// A [`Permit`] that owns its breaker.
+#[derive(Debug)]
+#[must_use = "dropping a permit is a neutral release"]
+pub struct OwnedPermit {
+    breaker: Breaker,
+    ticket: Ticket,
+    began: Instant,
+}
+
+impl<'a> Permit<'a> {
+    pub(super) fn new(breaker: &'a Breaker, ticket: Ticket, began: Instant) -> Self {
+        Self {
+            breaker,
+            ticket,
+            began,
+        }
+    }
+
+    /// Says what came of it. Returns the state that this outcome led to, if it
+    /// changed it.
+    #[inline]
+    pub fn record(mut self, outcome: Outcome, now: Instant) -> Option<State> {
+        record(
+            self.breaker,
+            &mut self.ticket,
+            outcome,
+            None,
+            self.began,
+            now,
+        )
+    }
+
+    /// Says that it failed, and how. Returns the state that this led to, if it
+    /// changed it.
+    pub fn fail(mut self, cause: Cause, now: Instant) -> Option<State> {
+        let (failure, cause) = (Outcome::Failure, Some(cause));
+        record(
+            self.breaker,
+            &mut self.ticket,
+            failure,
+            cause,
+            self.began,
+            now,
+        )
+    }
+}
+
+impl OwnedPermit {
+    pub(super) fn new(breaker: Breaker, ticket: Ticket, began: Instant) -> Self {
+        Self {
+            breaker,
+            ticket,
+            began,
+        }
+    }
+
+    /// Says what came of a call that began then, and of what kind its failure was;
+    /// may be said again for further calls that it is good for. Returns the state that
+    /// this outcome led to, if it changed it.
+    pub fn record(
+        &mut self,
+        outcome: Outcome,
+        cause: Option<Cause>,
+        began: Instant,
+        now: Instant,
+    ) -> Option<State> {
+        record(&self.breaker, &mut self.ticket, outcome, cause, began, now)
+    }
+
+    /// When it was given.
+    #[must_use]
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Whether the breaker has changed since it was given.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        !self.breaker.0.core.is_current(&self.ticket)
+    }
+}
+
+#[inline]
+fn record(
+    breaker: &Breaker,
+    ticket: &mut Ticket,
+    outcome: Outcome,
+    cause: Option<Cause>,
+    began: Instant,
+    now: Instant,
+) -> Option<State> {
+    let core = &breaker.0.core;
+    let ok = match outcome {
+        Outcome::Neutral => {
+            core.release(ticket);
+            return None;
+        }
+        Outcome::Success => true,
+        Outcome::Failure => false,
+    };
+    let now_ns = breaker.ns(now);
+    let took_ns = || now_ns.saturating_sub(breaker.ns(began));
+    let told = Told {
+        ok,
+        // What nobody asks for is not worth another subtraction of times.
+        took_ns: if core.counts_slow() { took_ns() } else { 0 },
+        cause,
+    };
+    let changed = core.record(shard(), ticket, told, now_ns);
+    breaker.told(changed);
+    changed.then(|| breaker.state())
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.breaker.0.core.release(&mut self.ticket);
+    }
+}
+
+impl Drop for OwnedPermit {
+    fn drop(&mut self) {
+        self.breaker.0.core.release(&mut self.ticket);
+    }
+}

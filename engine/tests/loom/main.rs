@@ -1,0 +1,19 @@
+//! The breaker's lock-free part under every order of what threads do to memory:
+//! `src/breaker/core.rs` and what it stands on, with loom's atomics in place of std's.
+//!
+//! Not a test harness: loom runs a model by itself, and unit tests of those files must
+//! not run on its atomics.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    unused_imports,
+    reason = "the files belong to the library; this is another view of a part of them"
+)]
+
+mod breaker;
+
+fn main() {
+    breaker::models::check();
+}
