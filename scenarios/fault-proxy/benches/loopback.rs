@@ -22,9 +22,7 @@ const ROUND_TRIPS: usize = 20_000;
 const DOWNLOAD_BYTES: usize = 1 << 30;
 
 fn main() -> Outcome {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let server = runtime.block_on(Server::bind(([127, 0, 0, 1], 0).into(), Options::default()))?;
     let api = server.local_addr();
     let upstream = echo_or_flood()?;

@@ -19,10 +19,11 @@
 //!
 //! # The map
 //!
-//! From the outside in: `server` holds the tasks; `api` turns HTTP into calls
+//! From the outside in: `server` holds the threads; `api` turns HTTP into calls
 //! and results into HTTP; `control` performs the calls one after another on
 //! `registry`, the proxies; `proxy` listens, connects and moves bytes; `link`
-//! is one direction of one connection, and `toxic` what can be done to it.
+//! is one direction of one connection, and `toxic` what can be done to it. The
+//! bytes move on the threads of `workers`, all else on one other.
 //!
 //! `link` and `toxic` know neither sockets nor clocks: time comes as an
 //! argument, and what they decide about bytes is tested without a runtime.
@@ -35,5 +36,6 @@ mod registry;
 mod server;
 mod stop;
 mod toxic;
+mod workers;
 
 pub use server::{Options, ServeError, Server};

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Connections;
 use super::connection;
+use crate::workers::Spread;
 
 /// After a failed accept (out of file descriptors, mostly) the next attempt
 /// waits so long, lest the loop spin.
@@ -34,6 +35,8 @@ pub(crate) struct Limits {
     pub(crate) connections: Arc<Semaphore>,
     /// Longest time that dialling an upstream may take.
     pub(crate) dial_timeout: Duration,
+    /// Where they are served.
+    pub(crate) workers: Spread,
 }
 
 /// A proxy that listens.
@@ -132,10 +135,17 @@ impl Acceptor {
         let member = self.connections.join();
         let upstream = Arc::clone(&self.upstream);
         let dial_timeout = self.limits.dial_timeout;
-        self.tasks.spawn(async move {
-            connection::serve(client, &upstream, dial_timeout, member).await;
+        // Taken off this thread's runtime, to be put on another's.
+        let Ok(client) = client.into_std() else {
+            return;
+        };
+        let served = async move {
+            if let Ok(client) = TcpStream::from_std(client) {
+                connection::serve(client, &upstream, dial_timeout, member).await;
+            }
             drop(permit);
-        });
+        };
+        self.tasks.spawn_on(served, &self.limits.workers.next());
     }
 
     /// Accepts every client that had connected before the call. The kernel
@@ -184,6 +194,7 @@ mod tests {
         let limits = Limits {
             connections: Arc::new(Semaphore::new(100)),
             dial_timeout: Duration::from_secs(1),
+            workers: Spread::current(),
         };
         let upstream = address.to_string();
         let running = Running::start(listener, upstream, Arc::clone(&connections), limits);
