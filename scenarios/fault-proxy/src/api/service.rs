@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
 use super::ApiError;
@@ -135,14 +136,24 @@ async fn call(matched: Route, body: Body) -> Result<Call, ApiError> {
     })
 }
 
-async fn read(body: Body) -> Result<axum::body::Bytes, ApiError> {
-    match timeout(BODY_TIMEOUT, to_bytes(body, BODY_BYTES_MAX)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(ApiError::BodyTooLarge {
-            max_bytes: BODY_BYTES_MAX,
-        }),
-        Err(_) => Err(ApiError::BadBody("i/o timeout".to_owned())),
-    }
+async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+    let whole = async {
+        let mut bytes = Vec::new();
+        let mut pieces = body.into_data_stream();
+        while let Some(piece) = pieces.next().await {
+            // Its client hung up in the middle, or framed it wrongly.
+            let piece = piece.map_err(|_| ApiError::BadBody("unexpected EOF".to_owned()))?;
+            if bytes.len() + piece.len() > BODY_BYTES_MAX {
+                return Err(ApiError::BodyTooLarge {
+                    max_bytes: BODY_BYTES_MAX,
+                });
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    };
+    let late = |_| Err(ApiError::BadBody("i/o timeout".to_owned()));
+    timeout(BODY_TIMEOUT, whole).await.unwrap_or_else(late)
 }
 
 /// As Go's http.Error writes it.

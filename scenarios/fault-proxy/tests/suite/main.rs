@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod absurd;
 mod api;
 mod blackhole;
 mod integrity;
