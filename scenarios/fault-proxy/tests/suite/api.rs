@@ -10,322 +10,45 @@ use crate::rig::{PATIENCE, Rig};
 const JSON: &str = "application/json";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-/// One request and what must come of it. `{listen}` in a body stands for where
-/// the proxy "a" listens.
-struct Row(
-    &'static str,
-    &'static str,
-    &'static str,
-    u16,
-    &'static str,
-    &'static str,
-);
-
-const TABLE: &[Row] = &[
-    Row(
-        "GET",
-        "/version",
-        "",
-        200,
-        "application/json;charset=utf-8",
-        "{\"version\": \"2.12.0\"}\n",
-    ),
-    Row("GET", "/proxies", "", 200, JSON, "{}"),
-    // What a proxy needs.
-    Row(
-        "POST",
-        "/proxies",
-        "",
-        400,
-        PLAIN,
-        "{\"error\":\"bad request body: EOF\",\"status\":400}\n",
-    ),
-    Row(
-        "POST",
-        "/proxies",
-        "{}",
-        400,
-        PLAIN,
-        "{\"error\":\"missing required field: name\",\"status\":400}\n",
-    ),
-    Row(
-        "POST",
-        "/proxies",
-        r#"{"name":"a"}"#,
-        400,
-        PLAIN,
-        "{\"error\":\"missing required field: upstream\",\"status\":400}\n",
-    ),
-    Row(
-        "POST",
-        "/proxies",
-        r#"{"name":"a","listen":"nope","upstream":"x:1"}"#,
-        500,
-        PLAIN,
-        "{\"error\":\"listen tcp: address nope: missing port in address\",\"status\":500}\n",
-    ),
-    Row(
-        "POST",
-        "/proxies",
-        r#"{"NAME":"a","listen":"localhost:0","upstream":"127.0.0.1:1","other":[]}"#,
-        201,
-        JSON,
-        r#"{"name":"a","listen":"{listen}","upstream":"127.0.0.1:1","enabled":true,"toxics":[]}"#,
-    ),
-    Row(
-        "POST",
-        "/proxies",
-        r#"{"name":"a","upstream":"x:1"}"#,
-        409,
-        PLAIN,
-        "{\"error\":\"proxy already exists\",\"status\":409}\n",
-    ),
-    Row(
-        "POST",
-        "/proxies",
-        r#"{"name":"b","listen":"{listen}","upstream":"x:1"}"#,
-        500,
-        PLAIN,
-        "{\"error\":\"listen tcp {listen}: bind: address already in use\",\"status\":500}\n",
-    ),
-    Row(
-        "GET",
-        "/proxies/a",
-        "",
-        200,
-        JSON,
-        r#"{"name":"a","listen":"{listen}","upstream":"127.0.0.1:1","enabled":true,"toxics":[]}"#,
-    ),
-    Row(
-        "GET",
-        "/proxies/b",
-        "",
-        404,
-        PLAIN,
-        "{\"error\":\"proxy not found\",\"status\":404}\n",
-    ),
-    // Toxics.
-    Row("GET", "/proxies/a/toxics", "", 200, JSON, "[]"),
-    Row(
-        "POST",
-        "/proxies/a/toxics",
-        r#"{"type":"latency","attributes":{"latency":5}}"#,
-        200,
-        JSON,
-        r#"{"attributes":{"latency":5,"jitter":0},"name":"latency_downstream","type":"latency","stream":"downstream","toxicity":1}"#,
-    ),
-    Row(
-        "POST",
-        "/proxies/a/toxics",
-        r#"{"type":"latency"}"#,
-        409,
-        PLAIN,
-        "{\"error\":\"toxic already exists\",\"status\":409}\n",
-    ),
-    Row(
-        "POST",
-        "/proxies/a/toxics",
-        r#"{"type":"timeout","stream":"UpStream","toxicity":0.8}"#,
-        200,
-        JSON,
-        r#"{"attributes":{"timeout":0},"name":"timeout_UpStream","type":"timeout","stream":"UpStream","toxicity":0.8}"#,
-    ),
-    Row(
-        "POST",
-        "/proxies/a/toxics",
-        r#"{"type":"x"}"#,
-        400,
-        PLAIN,
-        "{\"error\":\"invalid toxic type\",\"status\":400}\n",
-    ),
-    Row(
-        "POST",
-        "/proxies/a/toxics",
-        r#"{"type":"latency","stream":""}"#,
-        400,
-        PLAIN,
-        "{\"error\":\"stream was invalid, can be either upstream or downstream\",\"status\":400}\n",
-    ),
-    Row(
-        "POST",
-        "/proxies/b/toxics",
-        "{",
-        404,
-        PLAIN,
-        "{\"error\":\"proxy not found\",\"status\":404}\n",
-    ),
-    Row(
-        "GET",
-        "/proxies/a/toxics/latency_downstream",
-        "",
-        200,
-        JSON,
-        r#"{"attributes":{"latency":5,"jitter":0},"name":"latency_downstream","type":"latency","stream":"downstream","toxicity":1}"#,
-    ),
-    Row(
-        "PATCH",
-        "/proxies/a/toxics/latency_downstream",
-        r#"{"attributes":{"jitter":2},"toxicity":0.5,"name":"z"}"#,
-        200,
-        JSON,
-        r#"{"attributes":{"latency":5,"jitter":2},"name":"latency_downstream","type":"latency","stream":"downstream","toxicity":0.5}"#,
-    ),
-    Row(
-        "POST",
-        "/proxies/a/toxics/latency_downstream",
-        r#"{"attributes":{"jitter":-1}}"#,
-        400,
-        PLAIN,
-        "{\"error\":\"bad request body: jitter must be between 0 and 4294967295, was -1\",\"status\":400}\n",
-    ),
-    Row(
-        "POST",
-        "/proxies/a/toxics/nope",
-        "{",
-        404,
-        PLAIN,
-        "{\"error\":\"toxic not found\",\"status\":404}\n",
-    ),
-    Row(
-        "GET",
-        "/proxies/a/toxics",
-        "",
-        200,
-        JSON,
-        r#"[{"attributes":{"timeout":0},"name":"timeout_UpStream","type":"timeout","stream":"UpStream","toxicity":0.8},{"attributes":{"latency":5,"jitter":2},"name":"latency_downstream","type":"latency","stream":"downstream","toxicity":0.5}]"#,
-    ),
-    Row(
-        "DELETE",
-        "/proxies/a/toxics/nope",
-        "",
-        404,
-        PLAIN,
-        "{\"error\":\"toxic not found\",\"status\":404}\n",
-    ),
-    Row(
-        "DELETE",
-        "/proxies/a/toxics/timeout_UpStream",
-        "",
-        204,
-        "",
-        "",
-    ),
-    // Changing a proxy.
-    Row(
-        "PATCH",
-        "/proxies/a",
-        "[]",
-        400,
-        PLAIN,
-        "{\"error\":\"bad request body: json: cannot unmarshal array into proxy of type object\",\"status\":400}\n",
-    ),
-    Row(
-        "PATCH",
-        "/proxies/b",
-        "[]",
-        404,
-        PLAIN,
-        "{\"error\":\"proxy not found\",\"status\":404}\n",
-    ),
-    Row(
-        "POST",
-        "/proxies/a",
-        r#"{"enabled":false}"#,
-        200,
-        JSON,
-        r#"{"name":"a","listen":"{listen}","upstream":"127.0.0.1:1","enabled":false,"toxics":[{"attributes":{"latency":5,"jitter":2},"name":"latency_downstream","type":"latency","stream":"downstream","toxicity":0.5}]}"#,
-    ),
-    Row("POST", "/reset", "", 204, "", ""),
-    Row(
-        "GET",
-        "/proxies",
-        "",
-        200,
-        JSON,
-        r#"{"a":{"name":"a","listen":"{listen}","upstream":"127.0.0.1:1","enabled":true,"toxics":[]}}"#,
-    ),
-    Row(
-        "PATCH",
-        "/proxies/a",
-        r#"{"upstream":"127.0.0.1:2"}"#,
-        200,
-        JSON,
-        r#"{"name":"a","listen":"{listen}","upstream":"127.0.0.1:2","enabled":true,"toxics":[]}"#,
-    ),
-    // Populate.
-    Row(
-        "POST",
-        "/populate",
-        r#"[{"name":"a","listen":"{listen}","upstream":"127.0.0.1:2"}]"#,
-        201,
-        JSON,
-        r#"{"proxies":[{"name":"a","listen":"{listen}","upstream":"127.0.0.1:2","enabled":true,"toxics":[]}]}"#,
-    ),
-    Row(
-        "POST",
-        "/populate",
-        r#"[{"name":"a","listen":"{listen}","upstream":"x:1"},{"name":"b"}]"#,
-        400,
-        JSON,
-        r#"{"error":"missing required field: upstream at proxy 2","status":400,"proxies":null}"#,
-    ),
-    Row(
-        "POST",
-        "/populate",
-        r#"[{"name":"a","listen":"{listen}","upstream":"127.0.0.1:2"},{"name":"b","listen":"{listen}","upstream":"x:1"},{"name":"c","upstream":"x:1"}]"#,
-        500,
-        JSON,
-        r#"{"error":"listen tcp {listen}: bind: address already in use","status":500,"proxies":[{"name":"a","listen":"{listen}","upstream":"127.0.0.1:2","enabled":true,"toxics":[]}]}"#,
-    ),
-    Row(
-        "GET",
-        "/proxies/c",
-        "",
-        404,
-        PLAIN,
-        "{\"error\":\"proxy not found\",\"status\":404}\n",
-    ),
-    // What is not there.
-    Row("DELETE", "/proxies/a", "", 204, "", ""),
-    Row(
-        "DELETE",
-        "/proxies/a",
-        "",
-        404,
-        PLAIN,
-        "{\"error\":\"proxy not found\",\"status\":404}\n",
-    ),
-    Row("PUT", "/proxies", "", 405, "", ""),
-    Row("GET", "/reset", "", 405, "", ""),
-    Row("GET", "/", "", 404, PLAIN, "404 page not found\n"),
-    Row("GET", "/metrics", "", 404, PLAIN, "404 page not found\n"),
-];
+/// What it holds stands at its top.
+const TABLE: &str = include_str!("api.txt");
 
 #[tokio::test]
 async fn every_endpoint_answers_as_toxiproxy_does() {
     let rig = Rig::new().await;
     let mut listen = String::new();
-    for Row(method, path, body, status, kind, expected) in TABLE {
-        let reply = rig
-            .call(method, path, &body.replace("{listen}", &listen))
-            .await;
-        if reply.status == 201 && *method == "POST" && *path == "/proxies" {
+    let mut lines = TABLE.lines();
+    while let Some(line) = lines.next() {
+        let Some(request) = line.strip_prefix("> ") else {
+            continue;
+        };
+        let fill = |text: &str| {
+            let port = listen.rsplit(':').next().unwrap_or_default();
+            text.replace("{listen}", &listen).replace("{port}", port)
+        };
+        let mut parts = request.splitn(3, ' ');
+        let (method, path) = (parts.next().unwrap(), parts.next().unwrap());
+        let body = fill(parts.next().unwrap_or_default());
+        let reply = rig.call(method, path, &body).await;
+        if reply.status == 201 && path == "/proxies" {
             listen = reply.json()["listen"].as_str().unwrap().to_owned();
         }
-        let row = format!("{method} {path} {body}");
-        assert_eq!(reply.body, expected.replace("{listen}", &listen), "{row}");
-        assert_eq!(reply.status, *status, "{row}");
-        assert_eq!(
-            reply.header("content-type").unwrap_or_default(),
-            *kind,
-            "{row}"
-        );
-        let is_matched = !["/", "/metrics"].contains(path) && *status != 405;
-        assert_eq!(
-            reply.header("x-toxiproxy-request-id").is_some(),
-            is_matched,
-            "{row}"
-        );
+        let fill = |text: &str| text.replace("{listen}", &listen);
+        let kind = match reply.header("content-type") {
+            Some(JSON) => "json",
+            Some(PLAIN) => "text",
+            Some("application/json;charset=utf-8") => "version",
+            None => "empty",
+            Some(other) => other,
+        };
+        let answer = format!("< {} {kind} {}", reply.status, reply.body);
+        let expected = lines.next().map(fill).unwrap_or_default();
+        assert_eq!(answer.trim_end(), expected, "{request}");
+        let has_newline = ["text", "version"].contains(&kind);
+        assert_eq!(reply.body.ends_with('\n'), has_newline, "{request}");
+        let is_matched = reply.status != 405 && reply.body != "404 page not found\n";
+        let has_id = reply.header("x-toxiproxy-request-id").is_some();
+        assert_eq!(has_id, is_matched, "{request}");
     }
     rig.server.shutdown().await;
 }
@@ -385,6 +108,8 @@ async fn metrics_count_bytes_when_they_are_switched_on() {
     let listen = rig.proxy(upstream).await;
     drop(crate::rig::connect(listen).await);
     let reply = rig.ok("GET", "/metrics", "").await;
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    assert_eq!(reply.header("content-type"), Some(kind));
     for what in ["received", "sent"] {
         for direction in ["upstream", "downstream"] {
             let line = format!(

@@ -54,6 +54,33 @@ async fn a_proxy_follows_its_new_upstream_and_keeps_its_port() {
 }
 
 #[tokio::test]
+async fn what_stays_the_same_keeps_its_connections_and_what_moves_drops_them() {
+    let rig = Rig::new().await;
+    let upstream = echo().await;
+    let listen = rig.proxy(upstream).await;
+    let mut stream = connect(listen).await;
+    let same = format!(
+        r#"{{"name":"p","listen":"localhost:{}","upstream":"{upstream}"}}"#,
+        listen.port()
+    );
+    for (method, path, body) in [
+        ("PATCH", "/proxies/p", same.clone()),
+        ("POST", "/populate", format!("[{same}]")),
+        ("POST", "/reset", String::new()),
+    ] {
+        rig.ok(method, path, &body).await;
+        round_trip(&mut stream, path.as_bytes()).await;
+    }
+    let moved = rig
+        .ok("PATCH", "/proxies/p", r#"{"listen":"127.0.0.1:0"}"#)
+        .await;
+    assert!(read_to_end(&mut stream).await.0.is_empty());
+    assert!(is_refused(listen).await);
+    let listen = moved.json()["listen"].as_str().unwrap().parse().unwrap();
+    connect(listen).await;
+}
+
+#[tokio::test]
 async fn a_proxy_that_cannot_move_stays_where_it_is() {
     let rig = Rig::new().await;
     let listen = rig.proxy(echo().await).await;
