@@ -10,6 +10,7 @@ mod environment;
 mod external;
 mod failure_sim;
 mod faults;
+mod proxy_clients;
 mod reap;
 mod server;
 mod toxics;
