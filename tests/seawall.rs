@@ -3,6 +3,7 @@
 //! They need PostgreSQL's binaries and a Docker engine with an image. On a machine
 //! that has only one of the two, say so with `SEAWALL_TEST_ENV=local` or
 //! `SEAWALL_TEST_ENV=docker`: without it a missing one is a failure, never a pass.
+//! The fault proxy is also driven with `psql`, `pgbench` and a Python client.
 
 mod arrows;
 mod engine;
@@ -13,6 +14,7 @@ mod faults;
 mod programs;
 mod proxy_clients;
 mod proxy_postgres;
+mod python_client;
 mod reap;
 mod server;
 mod toxics;
