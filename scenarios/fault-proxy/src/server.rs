@@ -20,7 +20,7 @@ use crate::control::Control;
 use crate::proxy::Limits;
 use crate::registry::Registry;
 use crate::stop::{Stop, StopSender, stop_channel};
-use crate::workers::Workers;
+use crate::workers::{Workers, turn};
 
 /// Proxied connections at once over all proxies of a server. Each has two
 /// sockets; the default limit on open files ends sooner.
@@ -126,7 +126,8 @@ impl Server {
     }
 
     /// Ends everything: when it returns, no listener, connection, task or
-    /// thread of this server is left. If the future is dropped, the rest ends
+    /// thread of this server is left, but for one of the system's that may
+    /// still wait for a name server. If the future is dropped, the rest ends
     /// unwaited.
     pub async fn shutdown(self) {
         self.stop.stop();
@@ -154,7 +155,7 @@ fn run(listen: SocketAddr, options: Options, stop: Stop, started: Started) {
             return;
         }
     };
-    runtime.block_on(async {
+    turn(runtime, async {
         let bound = TcpListener::bind(listen)
             .await
             .and_then(|listener| Ok((listener.local_addr()?, listener)));

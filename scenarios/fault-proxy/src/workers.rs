@@ -9,14 +9,15 @@
 //! small a share of a busy machine (measured: see the README).
 //!
 //! Invariants: dropping [`Workers`] ends its threads and waits for them, which
-//! takes no longer than the task that one of them happens to be polling.
+//! takes no longer than the task that one of them happens to be polling. A name
+//! server that does not answer is not waited for: see [`turn`].
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::stop::{Stop, StopSender, stop_channel};
 
@@ -70,8 +71,16 @@ fn start_one(index: usize, mut stop: Stop) -> io::Result<(Handle, JoinHandle<()>
     let handle = runtime.handle().clone();
     let thread = thread::Builder::new()
         .name(format!("fault-proxy-{index}"))
-        .spawn(move || runtime.block_on(stop.requested()))?;
+        .spawn(move || turn(runtime, stop.requested()))?;
     Ok((handle, thread))
+}
+
+/// Runs `main` and what it spawns, and drops what is left of that once it is
+/// done. The system looks names up on a thread that cannot be interrupted; the
+/// runtime would wait for it.
+pub(crate) fn turn(runtime: Runtime, main: impl Future<Output = ()>) {
+    runtime.block_on(main);
+    runtime.shutdown_background();
 }
 
 impl Drop for Workers {
@@ -130,5 +139,20 @@ mod tests {
         drop(workers);
         // Every task's future is gone, and with it its sender.
         assert_eq!(dead.blocking_recv(), None);
+    }
+
+    /// As it would be with a name server that does not answer.
+    #[test]
+    fn a_call_that_blocks_for_ever_is_not_waited_for() {
+        let workers = Workers::start().unwrap();
+        let (release, blocked) = std::sync::mpsc::channel::<()>();
+        let (entered, entering) = std::sync::mpsc::channel();
+        workers.spread().next().spawn_blocking(move || {
+            entered.send(()).unwrap();
+            blocked.recv()
+        });
+        entering.recv().unwrap();
+        drop(workers);
+        drop(release);
     }
 }

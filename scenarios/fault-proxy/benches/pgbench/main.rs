@@ -42,7 +42,10 @@ fn main() -> Outcome {
         seconds,
         clients,
     } = settings;
-    println!("pgbench -S -M prepared -c {clients} -j 2 -T {seconds}, transactions per second");
+    println!(
+        "pgbench -S -M prepared -c {clients} -j {} -T {seconds}, transactions per second",
+        clients.min(2)
+    );
     println!("round   direct  proxied  ratio  blocking relay  ratio");
     let (mut proxy_ratios, mut relay_ratios) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
