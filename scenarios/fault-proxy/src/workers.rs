@@ -1,12 +1,11 @@
 //! The threads that move bytes, apart from those of the program around them.
 //!
 //! Each has a runtime of its own that only it turns, and a connection stays on
-//! the one that it was given. So a message wakes one thread, which needs no
-//! lock and no second thread to move it on: with one runtime that steals work
-//! among its threads, a quarter of the wakeups were of threads that found
-//! nothing to do. As many as there are processors: beyond that they only take
-//! the processor from each other, and with a single one the proxy gets too
-//! small a share of a busy machine (measured: see the README).
+//! the one that it was given. So a message wakes one thread and takes no lock
+//! that another holds; a runtime that steals work among its threads did a tenth
+//! less. As many as there are processors: with one the proxy gets too small a
+//! share of a busy machine, and more only change places with each other, unless
+//! other programs compete for the processors too (measured: see the README).
 //!
 //! Invariants: dropping [`Workers`] ends its threads and waits for them, which
 //! takes no longer than the task that one of them happens to be polling. A name
