@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use engine::{Error, ErrorClass, Pool, PoolConfig, breaker::State, clock, metrics::Counter};
+use engine::{
+    Error, ErrorClass, Pool, PoolConfig,
+    breaker::{Role, State},
+    clock,
+    metrics::Counter,
+};
 use futures_util::future::join_all;
 use scenarios::environment::{Environment, Shutdown};
 
@@ -75,6 +80,36 @@ async fn a_dead_server_opens_the_circuit_and_the_probe_closes_it_without_traffic
             .expect("served"),
         1
     );
+    server.stop().await.expect("stopped");
+}
+
+/// A server that is back, but not as what it was, is no reason to close.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_closes_only_for_the_server_that_is_wanted() {
+    let (server, _place) = server::any().await;
+    let of_role = |role| pool(&server, |config| config.circuit_breaker_role = role);
+    let (primary, replica) = (of_role(Role::Primary), of_role(Role::Replica));
+    server.shut_down(Shutdown::Fast).await.expect("shut down");
+    for pool in [&primary, &replica] {
+        let error = pool.query("SELECT 1", &[]).await.expect_err("nobody there");
+        assert_eq!(error.class(), ErrorClass::Network);
+        // A connection that nobody accepts needs no second.
+        assert_eq!(pool.breaker().state(), State::Open);
+    }
+    server.restart().await.expect("started");
+    let both = async {
+        while primary.breaker().state() != State::Closed {
+            clock::sleep(Duration::from_millis(5)).await;
+        }
+        // It has been asked, and more than once, since it is there again.
+        let asked = replica.metrics().counter(Counter::ProbesFailed) + 5;
+        while replica.metrics().counter(Counter::ProbesFailed) < asked {
+            clock::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let deadline = clock::now() + Duration::from_secs(30);
+    clock::timeout_at(deadline, both).await.expect("probed");
+    assert_eq!(replica.breaker().state(), State::Open);
     server.stop().await.expect("stopped");
 }
 

@@ -14,7 +14,7 @@ use toml::{Table, Value};
 
 pub use self::secret::Secret;
 use crate::{
-    breaker::{self, Jitter, Mode, Probe},
+    breaker::{self, Jitter, Mode, Probe, Role},
     pool::Rules,
 };
 
@@ -73,6 +73,9 @@ pub struct PoolConfig {
     /// What is done with what the breaker decides: `active`, `shadow` (it reports and
     /// refuses nobody), `disabled`, or `forced-open`.
     pub circuit_breaker_mode: Mode,
+    /// What the server has to be for a probe to close the circuit: `any`, `primary` or
+    /// `replica`.
+    pub circuit_breaker_role: Role,
     /// SQLSTATEs, or classes of them, that say nothing about the server, whatever
     /// they usually do.
     pub circuit_breaker_ignore: Vec<String>,
@@ -132,6 +135,7 @@ impl Default for PoolConfig {
             circuit_breaker_probe: Probe::Active,
             circuit_breaker_probe_interval: breaker::Config::default().probe_interval_max,
             circuit_breaker_mode: Mode::Active,
+            circuit_breaker_role: Role::Any,
             circuit_breaker_ignore: Vec::new(),
             circuit_breaker_count: Vec::new(),
             circuit_breaker_hanging: Duration::ZERO,
@@ -149,7 +153,7 @@ impl Default for PoolConfig {
 }
 
 /// The keys, and what each may hold.
-const KEYS: [(&str, &str); 30] = [
+const KEYS: [(&str, &str); 31] = [
     ("name", "a string"),
     ("database_type", "\"postgresql\""),
     ("host", "a string"),
@@ -185,6 +189,10 @@ const KEYS: [(&str, &str); 30] = [
     (
         "circuit_breaker_mode",
         "\"active\", \"shadow\", \"disabled\" or \"forced-open\"",
+    ),
+    (
+        "circuit_breaker_role",
+        "\"any\", \"primary\" or \"replica\"",
     ),
     (
         "circuit_breaker_ignore",
@@ -447,6 +455,7 @@ impl PoolConfig {
             probe: self.circuit_breaker_probe,
             probe_interval_max: self.circuit_breaker_probe_interval,
             mode: self.circuit_breaker_mode,
+            role: self.circuit_breaker_role,
             hanging: (!self.circuit_breaker_hanging.is_zero())
                 .then_some(self.circuit_breaker_hanging),
             recovery_multiplier: if passive {

@@ -30,7 +30,7 @@ mod window;
 
 pub use self::{
     call::CallError,
-    config::{Backoff, Config, Jitter, Probe},
+    config::{Backoff, Config, Jitter, Probe, Role},
     event::{Cause, HISTORY, Mode, Outcome, Reason, Snapshot, State},
     events::{Event, Events, Transition},
     handle::{Breaker, Refused},

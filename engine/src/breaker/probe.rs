@@ -9,16 +9,17 @@
 //! and then comes back is seen by the next probe, not after the time-out of the
 //! last one that it swallowed.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use deadpool_postgres::Connect;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio_postgres::SimpleQueryMessage;
 
-use super::{Backoff, Breaker};
+use super::{Backoff, Breaker, Config};
 use crate::{
     clock,
     connect::AbortOnDrop,
+    error::{Error, ErrorClass},
     metrics::{Counter, Metrics},
 };
 
@@ -52,6 +53,7 @@ async fn probe_until_closed(
     let mut backoff = Backoff::new(settings.probe_interval_min, settings.probe_interval_max);
     let mut under_way = FuturesUnordered::new();
     let mut next = clock::now() + backoff.next(rng);
+    let mut said = false;
     // Half-open is up to the callers; closed needs no probe.
     while breaker.open_epoch().is_some() {
         let room = under_way.len() < IN_FLIGHT;
@@ -61,17 +63,23 @@ async fn probe_until_closed(
         tokio::select! {
             biased;
             Some((epoch, answered)) = under_way.next() => {
-                if answered {
-                    breaker.probe_answered(epoch, clock::now());
-                } else {
-                    metrics.count(Counter::ProbesFailed);
+                match answered {
+                    Answer::AsItShould => breaker.probe_answered(epoch, clock::now()),
+                    Answer::No => metrics.count(Counter::ProbesFailed),
+                    Answer::NeverWill(why) => {
+                        metrics.count(Counter::ProbesFailed);
+                        // Once an outage: it is not the server that has to be mended.
+                        if !std::mem::replace(&mut said, true) {
+                            tracing::error!(why, "probing will not help");
+                        }
+                    }
                 }
             }
             () = clock::sleep_until(next), if room => {
                 if let Some(epoch) = breaker.open_epoch() {
                     metrics.count(Counter::Probes);
                     under_way.push(async move {
-                        (epoch, answers(connect, config, settings.probe_timeout).await)
+                        (epoch, answers(connect, config, settings).await)
                     });
                 }
                 next = clock::now() + backoff.next(rng);
@@ -80,25 +88,47 @@ async fn probe_until_closed(
     }
 }
 
-/// Whether the server takes a new session and answers a query on it in time.
+/// What came of a probe.
+enum Answer {
+    /// The server takes sessions, and is what it should be.
+    AsItShould,
+    /// It does not, or is not.
+    No,
+    /// It answers, and will give the same answer for ever.
+    NeverWill(String),
+}
+
+/// Whether the server takes a new session, answers a query on it in time, and is what
+/// it should be.
 async fn answers(
     connect: &impl Connect,
     config: &tokio_postgres::Config,
-    timeout: Duration,
-) -> bool {
+    settings: &Config,
+) -> Answer {
     let ask = async {
         let (client, task) = connect.connect(config).await?;
         let _closes_the_socket = AbortOnDrop(task.abort_handle());
         client.simple_query("SELECT pg_is_in_recovery()").await
     };
-    match clock::timeout_at(clock::now() + timeout, ask).await {
-        Ok(Ok(messages)) => messages
-            .iter()
-            .any(|m| matches!(m, SimpleQueryMessage::Row(_))),
+    match clock::timeout_at(clock::now() + settings.probe_timeout, ask).await {
+        Ok(Ok(messages)) => {
+            let mut rows = messages.iter().filter_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(row.try_get(0).ok().flatten()),
+                _ => None,
+            });
+            match rows.next() {
+                Some(in_recovery) if settings.role.is(in_recovery) => Answer::AsItShould,
+                _ => Answer::No,
+            }
+        }
         Ok(Err(error)) => {
             tracing::debug!(%error, "probe failed");
-            false
+            let error = Error::Connect(error);
+            match error.class() {
+                ErrorClass::Configuration => Answer::NeverWill(error.cause().to_string()),
+                _ => Answer::No,
+            }
         }
-        Err(clock::Elapsed) => false,
+        Err(clock::Elapsed) => Answer::No,
     }
 }
