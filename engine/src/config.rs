@@ -5,6 +5,7 @@
 //! in the name. An unknown key is an error that names the nearest known one, an
 //! impossible value one that says what is allowed.
 
+mod keys;
 mod secret;
 
 use std::{fmt, str::FromStr, time::Duration};
@@ -12,7 +13,8 @@ use std::{fmt, str::FromStr, time::Duration};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-pub use self::secret::Secret;
+use self::keys::{KEYS, described, invalid, nearest};
+pub use self::{keys::ConfigError, secret::Secret};
 use crate::{
     breaker::{self, Jitter, Mode, Probe, Role},
     pool::Rules,
@@ -150,101 +152,6 @@ impl Default for PoolConfig {
             statement_cache_size: 256,
         }
     }
-}
-
-/// The keys, and what each may hold.
-const KEYS: [(&str, &str); 31] = [
-    ("name", "a string"),
-    ("database_type", "\"postgresql\""),
-    ("host", "a string"),
-    ("port", "an integer in 1..=65535"),
-    ("database", "a string"),
-    ("user", "a string"),
-    ("password", "a string"),
-    (
-        "connection_string",
-        "a postgresql:// URL, or key=value pairs",
-    ),
-    ("min_connections", "an integer in 0..=max_connections"),
-    ("max_connections", "an integer in 1..=10000"),
-    ("adaptive_sizing", "true or false"),
-    ("enable_query_routing", "true or false"),
-    (
-        "circuit_breaker_failure_threshold",
-        "an integer in 1..=999999 (999999: off)",
-    ),
-    (
-        "circuit_breaker_recovery_timeout",
-        "seconds in 0.001..=86400",
-    ),
-    (
-        "circuit_breaker_error_rate",
-        "a number above 0 and at most 1",
-    ),
-    ("circuit_breaker_probe", "\"active\" or \"passive\""),
-    (
-        "circuit_breaker_probe_interval_ms",
-        "milliseconds in 10..=60000",
-    ),
-    (
-        "circuit_breaker_mode",
-        "\"active\", \"shadow\", \"disabled\" or \"forced-open\"",
-    ),
-    (
-        "circuit_breaker_role",
-        "\"any\", \"primary\" or \"replica\"",
-    ),
-    (
-        "circuit_breaker_ignore",
-        "SQLSTATEs (\"57P01\") or classes (\"57\")",
-    ),
-    (
-        "circuit_breaker_count",
-        "SQLSTATEs (\"57P01\") or classes (\"57\")",
-    ),
-    (
-        "circuit_breaker_hanging_ms",
-        "milliseconds in 0..=86400000 (0: never)",
-    ),
-    ("metrics_retention_minutes", "an integer in 0..=10080"),
-    ("enable_pipelining", "true or false"),
-    ("pipeline_batch_size", "an integer in 1..=10000"),
-    ("enable_monitoring", "true or false"),
-    ("monitoring_port", "an integer in 0..=65535"),
-    ("acquire_timeout_ms", "milliseconds in 1..=60000"),
-    ("statement_timeout_ms", "milliseconds in 1..=60000"),
-    ("server_statement_timeout", "true or false"),
-    ("statement_cache_size", "an integer in 1..=100000"),
-];
-
-/// Keys whose values must not be shown.
-const SECRET: [&str; 2] = ["password", "connection_string"];
-
-/// What is wrong with a configuration.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// It is not TOML.
-    #[error("not TOML: {0}")]
-    Syntax(String),
-    /// There is no such key.
-    #[error("{key}: no such key{}", .nearest.map(|n| format!(", did you mean {n}?")).unwrap_or_default())]
-    UnknownKey {
-        /// The key as written.
-        key: String,
-        /// The known key that is most like it, if one is.
-        nearest: Option<&'static str>,
-    },
-    /// A value of the wrong type or out of range.
-    #[error("{key}: {value}, allowed: {allowed}")]
-    Invalid {
-        /// The key.
-        key: &'static str,
-        /// The value as written; `(hidden)` for a secret.
-        value: String,
-        /// What it may be.
-        allowed: &'static str,
-    },
 }
 
 impl PoolConfig {
@@ -521,34 +428,6 @@ impl PoolConfig {
         }
         Ok(config)
     }
-}
-
-fn described(key: &str) -> (&'static str, &'static str) {
-    KEYS.into_iter()
-        .find(|(name, _)| *name == key)
-        .unwrap_or(("", ""))
-}
-
-fn invalid(key: &'static str, value: &Value) -> ConfigError {
-    let value = if SECRET.contains(&key) {
-        "(hidden)".to_owned()
-    } else {
-        value.to_string()
-    };
-    ConfigError::Invalid {
-        key,
-        value,
-        allowed: described(key).1,
-    }
-}
-
-/// The known key that is most like `key`, if one is alike enough to be meant.
-fn nearest(key: &str) -> Option<&'static str> {
-    KEYS.iter()
-        .map(|(name, _)| (strsim::jaro_winkler(key, name), *name))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }
 
 fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {

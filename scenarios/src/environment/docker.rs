@@ -5,6 +5,8 @@
 //! runner, which tears down in order; testcontainers' own watchdog would end the
 //! process before anything could be written.
 
+mod labelled;
+
 use std::{collections::HashMap, fmt, future::Future, time::Duration};
 
 use engine::clock;
@@ -15,14 +17,14 @@ use testcontainers::{
         self, Docker,
         models::{ContainerInspectResponse, NetworkConnectRequest, NetworkDisconnectRequest},
         query_parameters::{
-            InspectContainerOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
-            LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+            InspectContainerOptions, KillContainerOptionsBuilder, LogsOptionsBuilder,
         },
     },
     core::{IntoContainerPort as _, client::docker_client_instance},
     runners::AsyncRunner as _,
 };
 
+pub(super) use self::labelled::{labelled, remove};
 use super::{
     Endpoint, Environment, EnvironmentError, SMALL_DISK, START, Shutdown, Wanted, chain, free_port,
     last_lines, lease::Lease, password, unless,
@@ -43,7 +45,7 @@ const START_LABEL: &str = "dev.seawall.start";
 const ANSWER: Duration = Duration::from_secs(5);
 const REGISTRY: Duration = Duration::from_secs(10);
 const PULL_AND_START: Duration = Duration::from_secs(300);
-pub(super) const COMMAND: Duration = Duration::from_secs(20);
+const COMMAND: Duration = Duration::from_secs(20);
 const PORT: u16 = 5432;
 /// Where a container gets its address from, unless it is told otherwise.
 const NETWORK: &str = "bridge";
@@ -198,22 +200,10 @@ async fn started(
 
 /// Removes what a start that failed has left.
 async fn sweep(docker: &Docker, token: &str) -> Result<(), EnvironmentError> {
-    let what = "removing a container that did not start";
     let label = format!("{START_LABEL}={token}");
-    let filters = HashMap::from([("label", vec![label])]);
-    let all = ListContainersOptionsBuilder::new()
-        .all(true)
-        .filters(&filters)
-        .build();
-    let listed = within(COMMAND, what, docker.list_containers(Some(all)))
-        .await?
-        .map_err(|error| EnvironmentError::failed(what, short(&error)))?;
+    let listed = labelled(docker, &label).await?;
     for id in listed.into_iter().filter_map(|container| container.id) {
-        let options = RemoveContainerOptionsBuilder::new()
-            .force(true)
-            .v(true)
-            .build();
-        command(what, docker.remove_container(&id, Some(options))).await?;
+        remove(docker, &id).await?;
     }
     Ok(())
 }
@@ -370,7 +360,7 @@ async fn command<E: std::error::Error>(
         .map_err(|error| EnvironmentError::failed(what, chain(&error)))
 }
 
-pub(super) async fn within<T>(
+async fn within<T>(
     limit: Duration,
     what: &'static str,
     future: impl Future<Output = T>,
@@ -383,7 +373,7 @@ pub(super) async fn within<T>(
 }
 
 /// What the engine said, without the request around it.
-pub(super) fn short(error: &bollard::errors::Error) -> String {
+fn short(error: &bollard::errors::Error) -> String {
     match error {
         bollard::errors::Error::DockerResponseServerError { message, .. } => {
             message.trim().to_owned()

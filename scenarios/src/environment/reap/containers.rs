@@ -1,18 +1,11 @@
 //! Containers: found by label, judged by the lease on another.
 
-use std::{collections::HashMap, time::Duration};
-
-use engine::clock;
-use testcontainers::bollard::{
-    self, Docker,
-    models::ContainerSummary,
-    query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder},
-};
+use testcontainers::bollard::models::ContainerSummary;
 
 use super::{
     super::{
         EnvironmentError,
-        docker::{COMMAND, LABEL, LEASE_LABEL, engine, short, within},
+        docker::{LABEL, LEASE_LABEL, engine, labelled, remove},
         lease::{Holder, Lease},
     },
     Outcome, Thing,
@@ -28,17 +21,8 @@ const KIND: &str = "container";
 /// time.
 pub(super) async fn reap(dry_run: bool) -> Result<Vec<Thing>, EnvironmentError> {
     let docker = engine().await?;
-    let what = "listing containers";
-    let filters = HashMap::from([("label", vec![LABEL])]);
-    let all = ListContainersOptionsBuilder::new()
-        .all(true)
-        .filters(&filters)
-        .build();
-    let listed = within(COMMAND, what, docker.list_containers(Some(all)))
-        .await?
-        .map_err(|error| EnvironmentError::failed(what, short(&error)))?;
     let mut things = Vec::new();
-    for container in listed {
+    for container in labelled(&docker, LABEL).await? {
         let Some(id) = container.id.clone() else {
             continue;
         };
@@ -48,7 +32,7 @@ pub(super) async fn reap(dry_run: bool) -> Result<Vec<Thing>, EnvironmentError> 
         if holder == Holder::Gone {
             thing.outcome = match dry_run {
                 true => Outcome::WouldRemove,
-                false => match removed(&docker, &id).await {
+                false => match remove(&docker, &id).await {
                     Ok(()) => Outcome::Removed,
                     Err(error) => Outcome::Failed(error.to_string()),
                 },
@@ -75,44 +59,10 @@ fn holder(container: &ContainerSummary) -> (Option<u32>, Holder) {
     }
 }
 
-/// Removes it; that somebody else does or did is as good.
-async fn removed(docker: &Docker, id: &str) -> Result<(), EnvironmentError> {
-    let what = "removing a container";
-    let options = RemoveContainerOptionsBuilder::new()
-        .force(true)
-        .v(true)
-        .build();
-    let answer = within(COMMAND, what, docker.remove_container(id, Some(options))).await?;
-    match answer {
-        Ok(()) => Ok(()),
-        Err(error) if status(&error) == Some(404) => Ok(()),
-        // Under way already.
-        Err(error) if status(&error) == Some(409) => {
-            within(COMMAND, what, absent(docker, id)).await
-        }
-        Err(error) => Err(EnvironmentError::failed(what, short(&error))),
-    }
-}
-
-async fn absent(docker: &Docker, id: &str) {
-    loop {
-        let inspected = docker.inspect_container(id, None).await;
-        if inspected.is_err_and(|error| status(&error) == Some(404)) {
-            return;
-        }
-        clock::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn status(error: &bollard::errors::Error) -> Option<u16> {
-    match error {
-        bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]
