@@ -1,7 +1,7 @@
 //! What a breaker costs a call, beside its peers: permit and record on the closed path
 //! with and without a clock, on one thread and on two, and a refusal.
 //!
-//!     cargo bench -p engine --features tower --bench breaker
+//!     cargo bench -p engine --bench breaker
 
 #![expect(
     missing_docs,
@@ -34,6 +34,15 @@ impl Closed for Ours {
         if let Ok(permit) = permit {
             black_box(permit.record(Outcome::Success, self.1));
         }
+    }
+}
+
+/// What of ours is the clock's, also where it is not read: one time less another.
+struct Subtracted(clock::Instant, clock::Instant);
+
+impl Closed for Subtracted {
+    fn call(&self) {
+        black_box(black_box(self.1).saturating_duration_since(black_box(self.0)));
     }
 }
 
@@ -91,6 +100,12 @@ fn on_two(n: u64, call: &impl Closed) -> Duration {
 fn closed(c: &mut Criterion) {
     let now = clock::now();
     both(c, "seawall", &Ours(breaker(), now));
+    let later = now + Duration::from_millis(1);
+    both(
+        c,
+        "of it: one instant less another",
+        &Subtracted(now, later),
+    );
     both(c, "seawall with two clock reads", &OursWithClock(breaker()));
     both(
         c,

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 use engine::{PoolConfig, breaker::Probe};
 use reports::{
     Record,
-    record::{Arm, Fault, Settings},
+    record::{Arm, Fault, Planned, Settings},
 };
 
 use crate::{
@@ -28,6 +28,10 @@ pub const FAULTS: [Fault; 6] = [
     Fault::Pause,
 ];
 
+/// More rounds of our arm in a full run: with the first, 60 injections; 59 are the
+/// fewest that can show a 95th percentile (`reports::claim`).
+const MORE: u32 = 9;
+
 /// How long a run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
@@ -35,7 +39,8 @@ pub enum Size {
     Quick,
     /// About 3 minutes: one arm at a time, interleaved.
     Default,
-    /// As long as the guide's own time-outs need, with the guide's own arm.
+    /// As long as the guide's own time-outs need, with the guide's own arm; and so many
+    /// faults of ours that the 95th percentile can be judged. About half an hour.
     Full,
 }
 
@@ -99,22 +104,40 @@ pub fn scenario(options: &Options) -> Scenario {
             steady_p99_us: us(steady.p99.unwrap_or(options.deadline / 2)),
         },
         plan: options.plan.as_ref().map(|(_, text)| text.clone()),
-        schedule: draw(
-            options.seed,
-            &Draw {
-                plan,
-                arms: arms.iter().map(|(arm, _)| arm.name.clone()).collect(),
-                // One arm after another does not fit into 45 s: recovery alone is
-                // confirmed over 2 s, for each of 12 injections.
-                side_by_side: options.size == Size::Quick,
-                phase: times.phase,
-                length: times.length,
-                deadline: options.deadline,
-            },
-        ),
+        schedule: schedule(options, plan, times, &arms),
         arms,
         steady_patience: Duration::from_secs(15),
     }
+}
+
+fn schedule(options: &Options, plan: Plan, times: Times, arms: &[(Arm, Setup)]) -> Vec<Planned> {
+    let names = |of: &[(Arm, Setup)]| of.iter().map(|(arm, _)| arm.name.clone()).collect();
+    let all = Draw {
+        plan,
+        arms: names(arms),
+        // One arm after another does not fit into 45 s: recovery alone is
+        // confirmed over 2 s, for each of 12 injections.
+        side_by_side: options.size == Size::Quick,
+        phase: times.phase,
+        length: times.length,
+        deadline: options.deadline,
+    };
+    let mut schedule = draw(options.seed, &all);
+    if options.size == Size::Full && options.plan.is_none() {
+        // Ours alone, and short: the others need minutes for each.
+        let more = Draw {
+            plan: Plan {
+                repeats: MORE,
+                ..all.plan.clone()
+            },
+            arms: names(&arms[arms.len().saturating_sub(1)..]),
+            length: Duration::from_millis(1_000)..=Duration::from_millis(4_000),
+            ..all
+        };
+        // Another seed, or the first round would be that of all arms again.
+        schedule.extend(draw(!options.seed, &more));
+    }
+    schedule
 }
 
 /// The scenario of an earlier run: its faults, phases and lengths, its load and its
