@@ -3,13 +3,17 @@
 //! Recovery times are few, skewed and sometimes only bounded from below, so no
 //! normal distribution is assumed anywhere: quantiles get exact intervals from
 //! order statistics ([`quantile`]), means get a bootstrap ([`bootstrap`]) that
-//! is widened for small samples (`student`).
+//! is widened for small samples (`student`), probabilities an exact one
+//! ([`proportion`]), and times that were not all watched to their end a curve
+//! ([`survival`]).
 //!
 //! Invariants: all of it is deterministic (the bootstrap has its seed as an
 //! argument); what the data cannot bound is `None`, never a made-up number.
 
 pub mod bootstrap;
+pub mod proportion;
 pub mod quantile;
+pub mod survival;
 
 mod binomial;
 mod student;

@@ -1,0 +1,59 @@
+//! The interval of a probability, from how often it happened.
+//!
+//! Exact, by the binomial distribution (Clopper and Pearson, *The use of
+//! confidence or fiducial limits*, Biometrika 26, 1934): with six trials an
+//! approximation would promise more than it keeps.
+
+use super::{Interval, binomial, quantile::TWO_SIDED};
+
+/// The 95 % two-sided interval of the probability of what happened in `k` of `n`
+/// trials. Without trials nothing is known.
+#[must_use]
+pub fn interval(k: usize, n: usize) -> Interval {
+    if n == 0 {
+        return Interval::default();
+    }
+    // P(X >= k) grows with p, P(X <= k) falls: both ends by halving.
+    let low = (k > 0).then(|| root(|p| 1.0 - binomial::cdf(k - 1, n, p) < TWO_SIDED));
+    let high = (k < n).then(|| root(|p| binomial::cdf(k, n, p) > TWO_SIDED));
+    Interval {
+        low: Some(low.unwrap_or(0.0)),
+        high: Some(high.unwrap_or(1.0)),
+    }
+}
+
+/// Where `below` ceases to hold on 0..1.
+fn root(below: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..50 {
+        let middle = f64::midpoint(low, high);
+        if below(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_tabulated() {
+        for (k, n, low, high) in [
+            (0, 10, 0.0, 0.3085),
+            (1, 10, 0.0025, 0.4450),
+            (5, 10, 0.1871, 0.8129),
+            (10, 10, 0.6915, 1.0),
+            (3, 6, 0.1181, 0.8819),
+            (8, 20, 0.1912, 0.6395),
+        ] {
+            let i = interval(k, n);
+            let near = |a: Option<f64>, b: f64| a.is_some_and(|a| (a - b).abs() < 6e-5);
+            assert!(near(i.low, low) && near(i.high, high), "{k} of {n}: {i:?}");
+        }
+        assert_eq!(interval(0, 0), Interval::default());
+    }
+}
