@@ -7,6 +7,7 @@
 //! - [`measure`]: what one fault did to one arm, in numbers.
 //! - [`stats`]: intervals from a handful of injections.
 //! - [`claim`]: what is claimed, and whether a record bears it out.
+//! - [`sweep`]: the same for a grid of breaker settings.
 //! - [`verdict`]: `verdict.json`, and the exit code.
 //! - [`render`]: the verdict for people, build servers and browsers.
 //!
@@ -17,6 +18,7 @@ pub mod measure;
 pub mod record;
 pub mod render;
 pub mod stats;
+pub mod sweep;
 pub mod verdict;
 
 mod write;

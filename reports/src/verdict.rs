@@ -15,6 +15,7 @@ use crate::{
     claim::{self, Claim, Decision, Subject},
     measure::{Measured, Recovery, measure},
     record::{Ended, Environment, Injection, Ledger, Record, RecordError, Skipped},
+    sweep::{self, Findings},
 };
 
 /// The version of the file's schema.
@@ -61,6 +62,9 @@ pub struct Verdict {
     pub ledger: Ledger,
     /// Planned faults that could not be carried out.
     pub skipped: Vec<Skipped>,
+    /// What a sweep of breaker settings found; only there for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Findings>,
 }
 
 /// What one fault did to one arm, in seconds and ratios.
@@ -109,10 +113,15 @@ pub fn judge(record: &Record) -> Verdict {
         .iter()
         .map(|injection| measure(&record.settings, injection))
         .collect();
-    let claims = claim::failure_sim(&Subject {
-        record,
-        measured: &measured,
-    });
+    let swept = record.sweep.as_ref();
+    let findings = swept.map(|sweep| (sweep, sweep::find(record, sweep)));
+    let claims = match &findings {
+        Some((sweep, findings)) => sweep::claims(record, sweep, findings),
+        None => claim::failure_sim(&Subject {
+            record,
+            measured: &measured,
+        }),
+    };
     let mut ledger = Ledger::default();
     for checked in record.injections.iter().filter_map(|i| i.ledger) {
         ledger += checked;
@@ -128,6 +137,7 @@ pub fn judge(record: &Record) -> Verdict {
         injections: side_by_side(record, &measured),
         ledger,
         skipped: record.skipped.clone(),
+        sweep: findings.map(|(_, findings)| findings),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Claim, Decision, experiment::injections};
 
 /// Decides a claim that the `q`-quantile of `values` is at most the band's upper
 /// end, and says what would settle it if these values do not.
-pub(super) fn enter(claim: &mut Claim, values: &[Observation], q: f64, tail: f64) {
+pub(crate) fn enter(claim: &mut Claim, values: &[Observation], q: f64, tail: f64) {
     claim.n = values.len();
     claim.censored = values
         .iter()

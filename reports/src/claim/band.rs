@@ -70,7 +70,7 @@ pub struct Claim {
 
 impl Claim {
     /// A claim of which nothing is known yet.
-    pub(super) fn new(id: &str, arm: &str, says: String, source: &str, unit: &str) -> Self {
+    pub(crate) fn new(id: &str, arm: &str, says: String, source: &str, unit: &str) -> Self {
         Self {
             id: id.to_owned(),
             arm: arm.to_owned(),
@@ -92,7 +92,7 @@ impl Claim {
     }
 
     /// Enters what was observed.
-    pub(super) fn observe(&mut self, observed: Option<Observation>) {
+    pub(crate) fn observe(&mut self, observed: Option<Observation>) {
         match observed {
             Some(Observation::Exact(value)) => self.observed = Some(micro(value)),
             Some(Observation::AtLeast(bound)) => self.at_least = Some(micro(bound)),
@@ -101,7 +101,7 @@ impl Claim {
     }
 
     /// Enters the interval and decides by it.
-    pub(super) fn decide(&mut self, interval: Interval) {
+    pub(crate) fn decide(&mut self, interval: Interval) {
         self.low = interval.low.map(micro);
         self.high = interval.high.map(micro);
         self.verdict = decision(interval, self.band_low, self.band_high);

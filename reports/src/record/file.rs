@@ -44,6 +44,16 @@ pub enum RecordError {
         /// What it may hold.
         allowed: String,
     },
+    /// What a sweep recorded contradicts itself.
+    #[error("sweep.{field}: {value}, allowed: {allowed}")]
+    Sweep {
+        /// The field.
+        field: String,
+        /// What it holds.
+        value: String,
+        /// What it may hold.
+        allowed: &'static str,
+    },
 }
 
 impl Record {
@@ -121,6 +131,7 @@ impl Record {
     /// # Errors
     /// Names the first field that does not hold.
     pub fn check(&self) -> Result<(), RecordError> {
+        self.check_sweep()?;
         for (injection, i) in self.injections.iter().enumerate() {
             let invalid = |field, value: String, allowed: &str| {
                 Err(RecordError::Invalid {

@@ -10,6 +10,7 @@
 mod event;
 mod fault;
 mod file;
+mod sweep;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ pub use self::{
     event::{Event, What},
     fault::{Fault, Planned, Span, Step, Stream},
     file::RecordError,
+    sweep::{Alarm, AlarmSpan, Cell, Outage, ProbeMode, Run, Stretch, Sweep},
 };
 
 /// The version of the schema that this crate writes and reads.
@@ -29,7 +31,7 @@ pub const SCHEMA: u32 = 2;
 pub struct Record {
     /// [`SCHEMA`] at the time of writing.
     pub schema: u32,
-    /// The experiment, as typed: `failure-sim`.
+    /// The experiment, as typed: `failure-sim`, `breaker-sweep`.
     pub command: String,
     /// The seed that every draw of the run came from.
     pub seed: u64,
@@ -50,6 +52,9 @@ pub struct Record {
     pub injections: Vec<Injection>,
     /// Planned faults that could not be carried out here, and why.
     pub skipped: Vec<Skipped>,
+    /// What a sweep of breaker settings recorded; only there for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Sweep>,
     /// How the run ended.
     pub ended: Ended,
 }

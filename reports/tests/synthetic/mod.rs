@@ -128,7 +128,11 @@ pub(crate) fn injection(
 }
 
 mod run;
+#[cfg(test)]
+mod sweep;
 
 pub(crate) use run::record;
 #[cfg(test)]
 pub(crate) use run::{in_turns, interrupted_after};
+#[cfg(test)]
+pub(crate) use sweep::sweep;

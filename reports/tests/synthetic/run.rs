@@ -34,6 +34,7 @@ pub(crate) fn record(seed: u64, rounds: usize, arms: &[&str]) -> Record {
         schedule: Vec::new(),
         injections: Vec::new(),
         skipped: Vec::new(),
+        sweep: None,
         ended: Ended::Complete,
     };
     let mut clock_us = 0;

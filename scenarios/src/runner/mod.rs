@@ -263,6 +263,7 @@ impl<'a> Stage<'a> {
             schedule: scenario.schedule.clone(),
             injections: Vec::new(),
             skipped: Vec::new(),
+            sweep: None,
             // Until the end is reached: a crash leaves a record that says so.
             ended: Ended::Failed {
                 reason: "the runner did not reach the end".to_owned(),

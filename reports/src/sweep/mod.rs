@@ -1,0 +1,31 @@
+//! Which breaker settings to ship: what a sweep recorded, measured and judged.
+//!
+//! - `measure`: what one outage did to one cell
+//! - `finding`: what all outages did to it, and the front of the best cells
+//! - `recommend`: the cell to ship, and its block of configuration
+//! - `claims`: what the guide says of its own three weeks, and what is said of
+//!   the recommendation
+//!
+//! A cell has some thirty operations a second, so the measures of one failure
+//! ([`crate::measure`]), which judge the 99th percentile of windows of a hundred,
+//! do not fit: a cell is back at the first operation from which on 95 % are good
+//! for a while. Everything else means the same.
+//!
+//! Invariants: as in [`crate::claim`]. Missing data never hold; a cell whose false
+//! alarms were not all met has no count of false opens, which is not zero.
+
+mod claims;
+mod finding;
+mod measure;
+mod recommend;
+
+pub use claims::{FALSE_OPENS, claims};
+pub use finding::{CellFinding, Findings, Recovered, Week, find};
+pub use measure::{Columns, Effect};
+pub use recommend::{Recommendation, recommend};
+
+/// The guide's "10-30 second recovery": faster is no breach of it.
+pub const CLAIM_S: f64 = 30.0;
+
+#[cfg(test)]
+mod tests;
