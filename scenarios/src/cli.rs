@@ -16,7 +16,10 @@ use engine::{
 use reports::Record;
 
 use crate::{
-    catalog::failure_sim::{self, Options, Size},
+    catalog::{
+        breaker_sweep,
+        failure_sim::{self, Options, Size},
+    },
     environment::{EnvironmentError, Kind, Wanted, chain},
     faults::plan::{Plan, PlanError},
     runner::{Place, RunError, Scenario},
@@ -55,6 +58,8 @@ pub struct Cli {
 pub enum Command {
     /// Failures of a database: what they do with a bare pool, and with the engine
     FailureSim,
+    /// Which settings of the circuit breaker to ship: a grid of them under real outages
+    BreakerSweep,
     /// The faults and the load of an earlier run, exactly, once more
     Replay {
         /// Folder of that run
@@ -134,9 +139,9 @@ struct Global {
     /// How often each entry of the plan is carried out [default: what the plan says, or 1]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     repeats: Option<u32>,
-    /// Operations per second and arm
-    #[arg(long, global = true, default_value = "400", value_name = "N", value_parser = clap::value_parser!(u32).range(8..=20_000))]
-    rate: u32,
+    /// Operations per second and arm [default: 400; for each cell of breaker-sweep 40]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=20_000))]
+    rate: Option<u32>,
     /// Deadline of an operation, in milliseconds
     #[arg(long, global = true, default_value = "500", value_name = "MS", value_parser = clap::value_parser!(u32).range(20..=30_000))]
     deadline_ms: u32,
@@ -311,22 +316,63 @@ impl Cli {
         let global = &self.global;
         let deadline = Duration::from_millis(u64::from(global.deadline_ms));
         let (config, remarks) = self.seawall(global.deadline_ms)?;
-        let size = match (global.quick, global.full) {
-            (true, _) => Size::Quick,
-            (_, true) => Size::Full,
-            _ => Size::Default,
-        };
         let options = Options {
-            size,
+            size: self.size(),
             seed: global.seed,
-            rate_per_s: global.rate,
+            rate_per_s: global.rate.unwrap_or(failure_sim::RATE_PER_S),
             deadline,
             config,
-            // A server that was not started here is neither killed nor paused.
-            only_network_faults: global.env == Kind::External || global.database_url.is_some(),
+            only_network_faults: self.not_ours(),
             plan: self.plan()?,
         };
         Ok((options, remarks))
+    }
+
+    /// The options of `breaker-sweep`.
+    ///
+    /// # Errors
+    /// If a flag is given that has no meaning for it.
+    pub fn breaker_sweep(&self) -> Result<breaker_sweep::Options, CliError> {
+        let global = &self.global;
+        let no = |field, value: String| {
+            let allowed = "left out: breaker-sweep has its own outages and its own settings";
+            Err(CliError::Flags {
+                field,
+                value,
+                allowed,
+            })
+        };
+        if let Some(fault) = global.fault.first() {
+            return no("--fault", fault.clone());
+        }
+        if let Some(repeats) = global.repeats {
+            return no("--repeats", repeats.to_string());
+        }
+        for (field, path) in [("--faults", &global.faults), ("--config", &global.config)] {
+            if let Some(path) = path {
+                return no(field, path.display().to_string());
+            }
+        }
+        Ok(breaker_sweep::Options {
+            size: self.size(),
+            seed: global.seed,
+            rate_per_s: global.rate.unwrap_or(breaker_sweep::RATE_PER_S),
+            deadline: Duration::from_millis(u64::from(global.deadline_ms)),
+            only_network_faults: self.not_ours(),
+        })
+    }
+
+    fn size(&self) -> Size {
+        match (self.global.quick, self.global.full) {
+            (true, _) => Size::Quick,
+            (_, true) => Size::Full,
+            _ => Size::Default,
+        }
+    }
+
+    /// A server that was not started here is neither killed nor paused.
+    fn not_ours(&self) -> bool {
+        self.global.env == Kind::External || self.global.database_url.is_some()
     }
 
     /// The user's own plan, and its text.
@@ -375,6 +421,11 @@ impl Cli {
         };
         let record = Record::load(&run.join("record.json"))
             .map_err(|error| cannot(chain(&error), "the folder of a run"))?;
+        if record.sweep.is_some() {
+            return breaker_sweep::replay(&record)
+                .map(|scenario| (scenario, Vec::new()))
+                .map_err(|(reason, allowed)| cannot(reason, allowed));
+        }
         let deadline_ms = u32::try_from(record.settings.deadline_us / 1_000).unwrap_or(u32::MAX);
         let (config, remarks) = self.seawall(deadline_ms)?;
         failure_sim::replay(&record, config)

@@ -9,7 +9,7 @@ use std::{
 
 use clap::Parser as _;
 use scenarios::{
-    catalog::failure_sim,
+    catalog::{breaker_sweep, failure_sim},
     cli::{self, Cli, Command, Format, Listing, exit},
     environment::{self, EnvironmentError, Kind, chain},
     faults::kind,
@@ -60,6 +60,7 @@ fn main() -> ExitCode {
 async fn command(cli: Cli) -> u8 {
     let done = match &cli.command {
         Command::FailureSim => failure_sim(&cli).await,
+        Command::BreakerSweep => breaker_sweep(&cli).await,
         Command::Replay { run } => replay(&cli, run).await,
         Command::List { what } => list(&cli, *what),
         Command::FaultProxy { listen, metrics } => fault_proxy(&cli, listen, *metrics).await,
@@ -85,6 +86,11 @@ fn usage(error: cli::CliError) -> Failure {
 async fn failure_sim(cli: &Cli) -> Result<u8, Failure> {
     let (options, remarks) = cli.failure_sim().map_err(usage)?;
     experiment(cli, failure_sim::scenario(&options), remarks).await
+}
+
+async fn breaker_sweep(cli: &Cli) -> Result<u8, Failure> {
+    let options = cli.breaker_sweep().map_err(usage)?;
+    experiment(cli, breaker_sweep::scenario(&options), Vec::new()).await
 }
 
 async fn replay(cli: &Cli, run: &Path) -> Result<u8, Failure> {
@@ -127,6 +133,7 @@ fn list(cli: &Cli, what: Listing) -> Result<u8, Failure> {
         Listing::Faults => print(&kind::list(cli.deadline_ms())),
         Listing::Experiments => print(
             "failure-sim   failures of a database: what they do with a bare pool, and with the engine\n\
+             breaker-sweep a grid of breaker settings: which of them to ship, and what the guide's cost\n\
              replay DIR    the faults and the load of an earlier run, exactly, once more\n\
              \n\
              `scenarios list faults` lists what a plan may hold.\n",

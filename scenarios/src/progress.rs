@@ -65,6 +65,8 @@ fn text(event: &Event) -> Option<String> {
         }
         What::FaultRequested { fault } => format!("{fault}: {}", fault.about()),
         What::FaultCleared { fault } => format!("{fault}: over, waiting for recovery"),
+        What::AlarmRaised { alarm } => format!("false alarm: {}", alarm.about()),
+        What::Recommended { arm } => format!("{arm} came out best; fresh outages confirm it"),
         What::Interrupted => "interrupted: taking everything down".to_owned(),
         What::LedgerUnread { reason } => format!("the writes could not be checked: {reason}"),
         What::NotTakenDown { reason } => format!("not taken down: {reason}"),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BreakerState, Ended, Fault, Ledger};
+use super::{Alarm, BreakerState, Ended, Fault, Ledger};
 
 /// One line of `events.jsonl`, written as it happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,6 +80,16 @@ pub enum What {
         state: BreakerState,
         /// Why.
         reason: String,
+    },
+    /// What looks like trouble and is none is about to be done.
+    AlarmRaised {
+        /// Which.
+        alarm: Alarm,
+    },
+    /// The cell of a sweep that is to be confirmed.
+    Recommended {
+        /// Its name.
+        arm: String,
     },
     /// The load of an injection ended.
     LoadEnded,

@@ -28,6 +28,9 @@ pub const FAULTS: [Fault; 6] = [
     Fault::Pause,
 ];
 
+/// Operations a second and arm, if the user does not say.
+pub const RATE_PER_S: u32 = 400;
+
 /// More rounds of our arm in a full run: with the first, 60 injections; 59 are the
 /// fewest that can show a 95th percentile (`reports::claim`).
 const MORE: u32 = 9;
@@ -45,7 +48,21 @@ pub enum Size {
 }
 
 impl Size {
-    fn name(self) -> &'static str {
+    /// The size of an earlier run.
+    ///
+    /// # Errors
+    /// What its record says instead, and what would do.
+    pub fn of(record: &Record) -> Result<Self, (String, &'static str)> {
+        let name = &record.settings.size;
+        [Self::Quick, Self::Default, Self::Full]
+            .into_iter()
+            .find(|size| size.name() == name)
+            .ok_or_else(|| (format!("settings.size: {name}"), "quick, default or full"))
+    }
+
+    /// As in a record.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Quick => "quick",
             Self::Default => "default",
@@ -107,6 +124,7 @@ pub fn scenario(options: &Options) -> Scenario {
         schedule: schedule(options, plan, times, &arms),
         arms,
         steady_patience: Duration::from_secs(15),
+        sweep: None,
     }
 }
 
@@ -151,13 +169,7 @@ pub fn replay(
     config: Option<PoolConfig>,
 ) -> Result<Scenario, (String, &'static str)> {
     let settings = &record.settings;
-    let size = [Size::Quick, Size::Default, Size::Full]
-        .into_iter()
-        .find(|size| size.name() == settings.size)
-        .ok_or_else(|| {
-            let reason = format!("settings.size: {}", settings.size);
-            (reason, "quick, default or full")
-        })?;
+    let size = Size::of(record)?;
     let mut scenario = scenario(&Options {
         size,
         seed: record.seed,
@@ -180,7 +192,7 @@ pub fn replay(
 
 /// Two and a half deadlines' worth of arrivals, so that whatever can still be in
 /// time is sent, and a queue that is beyond hope is bounded.
-fn max_in_flight(rate_per_s: u32, deadline: Duration) -> u32 {
+pub(super) fn max_in_flight(rate_per_s: u32, deadline: Duration) -> u32 {
     let arrivals = 2.5 * f64::from(rate_per_s) * deadline.as_secs_f64();
     (64_u32..20_000)
         .find(|n| f64::from(*n) >= arrivals)
@@ -253,7 +265,7 @@ fn arms(options: &Options) -> Vec<(Arm, Setup)> {
     arms
 }
 
-fn engine_arm(name: &str, about: &str, config: PoolConfig) -> (Arm, Setup) {
+pub(super) fn engine_arm(name: &str, about: &str, config: PoolConfig) -> (Arm, Setup) {
     let shown = [
         ("max_connections", config.max_connections.to_string()),
         (

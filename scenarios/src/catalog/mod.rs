@@ -1,3 +1,4 @@
 //! The experiments, one file each; the file asks its question.
 
+pub mod breaker_sweep;
 pub mod failure_sim;

@@ -1,8 +1,10 @@
 //! What is driven through each arm, and what came back.
 //!
 //! [`arrivals`] says when (pure), [`workload`] what, [`client`] through what,
-//! [`worker`] does it, [`ledger`] checks what became of the writes (pure).
+//! [`worker`] does it, [`ledger`] checks what became of the writes (pure);
+//! [`alarms`] looks like trouble and is none.
 
+pub mod alarms;
 pub mod arrivals;
 pub mod client;
 pub mod ledger;

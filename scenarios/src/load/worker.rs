@@ -89,13 +89,21 @@ impl Load {
     /// under way for longer than `deadline` counts as timed out.
     #[must_use]
     pub fn so_far(&self, deadline: Duration) -> Operations {
+        self.since(0, deadline)
+    }
+
+    /// The same from operation `first` on: a load that runs for minutes is not
+    /// copied as a whole several times a second.
+    #[must_use]
+    pub fn since(&self, first: u64, deadline: Duration) -> Operations {
         let now = self.shared.elapsed();
         let log = self.shared.log();
-        let undecided = (0..).zip(log.iter()).position(|(i, entry)| {
+        let skipped = usize::try_from(first).unwrap_or(usize::MAX).min(log.len());
+        let undecided = (first..).zip(&log[skipped..]).position(|(i, entry)| {
             entry.settled.is_none() && now < self.shared.arrivals.due(i) + deadline
         });
-        let settled = &log[..undecided.unwrap_or(log.len())];
-        self.shared.columns(settled, now)
+        let settled = undecided.map_or(log.len(), |n| skipped + n);
+        self.shared.columns(first, &log[skipped..settled], now)
     }
 
     /// Stops scheduling. What is under way goes on.
@@ -127,7 +135,7 @@ impl Load {
         }
         let now = self.shared.elapsed();
         let log = self.shared.log();
-        Ok(self.shared.columns(&log, now))
+        Ok(self.shared.columns(0, &log, now))
     }
 }
 
@@ -174,9 +182,9 @@ impl Shared {
         }
     }
 
-    fn columns(&self, log: &[Entry], now: Duration) -> Operations {
+    fn columns(&self, first: u64, log: &[Entry], now: Duration) -> Operations {
         let mut columns = Operations::default();
-        for (i, entry) in (0..).zip(log) {
+        for (i, entry) in (first..).zip(log) {
             let writes = self.arrivals.writes(i);
             let settled = entry.settled.unwrap_or_else(|| Settled {
                 outcome: if writes && entry.sent {

@@ -37,21 +37,21 @@ const STEADY_SPAN: Duration = Duration::from_millis(1_030);
 const FIRST_OPERATION: Duration = Duration::from_millis(20);
 
 /// An arm under load, and what its breaker did so far.
-struct Arm {
-    name: String,
-    load: Load,
-    breaker: Vec<record::Transition>,
+pub(super) struct Arm {
+    pub(super) name: String,
+    pub(super) load: Load,
+    pub(super) breaker: Vec<record::Transition>,
     seen_epoch: u64,
 }
 
 /// The moments of an injection, on the load's clock.
 #[derive(Debug, Clone)]
-struct Moments {
+pub(super) struct Moments {
     steady: Instant,
-    requested: Instant,
-    injected: Instant,
-    cleared: Instant,
-    ready: Instant,
+    pub(super) requested: Instant,
+    pub(super) injected: Instant,
+    pub(super) cleared: Instant,
+    pub(super) ready: Instant,
     /// Each fault by itself.
     seen: Vec<Seen>,
 }
@@ -61,19 +61,8 @@ pub(super) async fn carry_out(stage: &Stage<'_>, planned: usize) -> Result<Vec<I
     let start = clock::now() + FIRST_OPERATION;
     let mut arms = start_load(stage, planned, &plan, start)?;
     stage.events.all(Some(planned), start, What::LoadStarted);
-    let through = through_fault(stage, planned, &plan, start, &mut arms);
-    // A panic of ours must not leave the fault in somebody's server.
-    let moments = match AssertUnwindSafe(through).catch_unwind().await {
-        Ok(moments) => moments,
-        Err(_) => Err(Stop::Panicked),
-    };
-    if moments.is_err()
-        && let Err(error) = undo(stage, &plan).await
-    {
-        // The error that led here says better what is wrong.
-        tracing::warn!(error = chain(&error), "taking a fault back");
-    }
-    let moments = moments?;
+    let steady = until_steady(stage, planned, start, &mut arms).await?;
+    let moments = through_fault(stage, planned, steady, start, &mut arms).await?;
     let waited = until_recovered(stage, planned, start, &moments, &mut arms).await;
     let ended = clock::now();
     arms.iter().for_each(|arm| arm.load.stop());
@@ -86,7 +75,8 @@ pub(super) async fn carry_out(stage: &Stage<'_>, planned: usize) -> Result<Vec<I
     }
 }
 
-fn start_load(
+/// Puts the arms of an entry of the plan under load.
+pub(super) fn start_load(
     stage: &Stage<'_>,
     planned: usize,
     plan: &Planned,
@@ -135,14 +125,38 @@ fn start_load(
     Ok(arms)
 }
 
-async fn through_fault(
+/// Does an entry of the plan and undoes it, also if that fails half-way.
+pub(super) async fn through_fault(
     stage: &Stage<'_>,
     planned: usize,
-    plan: &Planned,
+    steady: Instant,
     start: Instant,
     arms: &mut [Arm],
 ) -> Result<Moments, Stop> {
-    let steady = until_steady(stage, planned, start, arms).await?;
+    let plan = stage.record.schedule[planned].clone();
+    let through = through(stage, planned, &plan, steady, start, arms);
+    // A panic of ours must not leave the fault in somebody's server.
+    let moments = match AssertUnwindSafe(through).catch_unwind().await {
+        Ok(moments) => moments,
+        Err(_) => Err(Stop::Panicked),
+    };
+    if moments.is_err()
+        && let Err(error) = undo(stage, &plan).await
+    {
+        // The error that led here says better what is wrong.
+        tracing::warn!(error = chain(&error), "taking a fault back");
+    }
+    moments
+}
+
+async fn through(
+    stage: &Stage<'_>,
+    planned: usize,
+    plan: &Planned,
+    steady: Instant,
+    start: Instant,
+    arms: &mut [Arm],
+) -> Result<Moments, Stop> {
     let nemesis = Nemesis::new(stage, planned, plan, clock::now());
     let mut seen = {
         let carried_out = nemesis.carry_out();
@@ -174,7 +188,7 @@ async fn through_fault(
 }
 
 /// Waits until every arm is served as it should be; returns since when.
-async fn until_steady(
+pub(super) async fn until_steady(
     stage: &Stage<'_>,
     planned: usize,
     start: Instant,
@@ -334,7 +348,7 @@ fn injection(
 }
 
 /// Waits, and passes on what the breakers do meanwhile.
-async fn watch_until(
+pub(super) async fn watch_until(
     stage: &Stage<'_>,
     planned: usize,
     start: Instant,
@@ -351,7 +365,8 @@ async fn watch_until(
     }
 }
 
-fn look(stage: &Stage<'_>, planned: usize, start: Instant, arms: &mut [Arm]) {
+/// Passes on what the breakers have done since the last look.
+pub(super) fn look(stage: &Stage<'_>, planned: usize, start: Instant, arms: &mut [Arm]) {
     for arm in arms {
         let Some(pool) = arm.load.client().engine() else {
             continue;

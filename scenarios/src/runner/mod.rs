@@ -9,6 +9,7 @@ mod events;
 mod injection;
 mod interrupt;
 mod nemesis;
+mod sweep;
 
 use std::{
     net::SocketAddr,
@@ -58,6 +59,8 @@ pub struct Scenario {
     pub schedule: Vec<Planned>,
     /// Longest wait for the load to be served before a fault.
     pub steady_patience: Duration,
+    /// The grid, if breaker settings are swept. Nothing is carried out yet in it.
+    pub sweep: Option<record::Sweep>,
 }
 
 impl Scenario {
@@ -180,7 +183,10 @@ pub async fn run(
             return Err(error);
         }
     };
-    let carried_out = stage.carry_out().await;
+    let carried_out = match &scenario.sweep {
+        Some(sweep) => sweep::carry_out(&mut stage, sweep).await,
+        None => stage.carry_out().await,
+    };
     if let Err(stop) = carried_out {
         stage.record.ended = stop.into();
     }
@@ -263,7 +269,7 @@ impl<'a> Stage<'a> {
             schedule: scenario.schedule.clone(),
             injections: Vec::new(),
             skipped: Vec::new(),
-            sweep: None,
+            sweep: scenario.sweep.clone(),
             // Until the end is reached: a crash leaves a record that says so.
             ended: Ended::Failed {
                 reason: "the runner did not reach the end".to_owned(),
