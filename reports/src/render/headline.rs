@@ -13,11 +13,23 @@ pub(super) struct Headline {
 }
 
 pub(super) fn headline(record: &Record, verdict: &Verdict) -> Headline {
-    let done = format!(
-        "{} of {} injections carried out",
-        record.injections.len(),
-        record.schedule.iter().map(|p| p.arms.len()).sum::<usize>()
-    );
+    let done = match &record.sweep {
+        // The stall is no outage.
+        Some(sweep) => format!(
+            "{} of {} outages carried out",
+            sweep
+                .stretches
+                .iter()
+                .map(|s| s.outages.len())
+                .sum::<usize>(),
+            record.schedule.len().saturating_sub(1)
+        ),
+        None => format!(
+            "{} of {} injections carried out",
+            record.injections.len(),
+            record.schedule.iter().map(|p| p.arms.len()).sum::<usize>()
+        ),
+    };
     let ended = match &record.ended {
         Ended::Complete => None,
         Ended::Interrupted => Some(format!("The run was interrupted: {done}")),

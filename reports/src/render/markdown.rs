@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::{record::Record, verdict::Verdict};
+use crate::{record::Record, sweep::Findings, verdict::Verdict};
 
 use super::{
     figures::{interval, observed, sample},
     headline::{again, environment, headline, run},
-    measures::MEASURES,
+    measures,
+    sweep::{ship, table as cells},
     table::{COLUMNS, lines},
 };
 
@@ -41,13 +42,16 @@ pub fn markdown(record: &Record, verdict: &Verdict, plots: &[(&str, &str)]) -> S
             escape(claim.reason.as_deref().unwrap_or_default()),
         );
     }
-    faults(&mut out, verdict);
+    match &verdict.sweep {
+        Some(findings) => swept(&mut out, verdict, findings),
+        None => faults(&mut out, verdict),
+    }
     for (name, title) in plots {
         let title = escape(title);
         let _ = writeln!(out, "\n### {title}\n\n![{title}](plots/{name}.png)");
     }
     out.push_str("\n## How it was measured\n\n");
-    for measure in MEASURES {
+    for measure in measures::of(record) {
         let _ = writeln!(out, "- **{}**: {}", measure.name, measure.means);
     }
     out.push_str("\n## Again\n\n```\n");
@@ -78,6 +82,39 @@ fn faults(out: &mut String, verdict: &Verdict) {
             escape(&skipped.fault),
             escape(&skipped.reason)
         );
+    }
+}
+
+fn swept(out: &mut String, verdict: &Verdict, findings: &Findings) {
+    let _ = writeln!(out, "\n## What to ship ({})\n", ship::scale(findings));
+    match &findings.recommended {
+        Some(recommended) => {
+            let (reason, confirmed) = (escape(&recommended.reason), ship::confirmed(verdict));
+            let _ = writeln!(out, "{reason}; {}.\n", escape(&confirmed));
+            let _ = writeln!(out, "```toml\n{}```", recommended.toml);
+        }
+        None => out.push_str("Nothing: no cell had outages, and false alarms without an open.\n"),
+    }
+    let _ = writeln!(out, "\n## Cells ({})\n", ship::scale(findings));
+    out.push_str("| cell |");
+    for column in &cells::COLUMNS {
+        let _ = write!(out, " {} |", column.name);
+    }
+    out.push_str("\n| --- |");
+    out.push_str(&" ---: |".repeat(cells::COLUMNS.len()));
+    out.push('\n');
+    for line in cells::lines(findings) {
+        let bold = if line.shipped { "**" } else { "" };
+        let _ = write!(out, "| {bold}{}{bold} |", escape(&line.cell.arm));
+        for cell in &line.cells {
+            let _ = write!(out, " {} |", escape(cell));
+        }
+        out.push('\n');
+    }
+    let _ = writeln!(out, "\n{}", escape(&ship::scale_in_full(findings)));
+    for skipped in &verdict.skipped {
+        let (fault, reason) = (escape(&skipped.fault), escape(&skipped.reason));
+        let _ = writeln!(out, "\nSkipped: {fault}. {reason}");
     }
 }
 

@@ -1,13 +1,81 @@
 //! What the words of a report mean, for a reader who has never seen one.
 
+use crate::record::Record;
+
 /// A word, and what it means.
 pub(super) struct Measure {
     pub(super) name: &'static str,
     pub(super) means: &'static str,
 }
 
-/// The words, in the order of the table.
-pub(super) const MEASURES: [Measure; 11] = [
+/// The words of a run's report, in the order of its table.
+pub(super) fn of(record: &Record) -> &'static [Measure] {
+    match record.sweep {
+        Some(_) => &SWEEP,
+        None => &MEASURES,
+    }
+}
+
+const SWEEP: [Measure; 9] = [
+    Measure {
+        name: "Cell",
+        means: "A pool with these breaker settings, named by failure threshold, recovery timeout, \
+                error rate (where it is not 0.5) and probe. All cells run at once, each with the \
+                same small load, through the same outages.",
+    },
+    Measure {
+        name: "Outage",
+        means: "The network or the server fails, for a length and after a wait that are drawn at \
+                random. A direct probe, outside the engine, says when it took effect and when the \
+                server took sessions again.",
+    },
+    Measure {
+        name: "Detect",
+        means: "From when the outage took effect until the circuit breaker opened: the median of \
+                the outages in which it did.",
+    },
+    Measure {
+        name: "Recover",
+        means: "From when the server took sessions again until the first good operation from which \
+                on 95 % are good for a while. Median and 95th percentile are Kaplan and Meier's: a \
+                recovery that was not seen to end counts as longer than it was watched. Claims are \
+                decided by exact intervals from order statistics.",
+    },
+    Measure {
+        name: "Outage-equivalent",
+        means: "Operations that were not answered well within the deadline, as seconds of a full \
+                outage, from the start of an outage until every cell is back.",
+    },
+    Measure {
+        name: "False opens",
+        means: "How often the breaker opened while the server was well: under constraint \
+                violations (23505), serialization conflicts and deadlocks (40001, 40P01), forty \
+                callers at two connections, and answers that come 200 ms late. Empty if a cell did \
+                not meet all of them.",
+    },
+    Measure {
+        name: "Wasted",
+        means: "Operations that went to the server in an outage and came to nothing: they failed, \
+                timed out, or were too late. Probes are not operations.",
+    },
+    Measure {
+        name: "P(<= 30 s)",
+        means: "The share of a week's recoveries within the guide's 30 s, with the exact interval \
+                of Clopper and Pearson. A passive breaker lets callers try again a recovery timeout \
+                after it opened, whenever the server is back: if that is at a random moment, the \
+                wait is uniform on (0, timeout), and the share is 30 s / timeout.",
+    },
+    Measure {
+        name: "Shipped",
+        means: "Of the cells without a false open, the one whose median outage costs least; of \
+                those that are too close to it to tell apart, outage by outage, the one that wastes \
+                fewest operations. It is then run beside the guide's week 2 through outages that it \
+                was not chosen by.",
+    },
+];
+
+/// Those of failures.
+const MEASURES: [Measure; 11] = [
     Measure {
         name: "Load",
         means: "Operations arrive evenly at a fixed rate, whether or not earlier ones were answered. \

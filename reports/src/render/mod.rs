@@ -13,6 +13,7 @@ mod junit;
 mod markdown;
 mod measures;
 mod plots;
+mod sweep;
 mod table;
 mod terminal;
 

@@ -6,12 +6,14 @@ use std::{fmt::Write, path::Path};
 use crate::{
     claim::{Claim, Decision},
     record::Record,
+    sweep::Findings,
     verdict::Verdict,
 };
 
 use super::{
     figures::{interval, observed},
     headline::{again, environment, headline, run},
+    sweep::{ship, table as cells},
     table::{COLUMNS, lines},
 };
 
@@ -22,7 +24,10 @@ pub fn terminal(record: &Record, verdict: &Verdict, dir: &Path, color: bool) -> 
     let ink = Ink { color };
     let mut out = String::new();
     claims(&mut out, verdict, ink);
-    faults(&mut out, verdict, ink);
+    match &verdict.sweep {
+        Some(findings) => swept(&mut out, verdict, findings, ink),
+        None => faults(&mut out, verdict, ink),
+    }
     for skipped in &verdict.skipped {
         line(
             &mut out,
@@ -139,6 +144,54 @@ fn faults(out: &mut String, verdict: &Verdict, ink: Ink) {
     {
         let text = "  > not back when the load ended, so longer than this";
         line(out, &ink.dim(text));
+    }
+}
+
+/// The grid, and what to ship.
+fn swept(out: &mut String, verdict: &Verdict, findings: &Findings, ink: Ink) {
+    let lines = cells::lines(findings);
+    let widths: Vec<usize> = (0..cells::COLUMNS.len())
+        .map(|i| {
+            let all = lines.iter().map(|line| line.cells[i].len());
+            all.fold(cells::COLUMNS[i].name.len(), usize::max)
+        })
+        .collect();
+    let name = lines.iter().map(|l| l.cell.arm.len()).fold(4, usize::max);
+    let mut head = format!("{:<1$}", "CELLS", name + 4);
+    for (column, width) in cells::COLUMNS.iter().zip(&widths) {
+        let _ = write!(head, "  {:>width$}", column.name);
+    }
+    line(out, &ink.bold(&head));
+    for row in &lines {
+        let mut text = format!(
+            "  {} {:<name$}",
+            if row.shipped { ">" } else { " " },
+            row.cell.arm
+        );
+        for (cell, width) in row.cells.iter().zip(&widths) {
+            let _ = write!(text, "  {cell:>width$}");
+        }
+        line(out, &text);
+    }
+    for part in wrapped(&ship::scale_in_full(findings), WIDTH - 2) {
+        line(out, &ink.dim(&format!("  {part}")));
+    }
+    line(out, "");
+    let Some(recommended) = &findings.recommended else {
+        line(
+            out,
+            "ship     nothing: no cell had outages, and false alarms without an open",
+        );
+        return;
+    };
+    line(out, &format!("ship     {}", ink.bold(&recommended.arm)));
+    for text in [&recommended.reason, &ship::confirmed(verdict)] {
+        for part in wrapped(text, WIDTH - 9) {
+            line(out, &ink.dim(&format!("         {part}")));
+        }
+    }
+    for setting in recommended.toml.lines() {
+        line(out, &format!("         {setting}"));
     }
 }
 

@@ -261,3 +261,43 @@ fn a_build_server_fails_for_what_gates_only() {
         (4, 0)
     );
 }
+
+fn swept() -> Record {
+    synthetic::sweep(12, |cell, planned| match cell.probe {
+        crate::record::ProbeMode::Passive => {
+            cell.recovery_timeout_us / 60 / 7 * (planned as u64 % 7)
+        }
+        crate::record::ProbeMode::Active => 120_000,
+    })
+}
+
+#[test]
+fn a_sweep_says_what_to_ship_and_by_what_times_were_divided() {
+    let record = swept();
+    let verdict = judge(&record);
+    let text = terminal(&record, &verdict, Path::new("runs/sweep"), false);
+    compare("sweep.txt", &text);
+    compare("sweep.md", &markdown(&record, &verdict, &[]));
+    let page = html(&record, &verdict, &[]);
+    for text in [&text, &page] {
+        assert!(text.contains("circuit_breaker_recovery_timeout = 120"));
+        assert!(text.contains("divided by 60"));
+    }
+    let suites = junit(&verdict).unwrap();
+    for week in 1..=3 {
+        let name = format!("recovery-week{week}");
+        assert!(suites.contains(&format!("name=\"{name}\"")), "{suites}");
+    }
+}
+
+#[test]
+fn a_sweep_without_anything_measured_is_rendered() {
+    let mut record = swept();
+    record.sweep.as_mut().unwrap().stretches.clear();
+    record.ended = Ended::Interrupted;
+    let verdict = judge(&record);
+    let text = terminal(&record, &verdict, Path::new("runs/sweep"), true);
+    assert!(text.contains("0 of 18 outages carried out"), "{text}");
+    assert!(html(&record, &verdict, &[]).contains("Nothing: no cell"));
+    assert!(markdown(&record, &verdict, &[]).contains("Nothing: no cell"));
+}

@@ -117,7 +117,7 @@ pub fn find(record: &Record, sweep: &Sweep) -> Findings {
             .iter()
             .filter_map(|cell| week(record, sweep, cell))
             .collect(),
-        recommended: recommend(record, &cells),
+        recommended: recommend(record, sweep, &cells),
         cells,
     }
 }
@@ -159,6 +159,15 @@ pub(super) fn false_opens_of(
         opens = Some(opens.unwrap_or(0) + of_stretch);
     }
     opens
+}
+
+/// All recoveries of a cell, in seconds as measured: of the sweep, and fresh ones.
+#[must_use]
+pub fn recoveries(record: &Record, arm: &str) -> Vec<Observation> {
+    let sweep = record.sweep.as_ref();
+    sweep.map_or_else(Vec::new, |sweep| {
+        times(&effects_on(record, sweep, arm, |_| true))
+    })
 }
 
 pub(super) fn times(effects: &[Effect]) -> Vec<Observation> {

@@ -1,15 +1,15 @@
 //! The cell to ship.
 //!
 //! Of the cells that no false alarm opened, the one whose median outage costs
-//! least. Where two differ by less than can be measured, the one that wastes fewer
-//! operations; where that is the same too, the one that needs more failures to
-//! open, and then the first of the grid.
+//! least. A cell that costs no more than can be measured beyond it, outage by
+//! outage, is as good; of these, the one that wastes fewest operations, then the
+//! one that needs more failures to open, and then the first of the grid.
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Record;
+use crate::record::{Record, Sweep};
 
-use super::finding::CellFinding;
+use super::finding::{CellFinding, effects_on, median};
 
 /// A cell, and why it is the one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,26 +22,38 @@ pub struct Recommendation {
     pub reason: String,
 }
 
-/// Two operations apart is as close as two cells can be told from each other: each
-/// one's begin and end of an outage is known to one operation.
+/// Half of the longest wait between two probes (`circuit_breaker_probe_interval_ms`):
+/// where in it the server comes back is chance, and moves a median over a few
+/// outages by about so much.
+const PROBE_S: f64 = 0.125;
+
+/// As close as two cells can be told apart: by that, or by two operations, since
+/// begin and end of an outage are known to one each.
 fn resolution_s(record: &Record) -> f64 {
-    2.0 / f64::from(record.settings.rate_per_s.max(1))
+    PROBE_S.max(2.0 / f64::from(record.settings.rate_per_s.max(1)))
 }
 
 /// `None` if no cell has both outages and false alarms, without an open.
 #[must_use]
-pub fn recommend(record: &Record, cells: &[CellFinding]) -> Option<Recommendation> {
+pub fn recommend(record: &Record, sweep: &Sweep, cells: &[CellFinding]) -> Option<Recommendation> {
     let candidates: Vec<(&CellFinding, f64, f64)> = cells
         .iter()
         .filter(|cell| cell.false_opens == Some(0))
         .filter_map(|cell| Some((cell, cell.outage_equivalent_s?, cell.wasted?)))
         .collect();
-    let least = candidates
+    let outages = |cell: &CellFinding| effects_on(record, sweep, &cell.arm, |fresh| !fresh);
+    let (best, ..) = candidates
         .iter()
-        .map(|(_, outage, _)| *outage)
-        .fold(f64::INFINITY, f64::min);
-    let within = least + resolution_s(record) + 1e-9;
-    let tied = candidates.iter().filter(|(_, outage, _)| *outage <= within);
+        .min_by(|(_, a, _), (_, b, _)| a.total_cmp(b))?;
+    let of_best = outages(best);
+    let within = resolution_s(record) + 1e-9;
+    let tied = candidates.iter().filter(|(cell, ..)| {
+        let of_cell = outages(cell);
+        // The same outages in the same order: all cells were under load together.
+        let more = of_cell.iter().zip(&of_best);
+        let more = more.map(|(a, b)| a.outage_s - b.outage_s).collect();
+        median(more).is_some_and(|more| more <= within)
+    });
     let (cell, outage, wasted) = tied.clone().min_by(|(a, _, wa), (b, _, wb)| {
         let thresholds = b.failure_threshold.cmp(&a.failure_threshold);
         wa.total_cmp(wb).then(thresholds)
@@ -49,11 +61,11 @@ pub fn recommend(record: &Record, cells: &[CellFinding]) -> Option<Recommendatio
     let rest = tied.count() - 1;
     let reason = format!(
         "of {} cells without a false open, an outage costs it {outage:.2} s (median){}; it wastes \
-         {wasted:.1} operations an outage",
+         {wasted:.1} operations an outage, the fewest of these",
         candidates.len(),
         match rest {
             0 => ", the least".to_owned(),
-            n => format!(", with {n} more too close to tell apart"),
+            n => format!(", and {n} others are too close to tell apart"),
         },
     );
     Some(Recommendation {

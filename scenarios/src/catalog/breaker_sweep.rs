@@ -63,6 +63,8 @@ struct Extent {
     phase: RangeInclusive<Duration>,
     /// The shortest outage.
     shortest: Duration,
+    /// For so long a cell must be served to be back.
+    settled: Duration,
     faults: &'static [Fault],
     /// How often each of them is done.
     repeats: u32,
@@ -76,8 +78,9 @@ fn extent(size: Size) -> Extent {
         // The guide's 120 s become two.
         Size::Quick => Extent {
             scale: 60,
-            phase: ms(100)..=ms(400),
+            phase: ms(100)..=ms(300),
             shortest: ms(300),
+            settled: ms(400),
             faults: &[Fault::Refused, Fault::Reset],
             repeats: 3,
             fresh: 3,
@@ -86,6 +89,7 @@ fn extent(size: Size) -> Extent {
             scale: 40,
             phase: ms(200)..=ms(600),
             shortest: ms(300),
+            settled: ms(500),
             faults: &[Fault::Refused, Fault::Reset, Fault::Crash],
             repeats: 6,
             fresh: 3,
@@ -95,6 +99,7 @@ fn extent(size: Size) -> Extent {
             scale: 1,
             phase: ms(1_000)..=ms(4_000),
             shortest: ms(5_000),
+            settled: ms(2_000),
             faults: &[Fault::Refused, Fault::Reset, Fault::Crash, Fault::Blackhole],
             repeats: 3,
             fresh: 2,
@@ -140,7 +145,7 @@ pub fn scenario(options: &Options) -> Scenario {
         steady_patience: Duration::from_secs(15),
         sweep: Some(Sweep {
             scale: extent.scale,
-            settled_us: 500_000,
+            settled_us: us(extent.settled),
             cells,
             outages,
             stretches: Vec::new(),

@@ -6,5 +6,6 @@
 
 mod card;
 mod page;
+mod sweep;
 
 pub use page::{Figure, html};

@@ -12,13 +12,14 @@ use super::{
     super::{
         figures::seconds,
         headline::{again, environment, headline, run},
-        measures::MEASURES,
+        measures,
         table::{COLUMNS, lines},
     },
     card::{card, sign},
+    sweep,
 };
 
-const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = include_str!("style.css");
 
 /// A picture of the page: its name, its title, and its SVG document.
 pub struct Figure<'a> {
@@ -34,6 +35,9 @@ pub struct Figure<'a> {
 /// are shown in their order.
 #[must_use]
 pub fn html(record: &Record, verdict: &Verdict, figures: &[Figure<'_>]) -> String {
+    if let Some(findings) = &verdict.sweep {
+        return sweep::page(record, verdict, findings, figures);
+    }
     let headline = headline(record, verdict);
     let (summary, faults): (Vec<_>, Vec<_>) = figures.iter().partition(|f| f.name == "recovery");
     let page = html! {
@@ -113,7 +117,7 @@ fn arms(record: &Record) -> Markup {
     }
 }
 
-fn claims(verdict: &Verdict) -> Markup {
+pub(super) fn claims(verdict: &Verdict) -> Markup {
     let (gating, others): (Vec<&Claim>, Vec<&Claim>) =
         verdict.claims.iter().partition(|claim| claim.gating);
     html! {
@@ -134,7 +138,7 @@ fn claims(verdict: &Verdict) -> Markup {
     }
 }
 
-fn figure(figure: &Figure<'_>) -> Markup {
+pub(super) fn figure(figure: &Figure<'_>) -> Markup {
     // The size comes from the page; the document's own would be in its way.
     let inner = figure
         .svg
@@ -212,8 +216,15 @@ fn measured(record: &Record) -> Markup {
                 (seconds(settings.horizon_us as f64 / 1e6)) " after it; a recovery was waited for "
                 (seconds(settings.patience_us as f64 / 1e6)) " at most."
             }
-            dl { @for measure in MEASURES { dt { (measure.name) } dd { (measure.means) } } }
+            (words(record))
         }
+    }
+}
+
+/// What the words of the page mean.
+pub(super) fn words(record: &Record) -> Markup {
+    html! {
+        dl { @for measure in measures::of(record) { dt { (measure.name) } dd { (measure.means) } } }
     }
 }
 
@@ -244,29 +255,7 @@ fn rest(record: &Record, verdict: &Verdict) -> Markup {
     html! {
         section #again {
             h2 { "Again" }
-            pre { code { (again(record)) } }
-            p.muted { "The same seed and flags draw the same faults, phases and lengths." }
-            details {
-                summary { "Schedule, as drawn from the seed" }
-                div.scroll { table.numbers {
-                    thead { tr {
-                        th { "#" } th { "entry" } th { "arms" } th { "fault" } th { "steady before" } th { "lasts" } th { "set" }
-                    } }
-                    tbody { @for (i, planned) in record.schedule.iter().enumerate() {
-                        @for (n, step) in planned.faults.iter().enumerate() {
-                            tr.first[n == 0] {
-                                @if n == 0 {
-                                    td { (i) } th { (planned.name) } td { (planned.arms.join(", ")) }
-                                } @else { td {} th {} td {} }
-                                td { (step.kind) }
-                                td.number { (seconds(step.phase_us as f64 / 1e6)) }
-                                td.number { (seconds(step.length_us as f64 / 1e6)) }
-                                td { (settings_of(step)) }
-                            }
-                        }
-                    } }
-                } }
-            }
+            (again_and_schedule(record))
             @if let Some(plan) = &record.plan {
                 details {
                     summary { "Plan, as it was given" }
@@ -282,14 +271,50 @@ fn rest(record: &Record, verdict: &Verdict) -> Markup {
                     (ledger.unexpected) " unexpected, " (ledger.out_of_order) " out of order."
                 }
             }
-            p {
-                "Beside this file: "
-                @for (i, file) in ["verdict.json", "record.json", "events.jsonl", "report.md", "junit.xml"].iter().enumerate() {
-                    @if i > 0 { ", " }
-                    a href=(file) { (file) }
-                }
-                ". Exit code " (verdict.exit_code) "."
+            (files(verdict))
+        }
+    }
+}
+
+/// The command that does it again, and the plan.
+pub(super) fn again_and_schedule(record: &Record) -> Markup {
+    html! {
+        pre { code { (again(record)) } }
+        p.muted { "The same seed and flags draw the same faults, phases and lengths." }
+        details {
+            summary { "Schedule, as drawn from the seed" }
+            div.scroll { table.numbers {
+                thead { tr {
+                    th { "#" } th { "entry" } th { "arms" } th { "fault" } th { "steady before" } th { "lasts" } th { "set" }
+                } }
+                tbody { @for (i, planned) in record.schedule.iter().enumerate() {
+                    @for (n, step) in planned.faults.iter().enumerate() {
+                        tr.first[n == 0] {
+                            @if n == 0 {
+                                td { (i) } th { (planned.name) } td { (planned.arms.join(", ")) }
+                            } @else { td {} th {} td {} }
+                            td { (step.kind) }
+                            td.number { (seconds(step.phase_us as f64 / 1e6)) }
+                            td.number { (seconds(step.length_us as f64 / 1e6)) }
+                            td { (settings_of(step)) }
+                        }
+                    }
+                } }
+            } }
+        }
+    }
+}
+
+/// What else there is of the run.
+pub(super) fn files(verdict: &Verdict) -> Markup {
+    html! {
+        p {
+            "Beside this file: "
+            @for (i, file) in ["verdict.json", "record.json", "events.jsonl", "report.md", "junit.xml"].iter().enumerate() {
+                @if i > 0 { ", " }
+                a href=(file) { (file) }
             }
+            ". Exit code " (verdict.exit_code) "."
         }
     }
 }

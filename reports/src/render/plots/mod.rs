@@ -14,6 +14,8 @@ mod arm;
 mod bar;
 mod class;
 mod fault;
+mod front;
+mod heat;
 mod lanes;
 mod legend;
 mod paint;
@@ -22,6 +24,8 @@ mod picture;
 mod recovery;
 mod run;
 mod scale;
+mod sheet;
+mod waits;
 
 pub use paint::PlotError;
 pub use run::{Plot, plots};

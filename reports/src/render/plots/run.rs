@@ -5,19 +5,21 @@ use std::path::Path;
 use crate::{
     measure::{Measured, measure},
     record::{Injection, Record},
+    sweep::find,
 };
 
 use super::{
     super::finding::{self, leading},
     fault::{self, Shown},
+    front, heat,
     paint::{self, PlotError},
     picture::Picture,
-    recovery,
+    recovery, waits,
 };
 
 /// A picture of a run.
 pub struct Plot {
-    /// Its file name, without extension: a fault's name, or `recovery`.
+    /// Its file name, without extension: a fault's name, `recovery`, `heatmap` or `front`.
     pub name: String,
     /// What is to be seen, for who cannot see it.
     pub title: String,
@@ -44,9 +46,19 @@ impl Plot {
 
 /// The pictures of a run: the summary first, then one for each kind of fault
 /// that was carried out. Of several faults of a kind, the one is shown after
-/// which our arm took longest.
+/// which our arm took longest. Of a sweep: how long the guide's weeks are out, the
+/// grid, and the front of its cells.
 #[must_use]
 pub fn plots(record: &Record) -> Vec<Plot> {
+    if let Some(sweep) = &record.sweep {
+        let findings = find(record, sweep);
+        let all = [
+            waits::picture(record, &findings),
+            heat::picture(&findings),
+            front::picture(&findings),
+        ];
+        return all.into_iter().flatten().collect();
+    }
     let measured: Vec<Measured> = record
         .injections
         .iter()
