@@ -31,7 +31,7 @@ pub(crate) fn binary() -> PathBuf {
     binary
 }
 
-fn env(kind: Kind) -> &'static str {
+pub(crate) fn env(kind: Kind) -> &'static str {
     match kind {
         Kind::Docker => "docker",
         _ => "local",
@@ -55,7 +55,7 @@ fn start(out: &Path, args: &[&str]) -> Child {
         .expect("it runs")
 }
 
-fn json(path: &Path) -> Value {
+pub(crate) fn json(path: &Path) -> Value {
     let text = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_slice(&text).expect("JSON")
 }
@@ -173,7 +173,7 @@ fn interrupted_before_a_crash_it_takes_everything_down() {
     );
 }
 
-fn left_by(runner: u32, kind: Kind) -> bool {
+pub(crate) fn left_by(runner: u32, kind: Kind) -> bool {
     match kind {
         Kind::Docker => {
             let label = format!("label=dev.seawall.runner-pid={runner}");

@@ -69,7 +69,8 @@ const SWEEP: [Measure; 9] = [
         name: "Shipped",
         means: "Of the cells without a false open, the one whose median outage costs least; of \
                 those that are too close to it to tell apart, outage by outage, the one that wastes \
-                fewest operations. It is then run beside the guide's week 2 through outages that it \
+                fewest operations; then the one that needs more failures to open, and the shorter \
+                timeout. It is then run beside the guide's week 2 through outages that it \
                 was not chosen by.",
     },
 ];

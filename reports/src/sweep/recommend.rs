@@ -2,8 +2,10 @@
 //!
 //! Of the cells that no false alarm opened, the one whose median outage costs
 //! least. A cell that costs no more than can be measured beyond it, outage by
-//! outage, is as good; of these, the one that wastes fewest operations, then the
-//! one that needs more failures to open, and then the first of the grid.
+//! outage, is as good; of these, the one that wastes fewest operations, to a whole
+//! one. What is left is not told apart by anything that was measured: then the one
+//! that needs more failures to open, and the shortest recovery timeout, which
+//! bounds the wait where a probe is mistaken.
 
 use serde::{Deserialize, Serialize};
 
@@ -55,8 +57,10 @@ pub fn recommend(record: &Record, sweep: &Sweep, cells: &[CellFinding]) -> Optio
         median(more).is_some_and(|more| more <= within)
     });
     let (cell, outage, wasted) = tied.clone().min_by(|(a, _, wa), (b, _, wb)| {
-        let thresholds = b.failure_threshold.cmp(&a.failure_threshold);
-        wa.total_cmp(wb).then(thresholds)
+        let fewest = wa.round().total_cmp(&wb.round());
+        let patient = b.failure_threshold.cmp(&a.failure_threshold);
+        let shortest = a.recovery_timeout_s.total_cmp(&b.recovery_timeout_s);
+        fewest.then(patient).then(shortest)
     })?;
     let rest = tied.count() - 1;
     let reason = format!(

@@ -277,3 +277,22 @@ fn back_is_the_first_good_operation_from_which_on_almost_all_are() {
     assert_eq!(back("oooooooooo", 0), Some(2_000_000));
     assert_eq!(back("ffffffffffffffffffff", 0), None);
 }
+
+#[test]
+fn what_is_not_told_apart_has_the_shorter_timeout() {
+    let mut record = complete();
+    // The same threshold in two cells, and nothing else that differs.
+    let cells = &mut record.sweep.as_mut().unwrap().cells;
+    for (cell, timeout_s) in cells[3..].iter_mut().zip([120, 60, 90]) {
+        cell.failure_threshold = 3;
+        cell.recovery_timeout_us = timeout_s * 1_000_000;
+    }
+    for stretch in stretches(&mut record) {
+        if let [.., a, b, c] = stretch.runs.as_mut_slice() {
+            b.operations.clone_from(&a.operations);
+            c.operations.clone_from(&a.operations);
+        }
+    }
+    let findings = judge(&record).sweep.unwrap();
+    assert_eq!(findings.recommended.unwrap().arm, "5/60s-active");
+}

@@ -1,0 +1,170 @@
+//! The sweep as a user runs it, on a real server.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use reports::{
+    Record,
+    record::{Alarm, ProbeMode},
+};
+use scenarios::environment::Kind;
+use serde_json::Value;
+
+use super::{
+    failure_sim::{alone, binary, env, json, left_by},
+    server::kinds,
+};
+
+fn command(out: &Path, kind: Kind) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args(["breaker-sweep", "--quick", "--seed", "3", "--out"])
+        .arg(out)
+        .args(["--env", env(kind)])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn says(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    format!("{}{stderr}", String::from_utf8_lossy(&output.stdout))
+}
+
+fn claim<'a>(verdict: &'a Value, id: &str) -> &'a Value {
+    let claims = verdict["claims"].as_array().expect("claims");
+    let of_id = claims.iter().find(|claim| claim["id"] == id);
+    of_id.unwrap_or_else(|| panic!("{id} is missing"))
+}
+
+#[test]
+fn a_quick_sweep_measures_the_guide_s_weeks_and_says_what_to_ship() {
+    let kind = kinds()[0];
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a folder");
+    let child = command(folder.path(), kind).spawn().expect("it runs");
+    let runner = child.id();
+    let output = child.wait_with_output().expect("it ends");
+    let said = says(&output);
+    let code = output.status.code().expect("a code");
+    // Whether a claim about time holds is for this machine and moment to say.
+    assert!(matches!(code, 0..=2), "{code}: {said}");
+    assert!(!left_by(runner, kind), "something of it is still there");
+    let verdict = json(&folder.path().join("verdict.json"));
+    assert_eq!(verdict["exit_code"], code);
+    assert_eq!(verdict["command"], "breaker-sweep");
+
+    let weeks = verdict["sweep"]["weeks"].as_array().expect("weeks");
+    assert_eq!(weeks.len(), 3);
+    for (week, expected) in weeks.iter().zip([0.25, 0.5, 2.0 / 3.0]) {
+        let number = &week["week"];
+        let claim = claim(&verdict, &format!("recovery-week{number}"));
+        assert_eq!(claim["source"], "guide");
+        assert_eq!(claim["gating"], false);
+        assert!(claim["n"].as_u64() >= Some(6), "{claim}");
+        assert!(claim["low"].is_number(), "{claim}");
+        assert_eq!(claim["band_high"], 0.5, "30 s, divided by 60");
+        let found = week["expected"].as_f64().expect("a number");
+        assert!((found - expected).abs() < 1e-3, "{week}");
+        assert!(week["low"].as_f64() <= week["high"].as_f64(), "{week}");
+    }
+    // A server that is well opens no breaker: a count, so no matter of the machine.
+    let cells = verdict["sweep"]["cells"].as_array().expect("cells");
+    for cell in cells {
+        assert_eq!(cell["false_opens"], 0, "{cell}");
+    }
+    assert_eq!(claim(&verdict, "false-opens")["verdict"], "holds");
+    let toml = &verdict["sweep"]["recommended"]["toml"];
+    let toml = toml.as_str().expect("a block");
+    engine::PoolConfig::from_toml(toml).expect("the engine takes it");
+
+    recorded(folder.path());
+    for file in [
+        "report.html",
+        "report.md",
+        "junit.xml",
+        "events.jsonl",
+        "plots/recovery.svg",
+        "plots/heatmap.png",
+        "plots/front.svg",
+    ] {
+        assert!(folder.path().join(file).is_file(), "{file}");
+    }
+    assert!(said.contains("divided by 60"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+/// What a passive breaker's wait is made of: it is out until its own half-open.
+fn recorded(folder: &Path) {
+    let record = Record::load(&folder.join("record.json")).expect("a record");
+    let sweep = record.sweep.as_ref().expect("a sweep");
+    let [searched, fresh] = sweep.stretches.as_slice() else {
+        panic!("{} stretches", sweep.stretches.len());
+    };
+    assert_eq!((searched.outages.len(), fresh.outages.len()), (6, 6));
+    assert_eq!(
+        (searched.runs.len(), fresh.runs.len()),
+        (sweep.cells.len(), 2)
+    );
+    for stretch in &sweep.stretches {
+        let kinds: Vec<Alarm> = stretch.alarms.iter().map(|span| span.kind).collect();
+        assert_eq!(kinds, Alarm::ALL);
+        for run in &stretch.runs {
+            let scheduled = stretch.ended_us * u64::from(record.settings.rate_per_s) / 1_000_000;
+            let counted = run.operations.outcomes.len() as u64;
+            assert!(
+                counted.abs_diff(scheduled) <= 8,
+                "{counted} of {scheduled}: some were skipped"
+            );
+            // Six conflicts and six deadlocks, forty violations.
+            assert!(run.alarms[&Alarm::Constraint] > 20, "{:?}", run.alarms);
+            assert!(run.alarms[&Alarm::Conflict] > 3, "{:?}", run.alarms);
+            assert!(run.alarms[&Alarm::Saturation] > 8, "{:?}", run.alarms);
+        }
+    }
+    let passive = |cell: &&reports::record::Cell| cell.probe == ProbeMode::Passive;
+    for cell in sweep.cells.iter().filter(passive) {
+        let run = searched.runs.iter().find(|run| run.arm == cell.arm);
+        let run = run.expect("every cell was run");
+        assert!(
+            run.breaker
+                .iter()
+                .any(|change| change.reason.contains("half-open")),
+            "{}: {:?}",
+            cell.arm,
+            run.breaker
+        );
+    }
+}
+
+#[test]
+fn a_sweep_that_is_interrupted_takes_everything_down_and_keeps_what_it_measured() {
+    let kind = kinds()[0];
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut child = command(folder.path(), kind).spawn().expect("it runs");
+    let stderr = child.stderr.take().expect("piped");
+    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+    // The second outage is under way.
+    assert!(lines.any(|line| line.starts_with("reset:")), "no outage");
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill").success());
+    let rest: Vec<String> = lines.collect();
+    let code = child.wait().expect("it ends").code();
+    assert_eq!(code, Some(130), "{rest:?}");
+    assert!(!left_by(child.id(), kind), "something of it is still there");
+    let verdict = json(&folder.path().join("verdict.json"));
+    assert_eq!(verdict["exit_code"], 130);
+    let record = Record::load(&folder.path().join("record.json")).expect("a record");
+    let sweep = record.sweep.expect("a sweep");
+    assert_eq!(sweep.stretches.len(), 1);
+    assert_eq!(sweep.stretches[0].outages.len(), 1, "the first outage");
+    let events = fs::read_to_string(folder.path().join("events.jsonl")).expect("events");
+    assert!(!events.contains("not-taken-down"), "{events}");
+}
