@@ -9,9 +9,9 @@ use std::{
 
 use reports::{
     Record,
-    record::{Alarm, ProbeMode},
+    record::{Alarm, Planned, ProbeMode, Step},
 };
-use scenarios::environment::Kind;
+use scenarios::{catalog::breaker_sweep, environment::Kind};
 use serde_json::Value;
 
 use super::{
@@ -126,6 +126,18 @@ fn recorded(folder: &Path) {
             assert!(run.alarms[&Alarm::Saturation] > 8, "{:?}", run.alarms);
         }
     }
+    let again = breaker_sweep::replay(&record).expect("a run of this version");
+    let without_arms = |schedule: &[Planned]| -> Vec<Vec<Step>> {
+        schedule
+            .iter()
+            .map(|planned| planned.faults.clone())
+            .collect()
+    };
+    assert_eq!(
+        without_arms(&again.schedule),
+        without_arms(&record.schedule)
+    );
+    assert!(again.sweep.is_some_and(|sweep| sweep.stretches.is_empty()));
     let passive = |cell: &&reports::record::Cell| cell.probe == ProbeMode::Passive;
     for cell in sweep.cells.iter().filter(passive) {
         let run = searched.runs.iter().find(|run| run.arm == cell.arm);

@@ -50,6 +50,19 @@ fn an_unknown_word_is_usage_and_names_the_nearest() {
 }
 
 #[test]
+fn a_sweep_takes_no_plan_and_no_configuration_of_the_user_s() {
+    for (flag, value) in [
+        ("--fault", "crash"),
+        ("--repeats", "3"),
+        ("--faults", "plan.toml"),
+        ("--config", "pool.toml"),
+    ] {
+        let args = ["breaker-sweep", flag, value];
+        fails(&args, 64, &[flag, value, "allowed: left out"]);
+    }
+}
+
+#[test]
 fn an_impossible_value_is_usage_and_names_field_value_and_what_is_allowed() {
     fails(
         &["failure-sim", "--rate", "0"],

@@ -1,6 +1,9 @@
 //! How numbers are written for people: three digits at most, and the unit.
 
-use crate::claim::{Claim, injections};
+use crate::{
+    claim::{Claim, injections},
+    sweep::FALSE_OPENS,
+};
 
 /// Seconds, to the 10 ms that a measured time is fine to: `0.21 s`, `12.3 s`.
 pub(super) fn seconds(value: f64) -> String {
@@ -71,7 +74,12 @@ pub(super) fn sample(claim: &Claim) -> String {
         0 => String::new(),
         n => format!(", {n} censored"),
     };
-    format!("{}{censored}", injections(claim.n))
+    let counted = if claim.id == FALSE_OPENS {
+        format!("{} false alarms", claim.n)
+    } else {
+        injections(claim.n)
+    };
+    format!("{counted}{censored}")
 }
 
 /// A latency, for an axis: `10 µs`, `1 ms`, `10 s`.

@@ -19,7 +19,7 @@ use super::{
     finding::{Findings, Week, effects_on, false_opens_of, times},
 };
 
-/// The claim that a false alarm opens nothing.
+/// The claim that a false alarm opens nothing. Its `n` counts false alarms.
 pub const FALSE_OPENS: &str = "false-opens";
 
 /// All of them, those that gate first.
@@ -37,7 +37,7 @@ pub fn claims(record: &Record, sweep: &Sweep, findings: &Findings) -> Vec<Claim>
             claims.push(recovery("recovery-p95", arm, sweep, &times, 0.95));
             claims.extend(confirmation(record, sweep, arm));
         }
-        None => claims.push(nothing_to_ship(findings)),
+        None => claims.push(nothing_to_ship(sweep, findings)),
     }
     for week in &findings.weeks {
         let times = times(&effects_on(record, sweep, &week.arm, |_| true));
@@ -102,8 +102,7 @@ fn no_false_open(record: &Record, sweep: &Sweep, arm: &str) -> Claim {
     let mut claim = Claim::new(FALSE_OPENS, arm, says, "seawall", "opens");
     claim.gating = true;
     claim.band_high = Some(0.0);
-    let with_alarms = sweep.stretches.iter().filter(|s| !s.alarms.is_empty());
-    claim.n = with_alarms.count();
+    claim.n = sweep.stretches.iter().map(|s| s.alarms.len()).sum();
     match false_opens_of(record, sweep, arm, |_| true) {
         Some(opens) => {
             let opens = opens as f64;
@@ -119,17 +118,12 @@ fn no_false_open(record: &Record, sweep: &Sweep, arm: &str) -> Claim {
 }
 
 /// That no cell can be shipped is a finding where all of them open for nothing.
-fn nothing_to_ship(findings: &Findings) -> Claim {
+fn nothing_to_ship(sweep: &Sweep, findings: &Findings) -> Claim {
     let says = "no false alarm opens the circuit".to_owned();
     let mut claim = Claim::new(FALSE_OPENS, "every cell", says, "seawall", "opens");
     claim.gating = true;
     claim.band_high = Some(0.0);
-    claim.n = findings
-        .cells
-        .iter()
-        .map(|cell| cell.outages)
-        .max()
-        .unwrap_or(0);
+    claim.n = sweep.stretches.iter().map(|s| s.alarms.len()).sum();
     let opens: Option<Vec<u64>> = findings.cells.iter().map(|c| c.false_opens).collect();
     match opens.and_then(|opens| opens.into_iter().min()) {
         Some(least @ 1..) => {

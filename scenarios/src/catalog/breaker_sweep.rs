@@ -91,7 +91,7 @@ fn extent(size: Size) -> Extent {
             shortest: ms(300),
             settled: ms(500),
             faults: &[Fault::Refused, Fault::Reset, Fault::Crash],
-            repeats: 6,
+            repeats: 7,
             fresh: 3,
         },
         // A blackhole takes deadlines to be noticed, which are not divided.
@@ -101,7 +101,7 @@ fn extent(size: Size) -> Extent {
             shortest: ms(5_000),
             settled: ms(2_000),
             faults: &[Fault::Refused, Fault::Reset, Fault::Crash, Fault::Blackhole],
-            repeats: 3,
+            repeats: 2,
             fresh: 2,
         },
     }

@@ -246,6 +246,14 @@ fn settings_of(step: &Step) -> String {
     set.join(", ")
 }
 
+/// A sweep has two dozen cells: their number will do.
+fn names(arms: &[String]) -> String {
+    match arms.len() {
+        0..=4 => arms.join(", "),
+        n => format!("all {n}"),
+    }
+}
+
 fn share(ratio: f64) -> String {
     format!("{:.0} %", ratio * 100.0)
 }
@@ -291,7 +299,7 @@ pub(super) fn again_and_schedule(record: &Record) -> Markup {
                     @for (n, step) in planned.faults.iter().enumerate() {
                         tr.first[n == 0] {
                             @if n == 0 {
-                                td { (i) } th { (planned.name) } td { (planned.arms.join(", ")) }
+                                td { (i) } th { (planned.name) } td { (names(&planned.arms)) }
                             } @else { td {} th {} td {} }
                             td { (step.kind) }
                             td.number { (seconds(step.phase_us as f64 / 1e6)) }

@@ -42,10 +42,12 @@ pub(in super::super) fn confirmed(verdict: &Verdict) -> String {
     };
     let opened = of(crate::sweep::FALSE_OPENS).is_some_and(|c| c.is(Decision::Refuted));
     let by = |claim: &Claim| {
-        let observed = claim.observed.map_or(0.0, |v| v);
+        let difference = claim.observed.unwrap_or(0.0);
+        let side = if difference > 0.0 { "more" } else { "less" };
         format!(
-            "an outage costs {:+.2} s beside the guide's week 2 (median of {} pairs)",
-            observed, claim.n
+            "an outage costs {:.2} s {side} than with the guide's week 2 (median of {} pairs)",
+            difference.abs(),
+            claim.n
         )
     };
     match claim.verdict {
