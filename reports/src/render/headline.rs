@@ -103,9 +103,26 @@ pub(super) fn again(record: &Record) -> String {
         ""
     };
     format!(
-        "cargo run -p scenarios -- {}{size} --seed {} --env {}{url}",
-        record.command, record.seed, record.environment.kind
+        "cargo run -p scenarios -- {}{size} --seed {} --env {}{url}{}",
+        record.command,
+        record.seed,
+        record.environment.kind,
+        load(record)
     )
+}
+
+/// The flags of the load, where it was not the usual one.
+fn load(record: &Record) -> String {
+    let settings = &record.settings;
+    let usual_rate = if record.sweep.is_some() { 40 } else { 400 };
+    let mut flags = String::new();
+    if settings.rate_per_s != usual_rate {
+        flags += &format!(" --rate {}", settings.rate_per_s);
+    }
+    if settings.deadline_us != 500_000 {
+        flags += &format!(" --deadline-ms {}", settings.deadline_us / 1_000);
+    }
+    flags
 }
 
 /// `PostgreSQL 15.18 (local), proxy embedded, 2 CPUs, dev profile`.

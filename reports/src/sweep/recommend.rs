@@ -69,6 +69,7 @@ pub fn recommend(record: &Record, sweep: &Sweep, cells: &[CellFinding]) -> Optio
         candidates.len(),
         match rest {
             0 => ", the least".to_owned(),
+            1 => ", and another one is too close to tell apart".to_owned(),
             n => format!(", and {n} others are too close to tell apart"),
         },
     );
