@@ -153,12 +153,16 @@ fn recorded(folder: &Path) {
     }
 }
 
+/// With a deadline below the stall, the stall is what it looks like to a caller: a
+/// server that does not answer. So false opens are counted where there are some.
 #[test]
 fn a_sweep_that_is_interrupted_takes_everything_down_and_keeps_what_it_measured() {
     let kind = kinds()[0];
     let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
-    let mut child = command(folder.path(), kind).spawn().expect("it runs");
+    let mut command = command(folder.path(), kind);
+    let spawned = command.args(["--deadline-ms", "150"]).spawn();
+    let mut child = spawned.expect("it runs");
     let stderr = child.stderr.take().expect("piped");
     let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
     // The second outage is under way.
@@ -173,6 +177,10 @@ fn a_sweep_that_is_interrupted_takes_everything_down_and_keeps_what_it_measured(
     assert!(!left_by(child.id(), kind), "something of it is still there");
     let verdict = json(&folder.path().join("verdict.json"));
     assert_eq!(verdict["exit_code"], 130);
+    let cells = verdict["sweep"]["cells"].as_array().expect("cells");
+    for cell in cells.iter().filter(|cell| cell["failure_threshold"] == 3) {
+        assert!(cell["false_opens"].as_u64() > Some(0), "{cell}");
+    }
     let record = Record::load(&folder.path().join("record.json")).expect("a record");
     let sweep = record.sweep.expect("a sweep");
     assert_eq!(sweep.stretches.len(), 1);
