@@ -40,6 +40,7 @@ fn unsettled(claim: &Claim, values: &[Observation], q: f64, tail: f64) -> String
             return format!("{fewest} injections are the fewest that can say it");
         }
         Some(n) if n > values.len() => format!("about {n} injections would settle it"),
+        Some(_) if claim.censored == 0 => "a few more injections would settle it".to_owned(),
         Some(_) => "injections that are watched longer would settle it".to_owned(),
         None => format!(
             "not even {} injections would settle it",

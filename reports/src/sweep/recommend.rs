@@ -65,7 +65,7 @@ pub fn recommend(record: &Record, sweep: &Sweep, cells: &[CellFinding]) -> Optio
     let rest = tied.count() - 1;
     let reason = format!(
         "of {} cells without a false open, an outage costs it {outage:.2} s (median){}; it wastes \
-         {wasted:.1} operations an outage, the fewest of these",
+         {wasted:.1} operations an outage, and none of these a whole one less",
         candidates.len(),
         match rest {
             0 => ", the least".to_owned(),
