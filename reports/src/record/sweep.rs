@@ -217,22 +217,28 @@ impl Record {
                 if !sweep.cells.iter().any(|cell| cell.arm == run.arm) {
                     return invalid(at("runs.arm"), run.arm.clone(), "one of the cells");
                 }
-                let ops = &run.operations;
-                let letters = ops.outcomes.chars();
-                if letters.clone().any(|c| Outcome::from_letter(c).is_none()) {
-                    let field = at(&format!("runs[{}].operations.outcomes", run.arm));
-                    return invalid(field, "another letter".to_owned(), "o f r t u n");
-                }
-                if ops.outcomes.len() != ops.latencies_us.len() {
-                    let value = format!(
-                        "{} outcomes, {} latencies",
-                        ops.outcomes.len(),
-                        ops.latencies_us.len()
-                    );
+                if let Err((value, allowed)) = run.check() {
                     let field = at(&format!("runs[{}].operations", run.arm));
-                    return invalid(field, value, "columns of one length");
+                    return invalid(field, value, allowed);
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    /// What is wrong with its columns, and what they may hold.
+    fn check(&self) -> Result<(), (String, &'static str)> {
+        let ops = &self.operations;
+        let unknown = |c: &char| Outcome::from_letter(*c).is_none();
+        if let Some(c) = ops.outcomes.chars().find(unknown) {
+            return Err((format!("{c:?}"), "one of o f r t u n"));
+        }
+        let (outcomes, latencies) = (ops.outcomes.len(), ops.latencies_us.len());
+        if outcomes != latencies {
+            let value = format!("{outcomes} outcomes, {latencies} latencies");
+            return Err((value, "columns of one length"));
         }
         Ok(())
     }

@@ -58,12 +58,15 @@ pub fn claims(record: &Record, sweep: &Sweep, findings: &Findings) -> Vec<Claim>
 /// `P(<= 30 s) = 50 % [12 %, 88 %], 3 of 6; a wait that is uniform on (0, timeout)
 /// gives 50 %`.
 fn said(week: &Week) -> String {
+    if week.n == 0 {
+        return "no recovery was measured".to_owned();
+    }
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     let interval = match (week.low, week.high) {
         (Some(low), Some(high)) => format!(" [{}, {}]", percent(low), percent(high)),
         _ => String::new(),
     };
-    let share = week.within as f64 / week.n.max(1) as f64;
+    let share = week.within as f64 / week.n as f64;
     format!(
         "P(<= {CLAIM_S} s) = {}{interval}, {} of {}; a wait that is uniform on (0, timeout) gives {}",
         percent(share),

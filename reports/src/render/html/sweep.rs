@@ -113,7 +113,10 @@ fn weeks(findings: &Findings) -> Markup {
                     tr.first {
                         th { (week.week) } td { (week.arm) }
                         td.number { (week.within) } td.number { (week.n) }
-                        td.number { (percent(week.within as f64 / week.n.max(1) as f64)) }
+                        td.number {
+                            @if week.n > 0 { (percent(week.within as f64 / week.n as f64)) }
+                            @else { "-" }
+                        }
                         td.number {
                             @if let (Some(low), Some(high)) = (week.low, week.high) {
                                 (percent(low)) " to " (percent(high))
