@@ -1,0 +1,92 @@
+//! The folder of a run: made, emptied, and pointed at.
+
+use std::{fs, io, path::Path};
+
+use super::{Cli, CliError, options::toxiproxy};
+use crate::{
+    environment::Wanted,
+    runner::{Place, Scenario},
+};
+
+impl Cli {
+    /// Makes the folder of the run, without what an earlier run left in it, and says
+    /// where the run is to take place.
+    ///
+    /// # Errors
+    /// If the folder cannot be made, or a flag does not hold.
+    pub fn place(&self, scenario: &Scenario, utc: &str) -> Result<Place, CliError> {
+        let wanted = Wanted {
+            small_disk: scenario.fills_disk(),
+            ..self.wanted()?
+        };
+        let Scenario { command, seed, .. } = scenario;
+        let global = &self.global;
+        let toxiproxy = global.toxiproxy.as_deref().map(toxiproxy).transpose()?;
+        let folder = match &global.out {
+            Some(out) => out.clone(),
+            None => {
+                let label: String = utc.chars().filter(|c| !matches!(c, ':' | '-')).collect();
+                Path::new("reports/runs").join(format!("{label}-{command}-{seed}"))
+            }
+        };
+        let out = |reason| CliError::Out {
+            path: folder.display().to_string(),
+            reason,
+        };
+        fs::create_dir_all(&folder).map_err(out)?;
+        let folder = fs::canonicalize(&folder).map_err(out)?;
+        remove_old_results(&folder).map_err(out)?;
+        Ok(Place {
+            wanted,
+            toxiproxy,
+            folder,
+        })
+    }
+
+    /// Ends what [`place`](Self::place) began: with a record in it `latest` points at
+    /// the folder, without anything in it the folder goes.
+    pub fn conclude(&self, place: &Place) {
+        if !place.folder.join("record.json").is_file() {
+            // Fails, as it should, unless there is nothing in it.
+            let _only_if_empty = fs::remove_dir(&place.folder);
+        } else if self.global.out.is_none() {
+            point_latest_at(&place.folder);
+        }
+    }
+}
+
+/// What a run writes. An old verdict must not outlive the start of a new run, or a
+/// crash would be read as the result of the last one.
+const RESULTS: [&str; 6] = [
+    "verdict.json",
+    "record.json",
+    "events.jsonl",
+    "junit.xml",
+    "report.html",
+    "report.md",
+];
+
+fn remove_old_results(folder: &Path) -> io::Result<()> {
+    for name in RESULTS {
+        match fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `latest` beside the runs points at the newest. A convenience: where links
+/// cannot be made, there is none.
+fn point_latest_at(folder: &Path) {
+    let (Some(runs), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return;
+    };
+    let latest = runs.join("latest");
+    if latest.is_symlink() && fs::remove_file(&latest).is_err() {
+        return;
+    }
+    if let Err(error) = std::os::unix::fs::symlink(name, &latest) {
+        tracing::debug!(%error, "no link to the latest run");
+    }
+}
