@@ -16,7 +16,7 @@ use std::{
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use engine::{
-    breaker::{Breaker, Config, Outcome},
+    breaker::{Breaker, Config, Outcome, Tick},
     clock,
 };
 use failsafe::CircuitBreaker as _;
@@ -26,23 +26,32 @@ trait Closed: Sync {
     fn call(&self);
 }
 
-struct Ours(Breaker, clock::Instant);
+struct Ours(Breaker, clock::Instant, Tick);
+
+impl Ours {
+    fn new(breaker: Breaker) -> Self {
+        let now = clock::now();
+        let tick = breaker.tick(now);
+        Self(breaker, now, tick)
+    }
+}
 
 impl Closed for Ours {
     fn call(&self) {
-        let permit = self.0.admit(self.1);
-        if let Ok(permit) = permit {
-            black_box(permit.record(Outcome::Success, self.1));
+        if let Ok(permit) = self.0.admit(self.1) {
+            black_box(permit.record_at(Outcome::Success, black_box(self.2)));
         }
     }
 }
 
-/// What of ours is the clock's, also where it is not read: one time less another.
-struct Subtracted(clock::Instant, clock::Instant);
+/// The same, told the time as it comes from a clock.
+struct OursAtInstant(Breaker, clock::Instant);
 
-impl Closed for Subtracted {
+impl Closed for OursAtInstant {
     fn call(&self) {
-        black_box(black_box(self.1).saturating_duration_since(black_box(self.0)));
+        if let Ok(permit) = self.0.admit(self.1) {
+            black_box(permit.record(Outcome::Success, black_box(self.1)));
+        }
     }
 }
 
@@ -98,19 +107,14 @@ fn on_two(n: u64, call: &impl Closed) -> Duration {
 }
 
 fn closed(c: &mut Criterion) {
-    let now = clock::now();
-    both(c, "seawall", &Ours(breaker(), now));
-    let later = now + Duration::from_millis(1);
-    both(
-        c,
-        "of it: one instant less another",
-        &Subtracted(now, later),
-    );
-    both(c, "seawall with two clock reads", &OursWithClock(breaker()));
+    both(c, "seawall", &Ours::new(breaker()));
+    let instant = OursAtInstant(breaker(), clock::now());
+    both(c, "seawall, and one instant less another", &instant);
+    both(c, "seawall, and two clock reads", &OursWithClock(breaker()));
     both(
         c,
         "seawall, age of the oldest call",
-        &Ours(with_ages(), now),
+        &Ours::new(with_ages()),
     );
     both(c, "failsafe, consecutive", &Failsafe(consecutive()));
     let default = failsafe::Config::new().build();

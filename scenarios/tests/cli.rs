@@ -305,7 +305,7 @@ fn a_bad_plan_is_usage_and_names_field_value_and_what_is_allowed() {
     fails(
         &["failure-sim", "--faults", plan],
         64,
-        &["fault[0].latency_ms", "0", "1 to 600000"],
+        &["fault[0].latency_ms", "0", "20 to 600000"],
     );
     fails(
         &["failure-sim", "--faults", "/nowhere.toml"],

@@ -38,6 +38,10 @@ pub(super) struct Shared {
     changed: Notify,
 }
 
+/// A moment on the clock of one breaker: nanoseconds since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tick(pub(super) u64);
+
 /// Refused; ask again after this time.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("circuit open, retry after {} ms{}", .retry_after.as_millis(), because(.reason.as_ref()))]
@@ -95,6 +99,12 @@ impl Breaker {
     pub fn admit_owned(&self, now: Instant) -> Result<OwnedPermit, Refused> {
         self.ticket(now)
             .map(|ticket| OwnedPermit::new(self.clone(), ticket, now))
+    }
+
+    /// The same moment on the breaker's own clock.
+    #[must_use]
+    pub fn tick(&self, at: Instant) -> Tick {
+        Tick(self.ns(at))
     }
 
     fn ticket(&self, now: Instant) -> Result<Ticket, Refused> {

@@ -33,7 +33,7 @@ pub use self::{
     config::{Backoff, Config, Jitter, Probe, Role},
     event::{Cause, HISTORY, Mode, Outcome, Reason, Snapshot, State},
     events::{Event, Events, Transition},
-    handle::{Breaker, Refused},
+    handle::{Breaker, Refused, Tick},
     permit::{OwnedPermit, Permit},
     window::Counts,
 };

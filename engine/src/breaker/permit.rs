@@ -3,7 +3,7 @@
 use super::{
     core::{Ticket, Told},
     event::{Cause, Outcome, State},
-    handle::{Breaker, shard},
+    handle::{Breaker, Tick, shard},
 };
 use crate::clock::Instant;
 
@@ -36,32 +36,35 @@ impl<'a> Permit<'a> {
         }
     }
 
-    /// Says what came of it. Returns the state that this outcome led to, if it
+    /// Says what came of it at a moment of the breaker's own clock: for who has taken
+    /// the time for something else already and can spare the subtraction, which costs
+    /// as much as all the rest. Returns the state that this outcome led to, if it
     /// changed it.
-    #[inline]
-    pub fn record(mut self, outcome: Outcome, now: Instant) -> Option<State> {
+    pub fn record_at(mut self, outcome: Outcome, at: Tick) -> Option<State> {
         record(
             self.breaker,
             &mut self.ticket,
             outcome,
             None,
             self.began,
-            now,
+            at,
         )
+    }
+
+    /// Says what came of it. Returns the state that this outcome led to, if it
+    /// changed it.
+    #[inline]
+    pub fn record(self, outcome: Outcome, now: Instant) -> Option<State> {
+        let at = self.breaker.tick(now);
+        self.record_at(outcome, at)
     }
 
     /// Says that it failed, and how. Returns the state that this led to, if it
     /// changed it.
     pub fn fail(mut self, cause: Cause, now: Instant) -> Option<State> {
         let (failure, cause) = (Outcome::Failure, Some(cause));
-        record(
-            self.breaker,
-            &mut self.ticket,
-            failure,
-            cause,
-            self.began,
-            now,
-        )
+        let (began, at) = (self.began, self.breaker.tick(now));
+        record(self.breaker, &mut self.ticket, failure, cause, began, at)
     }
 }
 
@@ -84,7 +87,8 @@ impl OwnedPermit {
         began: Instant,
         now: Instant,
     ) -> Option<State> {
-        record(&self.breaker, &mut self.ticket, outcome, cause, began, now)
+        let at = self.breaker.tick(now);
+        record(&self.breaker, &mut self.ticket, outcome, cause, began, at)
     }
 
     /// When it was given.
@@ -107,7 +111,7 @@ fn record(
     outcome: Outcome,
     cause: Option<Cause>,
     began: Instant,
-    now: Instant,
+    Tick(now_ns): Tick,
 ) -> Option<State> {
     let core = &breaker.0.core;
     let ok = match outcome {
@@ -118,7 +122,6 @@ fn record(
         Outcome::Success => true,
         Outcome::Failure => false,
     };
-    let now_ns = breaker.ns(now);
     let took_ns = || now_ns.saturating_sub(breaker.ns(began));
     let told = Told {
         ok,

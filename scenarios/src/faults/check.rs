@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// How much slower than this a healthy link must not be for a slow one to be told
 /// from it.
 const SLOW: Duration = Duration::from_millis(250);
+/// Less than this cannot be told from a healthy server under load.
+const TELLS: Duration = Duration::from_millis(20);
 /// What a session of a probe may take to begin, beside what it asks.
 const LOGIN: Duration = Duration::from_millis(200);
 /// Most that a probe moves.
@@ -68,8 +70,9 @@ pub fn check(step: &Step, workload: &Workload) -> Option<Check> {
         // It closes after a silence that may be shorter than a probe's patience.
         Fault::Timeout => start(PATIENCE, &[Met::NoAnswer, Met::Reset]),
         Fault::Latency => {
-            let least = step.parameter("latency_ms") - step.parameter("jitter_ms");
-            start(ms(least), &[Met::NoAnswer])
+            let jitter_ms = step.parameter("jitter_ms");
+            let least_ms = step.parameter("latency_ms").saturating_sub(jitter_ms);
+            start(ms(least_ms).max(TELLS), &[Met::NoAnswer])
         }
         Fault::SlowClose => Some((
             Look::End,
@@ -91,7 +94,13 @@ pub fn check(step: &Step, workload: &Workload) -> Option<Check> {
         Fault::Disconnect => start(PATIENCE, &[Met::Refused, Met::Reset, Met::NoAnswer]),
         Fault::Terminate => None,
         Fault::MaxConnections => Some(sql("SELECT 1".to_owned(), &[Met::Full])),
-        Fault::LockStorm => Some(sql(workload.touch_both(), &[Met::Locked])),
+        Fault::LockStorm => {
+            // Half of what it takes until all of them have had their turn.
+            let queue = ms(step.parameter("hold_ms")) * step.parameter("sessions");
+            let limit = queue.clamp(TELLS, PATIENCE);
+            let look = Look::Statement(workload.touch_both(), limit);
+            Some((look, limit + LOGIN + PATIENCE, &[Met::Locked][..]))
+        }
         Fault::IdleInTransaction => Some(sql(workload.touch_ledger(), &[Met::Locked])),
         Fault::ReadOnly => Some(sql(workload.touch_ledger(), &[Met::ReadOnly])),
         Fault::DiskFull => Some(sql(workload.grow(), &[Met::NoSpace])),
@@ -194,6 +203,27 @@ mod tests {
             assert!(check.patience <= Duration::from_secs(6), "{kind}");
             let network = kind::place(kind) == Place::Network;
             assert_eq!(check.through_proxy, network, "{kind}");
+        }
+    }
+
+    /// Once a latency of few milliseconds was never gone: a healthy server took longer.
+    #[test]
+    fn no_more_is_asked_of_a_probe_than_a_healthy_server_gives() {
+        let workload = Workload::new(1);
+        for (latency, jitter, patience_ms) in [(750, 0, 750), (25, 20, 20), (20, 0, 20)] {
+            let mut step = step(Fault::Latency, None);
+            step.parameters.insert("latency_ms".to_owned(), latency);
+            step.parameters.insert("jitter_ms".to_owned(), jitter);
+            let check = check(&step, &workload).expect("seen");
+            assert_eq!(check.patience, Duration::from_millis(patience_ms));
+        }
+        for (sessions, hold, limit_ms) in [(8, 125, 300), (8, 12, 96), (2, 1, 20)] {
+            let mut step = step(Fault::LockStorm, None);
+            step.parameters.insert("sessions".to_owned(), sessions);
+            step.parameters.insert("hold_ms".to_owned(), hold);
+            let check = check(&step, &workload).expect("seen");
+            let limit = Duration::from_millis(limit_ms);
+            assert!(matches!(check.look, Look::Statement(_, at) if at == limit));
         }
     }
 

@@ -83,7 +83,8 @@ pub fn parameters(kind: Fault) -> &'static [Parameter] {
         parameter(
             "latency_ms",
             OfDeadline(150),
-            (1, MS_MOST),
+            // Less cannot be told from a healthy server under load by a probe.
+            (20, MS_MOST),
             "how much later each chunk comes",
         ),
         parameter(

@@ -120,11 +120,11 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
         ),
         (
             "[[fault]]\nkind = \"latency\"\nlatency_ms = -5",
-            "fault[0].latency_ms: -5, allowed: 1 to 600000",
+            "fault[0].latency_ms: -5, allowed: 20 to 600000",
         ),
         (
-            "[[fault]]\nkind = \"latency\"\nlatency_ms = 5\njitter_ms = 5",
-            "fault[0].jitter_ms: 5, allowed: less than latency_ms, which is 5",
+            "[[fault]]\nkind = \"latency\"\nlatency_ms = 50\njitter_ms = 50",
+            "fault[0].jitter_ms: 50, allowed: less than latency_ms, which is 50",
         ),
         (
             "[[fault]]\nkind = \"slicer\"\nvariation_bytes = 16",
