@@ -61,8 +61,9 @@ fn crates_know_only_those_below_them() {
     for (name, allowed) in ALLOWED {
         for dependency in &dependencies[name] {
             let known = ours.contains(dependency);
+            // A crate may ask for its own features in its tests.
             assert!(
-                !known || allowed.contains(dependency),
+                !known || *dependency == name || allowed.contains(dependency),
                 "{name} must not know {dependency}"
             );
         }

@@ -1,5 +1,7 @@
 //! The verdict in one sentence.
 
+use std::path::Path;
+
 use crate::{
     claim::{Claim, Decision},
     record::{Ended, Record},
@@ -88,10 +90,12 @@ pub(super) fn headline(record: &Record, verdict: &Verdict) -> Headline {
     Headline { mood, sentence }
 }
 
-/// The command that does the same run again.
-pub(super) fn again(record: &Record) -> String {
+/// The command that does the same run again. `folder` is where it is, if that is
+/// known.
+pub(super) fn again(record: &Record, folder: Option<&Path>) -> String {
     if record.plan.is_some() {
-        return "cargo run -p scenarios -- replay FOLDER-OF-THIS-RUN".to_owned();
+        let folder = folder.map_or("FOLDER-OF-THIS-RUN".into(), Path::to_string_lossy);
+        return format!("cargo run -p scenarios -- replay {folder}");
     }
     let size = match record.settings.size.as_str() {
         "default" => String::new(),

@@ -55,7 +55,7 @@ pub fn markdown(record: &Record, verdict: &Verdict, plots: &[(&str, &str)]) -> S
         let _ = writeln!(out, "- **{}**: {}", measure.name, measure.means);
     }
     out.push_str("\n## Again\n\n```\n");
-    let _ = writeln!(out, "{}\n```", again(record));
+    let _ = writeln!(out, "{}\n```", again(record, None));
     out
 }
 

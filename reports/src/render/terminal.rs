@@ -47,7 +47,7 @@ pub fn terminal(record: &Record, verdict: &Verdict, dir: &Path, color: bool) -> 
     line(&mut out, &format!("on       {}", environment(record)));
     let report = dir.join("report.html");
     line(&mut out, &format!("report   {}", report.display()));
-    line(&mut out, &format!("again    {}", again(record)));
+    line(&mut out, &format!("again    {}", again(record, Some(dir))));
     out
 }
 

@@ -287,7 +287,7 @@ fn rest(record: &Record, verdict: &Verdict) -> Markup {
 /// The command that does it again, and the plan.
 pub(super) fn again_and_schedule(record: &Record) -> Markup {
     html! {
-        pre { code { (again(record)) } }
+        pre { code { (again(record, None)) } }
         p.muted { "The same seed and flags draw the same faults, phases and lengths." }
         details {
             summary { "Schedule, as drawn from the seed" }
