@@ -255,6 +255,7 @@ impl Core {
     }
 
     /// What a call that went well leaves behind.
+    #[inline]
     fn well(&self, shard: usize, epoch: u64, now_ns: u64) {
         self.forget_failures(epoch);
         let tally = Tally {
@@ -267,6 +268,7 @@ impl Core {
         }
     }
 
+    #[inline]
     fn count(&self, shard: usize, epoch: u64, tally: Tally, now_ns: u64) {
         let since_ns = self.shared.since_ns.load(Ordering::Relaxed);
         self.window.record(shard, epoch, since_ns, tally, now_ns);
@@ -276,6 +278,7 @@ impl Core {
     }
 
     /// Ends a row of failures, if there is one in this epoch.
+    #[inline]
     fn forget_failures(&self, epoch: u64) {
         let consecutive = &self.shared.consecutive;
         let row = consecutive.load(Ordering::Relaxed);

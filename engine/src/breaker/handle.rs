@@ -107,6 +107,7 @@ impl Breaker {
         Tick(self.ns(at))
     }
 
+    #[inline]
     fn ticket(&self, now: Instant) -> Result<Ticket, Refused> {
         let admitted = self.0.core.admit(shard, || self.ns(now));
         admitted.map_err(|refusal| self.refused(refusal))
@@ -296,6 +297,7 @@ impl Breaker {
         self.told(changed);
     }
 
+    #[inline]
     pub(super) fn told(&self, changed: bool) {
         if changed {
             self.0.changed.notify_waiters();
@@ -314,6 +316,7 @@ fn open_epoch(machine: &Machine) -> Option<u64> {
 }
 
 /// The shard of this thread.
+#[inline]
 pub(super) fn shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {

@@ -28,6 +28,7 @@ pub struct OwnedPermit {
 }
 
 impl<'a> Permit<'a> {
+    #[inline]
     pub(super) fn new(breaker: &'a Breaker, ticket: Ticket, began: Instant) -> Self {
         Self {
             breaker,
@@ -40,6 +41,7 @@ impl<'a> Permit<'a> {
     /// the time for something else already and can spare the subtraction, which costs
     /// as much as all the rest. Returns the state that this outcome led to, if it
     /// changed it.
+    #[inline]
     pub fn record_at(mut self, outcome: Outcome, at: Tick) -> Option<State> {
         record(
             self.breaker,
@@ -135,6 +137,7 @@ fn record(
 }
 
 impl Drop for Permit<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.breaker.0.core.release(&mut self.ticket);
     }

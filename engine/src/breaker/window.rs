@@ -190,6 +190,7 @@ impl TimeWindow {
     }
 
     /// Counts an outcome of an epoch that began at `since_ns`.
+    #[inline]
     pub(super) fn record(
         &self,
         shard: usize,
@@ -236,6 +237,7 @@ impl TimeWindow {
     }
 
     /// [`slice`](Self::slice), if it is not the one that was seen last.
+    #[inline]
     fn slice_near(&self, last: &AtomicU64, since_ns: u64, now_ns: u64) -> u64 {
         let seen = last.load(Ordering::Relaxed);
         let past_ns = now_ns.saturating_sub(since_ns);
