@@ -15,7 +15,7 @@ use scenarios::{catalog::breaker_sweep, environment::Kind};
 use serde_json::Value;
 
 use super::{
-    failure_sim::{alone, binary, env, json, left_by},
+    failure_sim::{alone, binary, env, interrupt, json, left_by},
     server::kinds,
 };
 
@@ -167,13 +167,7 @@ fn a_sweep_that_is_interrupted_takes_everything_down_and_keeps_what_it_measured(
     let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
     // The second outage is under way.
     assert!(lines.any(|line| line.starts_with("reset:")), "no outage");
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill").success());
-    let rest: Vec<String> = lines.collect();
-    let code = child.wait().expect("it ends").code();
-    assert_eq!(code, Some(130), "{rest:?}");
+    interrupt(&mut child, lines);
     assert!(!left_by(child.id(), kind), "something of it is still there");
     let verdict = json(&folder.path().join("verdict.json"));
     assert_eq!(verdict["exit_code"], 130);

@@ -121,6 +121,16 @@ fn the_first_command_shows_what_six_failures_do() {
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
+/// Ctrl-C to a run whose stderr these are: it ends, and says that it was stopped.
+pub(crate) fn interrupt(child: &mut Child, lines: impl Iterator<Item = String>) {
+    let pid = child.id().to_string();
+    let kill = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(kill.expect("kill").success());
+    let rest: Vec<String> = lines.collect();
+    let code = child.wait().expect("it ends").code();
+    assert_eq!(code, Some(130), "{rest:?}");
+}
+
 /// Starts a run, stops it as soon as a line of its progress begins with `at`, and
 /// returns how many injections it kept.
 fn interrupted(kind: Kind, at: &str) -> usize {
@@ -137,13 +147,7 @@ fn interrupted(kind: Kind, at: &str) -> usize {
         left_by(child.id(), kind),
         "the check below would find nothing ever"
     );
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill").success());
-    let rest: Vec<String> = lines.collect();
-    let code = child.wait().expect("it ends").code();
-    assert_eq!(code, Some(130), "{rest:?}");
+    interrupt(&mut child, lines);
     assert!(!left_by(child.id(), kind), "something of it is still there");
     assert_eq!(json(&folder.path().join("verdict.json"))["exit_code"], 130);
     let record = Record::load(&folder.path().join("record.json")).expect("a record");
