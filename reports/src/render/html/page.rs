@@ -11,7 +11,7 @@ use crate::{
 use super::{
     super::{
         figures::seconds,
-        headline::{again, environment, headline, run},
+        headline::{Headline, again, environment, headline, run},
         measures,
         table::{COLUMNS, lines},
     },
@@ -19,7 +19,7 @@ use super::{
     sweep,
 };
 
-pub(super) const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("style.css");
 
 /// A picture of the page: its name, its title, and its SVG document.
 pub struct Figure<'a> {
@@ -43,12 +43,7 @@ pub fn html(record: &Record, verdict: &Verdict, figures: &[Figure<'_>]) -> Strin
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (record.command) ": " (headline.sentence) }
-                style { (PreEscaped(STYLE)) }
-            }
+            (head(record, &headline))
             body {
                 header {
                     h1 { "What database failures do to a service, by client" }
@@ -225,6 +220,18 @@ fn measured(record: &Record) -> Markup {
 pub(super) fn words(record: &Record) -> Markup {
     html! {
         dl { @for measure in measures::of(record) { dt { (measure.name) } dd { (measure.means) } } }
+    }
+}
+
+/// What a browser has to know of a page; the same for every experiment.
+pub(super) fn head(record: &Record, headline: &Headline) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            title { (record.command) ": " (headline.sentence) }
+            style { (PreEscaped(STYLE)) }
+        }
     }
 }
 

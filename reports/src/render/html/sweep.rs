@@ -1,7 +1,7 @@
 //! The page of a sweep: what to ship first, then the guide's weeks, the grid, and
 //! how it was found.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 
 use crate::{record::Record, sweep::Findings, verdict::Verdict};
 
@@ -14,7 +14,7 @@ use super::{
         },
     },
     card::sign,
-    page::{Figure, STYLE, again_and_schedule, claims, figure, files, words},
+    page::{Figure, again_and_schedule, claims, figure, files, head, words},
 };
 
 /// The whole page.
@@ -28,12 +28,7 @@ pub(super) fn page(
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (record.command) ": " (headline.sentence) }
-                style { (PreEscaped(STYLE)) }
-            }
+            (head(record, &headline))
             body {
                 header {
                     h1 { "Which circuit breaker settings to ship (" (ship::scale(findings)) ")" }
