@@ -132,6 +132,7 @@ impl Record {
     /// Names the first field that does not hold.
     pub fn check(&self) -> Result<(), RecordError> {
         self.check_sweep()?;
+        self.check_batches()?;
         for (injection, i) in self.injections.iter().enumerate() {
             let invalid = |field, value: String, allowed: &str| {
                 Err(RecordError::Invalid {

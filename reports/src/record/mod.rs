@@ -7,6 +7,7 @@
 //!
 //! A reader refuses a schema that it does not know.
 
+mod batch;
 mod event;
 mod fault;
 mod file;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    batch::{BatchSweep, Class, Condition, How, LeftOut, Mode, Round, Size, Slice, Truth},
     event::{Event, What},
     fault::{Fault, Planned, Span, Step, Stream},
     file::RecordError,
@@ -31,7 +33,7 @@ pub const SCHEMA: u32 = 2;
 pub struct Record {
     /// [`SCHEMA`] at the time of writing.
     pub schema: u32,
-    /// The experiment, as typed: `failure-sim`, `breaker-sweep`.
+    /// The experiment, as typed: `failure-sim`, `breaker-sweep`, `batch-sweep`.
     pub command: String,
     /// The seed that every draw of the run came from.
     pub seed: u64,
@@ -55,6 +57,9 @@ pub struct Record {
     /// What a sweep of breaker settings recorded; only there for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweep>,
+    /// What a sweep of batch sizes recorded; only there for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batches: Option<BatchSweep>,
     /// How the run ended.
     pub ended: Ended,
 }

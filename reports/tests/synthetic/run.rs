@@ -35,6 +35,7 @@ pub(crate) fn record(seed: u64, rounds: usize, arms: &[&str]) -> Record {
         injections: Vec::new(),
         skipped: Vec::new(),
         sweep: None,
+        batches: None,
         ended: Ended::Complete,
     };
     let mut clock_us = 0;

@@ -92,6 +92,7 @@ impl<'a> Stage<'a> {
             injections: Vec::new(),
             skipped: Vec::new(),
             sweep: scenario.sweep.clone(),
+            batches: None,
             // Until the end is reached: a crash leaves a record that says so.
             ended: Ended::Failed {
                 reason: "the runner did not reach the end".to_owned(),
