@@ -4,7 +4,12 @@
 //! that a test can pause tokio's clock and a simulation can stretch it. Pure
 //! parts do not even use this: they take `now` as an argument.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 pub use tokio::time::Instant;
 
@@ -36,4 +41,21 @@ pub async fn timeout_at<F: Future>(deadline: Instant, future: F) -> Result<F::Ou
     tokio::time::timeout_at(deadline, future)
         .await
         .map_err(|_| Elapsed)
+}
+
+/// A deadline that moves: set anew only when somebody waits for it.
+#[derive(Debug, Default)]
+pub struct Timer(Option<Pin<Box<tokio::time::Sleep>>>);
+
+impl Timer {
+    /// Ready when `deadline` has passed.
+    pub fn poll_at(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self
+            .0
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx)
+    }
 }

@@ -93,9 +93,10 @@ pub struct PoolConfig {
     pub circuit_breaker_hanging: Duration,
     /// Reserved: no effect yet.
     pub metrics_retention_minutes: u32,
-    /// Reserved: no effect yet.
+    /// Whether [`Pool::pipeline`](crate::Pool::pipeline) sends batches; else it sends a
+    /// query at a time.
     pub enable_pipelining: bool,
-    /// Reserved: no effect yet. 1..=10000.
+    /// Queries in a batch of a pipeline that is not given another size, 1..=10000.
     pub pipeline_batch_size: u32,
     /// Reserved: no effect yet.
     pub enable_monitoring: bool,
@@ -322,14 +323,6 @@ impl PoolConfig {
             (
                 "metrics_retention_minutes",
                 self.metrics_retention_minutes != d.metrics_retention_minutes,
-            ),
-            (
-                "enable_pipelining",
-                self.enable_pipelining != d.enable_pipelining,
-            ),
-            (
-                "pipeline_batch_size",
-                self.pipeline_batch_size != d.pipeline_batch_size,
             ),
             (
                 "enable_monitoring",

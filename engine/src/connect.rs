@@ -1,20 +1,59 @@
 //! Where connections come from.
 //!
-//! The seam is deadpool-postgres's [`Connect`]: plain TCP ([`Tcp`]), TLS
-//! (`deadpool_postgres::ConfigConnectImpl` with a TLS connector), or bytes in
-//! memory for a simulation. The pool and the breaker's probe share one.
+//! The seam is [`Connect`]: plain text ([`Tcp`]), TLS ([`Tls`] around any connector of
+//! tokio-postgres), or whatever already is a [`deadpool_postgres::Connect`], such as
+//! bytes in memory for a simulation. The pool and the breaker's probe share one.
+//!
+//! A [`Session`] that has a [`Wire`] sends a batch with one Sync; without one, each
+//! statement has its own, and all else is the same.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
 
-pub use deadpool_postgres::Connect;
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_postgres::{
+    Client, Config, Connection, Error, NoTls, Socket,
+    config::{Host, SslMode, SslNegotiation},
+    tls::{MakeTlsConnect, TlsConnect, TlsStream},
+};
 
-use crate::metrics::{Counter, Metrics};
+use crate::{
+    metrics::{Counter, Metrics},
+    wire::{Transport, Wire},
+};
+
+/// A connection that was made.
+#[derive(Debug)]
+pub struct Session {
+    /// To send statements with.
+    pub client: Client,
+    /// What drives it. Whoever takes the link aborts it in the end.
+    pub task: JoinHandle<()>,
+    /// The hold on its transport, if it goes through one of ours.
+    pub wire: Option<Wire>,
+}
 
 /// What [`Connect::connect`] returns.
-pub type Connecting<'a> =
-    Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Session, Error>> + Send + 'a>>;
+
+/// How connections are made.
+pub trait Connect: Send + Sync {
+    /// Makes one. Must be cancel safe: a dropped future leaves no socket.
+    fn connect(&self, config: &Config) -> Connecting<'_>;
+}
+
+impl<C: deadpool_postgres::Connect> Connect for C {
+    fn connect(&self, config: &Config) -> Connecting<'_> {
+        let connecting = deadpool_postgres::Connect::connect(self, config);
+        Box::pin(async move {
+            let (client, task) = connecting.await?;
+            Ok(Session {
+                client,
+                task,
+                wire: None,
+            })
+        })
+    }
+}
 
 /// Plain TCP or a unix socket, without TLS.
 ///
@@ -25,18 +64,131 @@ pub struct Tcp;
 
 impl Connect for Tcp {
     fn connect(&self, config: &Config) -> Connecting<'_> {
-        let config = config.clone();
+        let mut config = config.clone();
         Box::pin(async move {
-            let (client, connection) = config.connect(NoTls).await?;
-            let task = tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "connection ended");
-                }
-            });
-            Ok((client, task))
+            // tokio-postgres makes the socket, whatever hosts and options it takes to,
+            // and lets only a TLS connector at it. Asked not to negotiate, it hands the
+            // socket over as it is, and ours leaves it plain. Who requires TLS gets
+            // none here, and an error; and a connector is only used with a host name.
+            if config.get_ssl_mode() == SslMode::Require || !all_named(&config) {
+                let (client, connection) = config.connect(NoTls).await?;
+                return Ok(driven(client, connection, Wire::default()));
+            }
+            let wire = Wire::default();
+            config
+                .ssl_mode(SslMode::Require)
+                .ssl_negotiation(SslNegotiation::Direct);
+            let (client, connection) = config.connect(Clear(wire.clone())).await?;
+            Ok(driven(client, connection, wire))
         })
     }
 }
+
+fn all_named(config: &Config) -> bool {
+    let hosts = config.get_hosts();
+    !hosts.is_empty() && hosts.iter().all(|host| matches!(host, Host::Tcp(_)))
+}
+
+/// TLS with a connector of tokio-postgres, as far as the configuration's `ssl_mode`
+/// asks for it.
+///
+/// Cancel safe, as [`Tcp`].
+#[derive(Debug, Clone, Copy)]
+pub struct Tls<T>(pub T);
+
+impl<T> Connect for Tls<T>
+where
+    T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+    T::Stream: Send,
+    T::TlsConnect: Send,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    fn connect(&self, config: &Config) -> Connecting<'_> {
+        let (config, wire) = (config.clone(), Wire::default());
+        let tapped = Tapped(self.0.clone(), wire.clone());
+        Box::pin(async move {
+            let (client, connection) = config.connect(tapped).await?;
+            Ok(driven(client, connection, wire))
+        })
+    }
+}
+
+fn driven<T>(client: Client, connection: Connection<Socket, T>, wire: Wire) -> Session
+where
+    T: TlsStream + Unpin + Send + 'static,
+{
+    let task = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "connection ended");
+        }
+    });
+    Session {
+        client,
+        task,
+        wire: wire.is_attached().then_some(wire),
+    }
+}
+
+/// Puts a [`Transport`] where TLS would be.
+#[derive(Clone)]
+struct Clear(Wire);
+
+impl MakeTlsConnect<Socket> for Clear {
+    type Stream = Transport<Socket>;
+    type TlsConnect = Self;
+    type Error = Infallible;
+
+    fn make_tls_connect(&mut self, _: &str) -> Result<Self, Infallible> {
+        Ok(self.clone())
+    }
+}
+
+impl TlsConnect<Socket> for Clear {
+    type Stream = Transport<Socket>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Transport<Socket>, Infallible>>;
+
+    fn connect(self, socket: Socket) -> Self::Future {
+        std::future::ready(Ok(Transport::plain(socket, self.0)))
+    }
+}
+
+/// Puts a [`Transport`] between TLS and tokio-postgres.
+struct Tapped<T>(T, Wire);
+
+impl<T: MakeTlsConnect<Socket>> MakeTlsConnect<Socket> for Tapped<T>
+where
+    T::TlsConnect: Send,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    type Stream = Transport<T::Stream>;
+    type TlsConnect = Tapped<T::TlsConnect>;
+    type Error = T::Error;
+
+    fn make_tls_connect(&mut self, domain: &str) -> Result<Tapped<T::TlsConnect>, T::Error> {
+        let connector = self.0.make_tls_connect(domain)?;
+        Ok(Tapped(connector, self.1.clone()))
+    }
+}
+
+impl<T: TlsConnect<Socket>> TlsConnect<Socket> for Tapped<T>
+where
+    T::Future: Send,
+{
+    type Stream = Transport<T::Stream>;
+    type Error = T::Error;
+    type Future = futures_util::future::MapOk<T::Future, WithTransport<T::Stream>>;
+
+    fn connect(self, socket: Socket) -> Self::Future {
+        let wire = self.1;
+        futures_util::TryFutureExt::map_ok(
+            self.0.connect(socket),
+            Box::new(|stream| Transport::tls(stream, wire)),
+        )
+    }
+}
+
+type WithTransport<S> = Box<dyn FnOnce(S) -> Transport<S> + Send>;
 
 /// A [`Connect`] that several own, and that counts what is tried.
 #[derive(Clone)]
@@ -45,8 +197,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
 }
 
-impl Connect for Shared {
-    fn connect(&self, config: &Config) -> Connecting<'_> {
+impl Shared {
+    pub(crate) fn connect(&self, config: &Config) -> Connecting<'_> {
         self.metrics.count(Counter::ConnectAttempts);
         self.connect.connect(config)
     }

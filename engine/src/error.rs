@@ -53,6 +53,37 @@ pub enum Error {
     /// The pool was closed.
     #[error("pool closed")]
     Closed,
+    /// A statement was given more or fewer parameters than it has; nothing was sent.
+    #[error("{given} parameters, the statement has {wanted}")]
+    Parameters {
+        /// How many were given.
+        given: usize,
+        /// How many it has.
+        wanted: usize,
+    },
+    /// A parameter does not fit its type in the statement; nothing was sent.
+    #[error("parameter {number} cannot be sent as {wanted}")]
+    Parameter {
+        /// Its number, from 1 on.
+        number: usize,
+        /// The type.
+        wanted: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Sync + Send>,
+    },
+    /// The statement has no place in a pipeline; nothing was sent.
+    #[error("not for a pipeline: {reason}")]
+    PipelineRefused {
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The pipeline has no room, and will have none by waiting.
+    #[error("the pipeline is full: {reason}")]
+    PipelineFull {
+        /// Of what, and what helps.
+        reason: &'static str,
+    },
 }
 
 /// What acquiring was doing when its deadline passed.
@@ -238,7 +269,10 @@ impl Error {
             Self::Connect(error) => ErrorClass::of_connect(error),
             Self::StatementTimeout { .. } => ErrorClass::Timeout,
             Self::Statement(error) => ErrorClass::of_statement(error),
-            Self::Unusable | Self::Closed => ErrorClass::Exhausted,
+            Self::Unusable | Self::Closed | Self::PipelineFull { .. } => ErrorClass::Exhausted,
+            Self::Parameters { .. } | Self::Parameter { .. } | Self::PipelineRefused { .. } => {
+                ErrorClass::Statement
+            }
         }
     }
 

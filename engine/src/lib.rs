@@ -38,6 +38,8 @@
 //! - [`pool`]: acquiring, statements, eviction
 //! - [`breaker`]: the state machine (pure), its window (pure), the probe
 //! - [`metrics`]: counters and latency histograms
+//! - [`pipeline`]: many queries on the wire at once, and what became of each
+//! - [`wire`]: the transport that sends one Sync for a batch
 //! - [`connect`]: where connections come from (TCP, TLS, in memory)
 //! - [`clock`]: the only door to time
 //!
@@ -50,9 +52,12 @@ pub mod config;
 pub mod connect;
 pub mod error;
 pub mod metrics;
+pub mod pipeline;
 pub mod pool;
+pub mod wire;
 
 pub use breaker::Breaker;
 pub use config::PoolConfig;
 pub use error::{Error, ErrorClass};
+pub use pipeline::Pipeline;
 pub use pool::{Connection, Pool};

@@ -11,14 +11,13 @@
 
 use std::sync::Arc;
 
-use deadpool_postgres::Connect;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio_postgres::SimpleQueryMessage;
 
 use super::{Backoff, Breaker, Config};
 use crate::{
     clock,
-    connect::AbortOnDrop,
+    connect::{AbortOnDrop, Shared},
     error::{Error, ErrorClass},
     metrics::{Counter, Metrics},
 };
@@ -31,7 +30,7 @@ const IN_FLIGHT: usize = 4;
 /// aborted when its pool goes away; aborting closes the connection in use.
 pub(crate) async fn run(
     breaker: Breaker,
-    connect: impl Connect,
+    connect: Shared,
     config: tokio_postgres::Config,
     metrics: Arc<Metrics>,
     mut rng: fastrand::Rng,
@@ -44,7 +43,7 @@ pub(crate) async fn run(
 
 async fn probe_until_closed(
     breaker: &Breaker,
-    connect: &impl Connect,
+    connect: &Shared,
     config: &tokio_postgres::Config,
     metrics: &Metrics,
     rng: &mut fastrand::Rng,
@@ -100,15 +99,14 @@ enum Answer {
 
 /// Whether the server takes a new session, answers a query on it in time, and is what
 /// it should be.
-async fn answers(
-    connect: &impl Connect,
-    config: &tokio_postgres::Config,
-    settings: &Config,
-) -> Answer {
+async fn answers(connect: &Shared, config: &tokio_postgres::Config, settings: &Config) -> Answer {
     let ask = async {
-        let (client, task) = connect.connect(config).await?;
-        let _closes_the_socket = AbortOnDrop(task.abort_handle());
-        client.simple_query("SELECT pg_is_in_recovery()").await
+        let session = connect.connect(config).await?;
+        let _closes_the_socket = AbortOnDrop(session.task.abort_handle());
+        session
+            .client
+            .simple_query("SELECT pg_is_in_recovery()")
+            .await
     };
     match clock::timeout_at(clock::now() + settings.probe_timeout, ask).await {
         Ok(Ok(messages)) => {

@@ -33,7 +33,6 @@ fn the_keys_of_the_guide_load_and_those_without_effect_are_named() {
         [
             "adaptive_sizing",
             "enable_query_routing",
-            "enable_pipelining",
             "enable_monitoring"
         ]
     );

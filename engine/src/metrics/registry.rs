@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Histogram, Quantiles};
-use crate::error::ErrorClass;
+use crate::{error::ErrorClass, pipeline::Outcome};
 
 /// What is counted. All counters only go up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,11 +29,17 @@ pub enum Counter {
     Probes,
     /// Probes without an answer.
     ProbesFailed,
+    /// Batches that a pipeline has sent and got answered.
+    PipelineBatches,
+    /// Syncs of pipelines: times that the server was asked to answer and wait.
+    PipelineSyncs,
+    /// Queries without a result in pipelines that were dropped.
+    PipelineDropped,
 }
 
 impl Counter {
     /// All counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Queries,
         Self::Acquired,
         Self::Released,
@@ -43,6 +49,9 @@ impl Counter {
         Self::Created,
         Self::Probes,
         Self::ProbesFailed,
+        Self::PipelineBatches,
+        Self::PipelineSyncs,
+        Self::PipelineDropped,
     ];
 
     /// Its name in an exposition.
@@ -58,6 +67,9 @@ impl Counter {
             Self::Created => "connections_created_total",
             Self::Probes => "breaker_probes_total",
             Self::ProbesFailed => "breaker_probes_failed_total",
+            Self::PipelineBatches => "pipeline_batches_total",
+            Self::PipelineSyncs => "pipeline_syncs_total",
+            Self::PipelineDropped => "pipeline_dropped_total",
         }
     }
 }
@@ -84,6 +96,8 @@ pub struct Metrics {
     counters: [AtomicU64; Counter::ALL.len()],
     errors: [AtomicU64; ErrorClass::ALL.len()],
     timings: [Histogram; Timing::ALL.len()],
+    outcomes: [AtomicU64; Outcome::NAMES.len()],
+    batches: Histogram,
 }
 
 /// All values at one moment (each is exact; they are not read at one instant).
@@ -95,6 +109,11 @@ pub struct Snapshot {
     pub errors: Vec<(ErrorClass, u64)>,
     /// In the order of [`Timing::ALL`].
     pub timings: Vec<(Timing, Quantiles)>,
+    /// Queries of pipelines by what became of them, in the order of
+    /// [`Outcome::NAMES`](crate::pipeline::Outcome::NAMES).
+    pub outcomes: Vec<(&'static str, u64)>,
+    /// Queries in a batch of a pipeline; in place of microseconds.
+    pub batches: Quantiles,
 }
 
 impl Metrics {
@@ -112,6 +131,15 @@ impl Metrics {
 
     pub(crate) fn time(&self, timing: Timing, took: Duration) {
         self.timings[timing as usize].record(took);
+    }
+
+    pub(crate) fn outcome(&self, outcome: usize) {
+        self.outcomes[outcome].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn batch(&self, queries: usize) {
+        let queries = u64::try_from(queries).unwrap_or(u64::MAX);
+        self.batches.record(Duration::from_micros(queries));
     }
 
     /// The value of a counter.
@@ -135,6 +163,12 @@ impl Metrics {
             timings: Timing::ALL
                 .map(|t| (t, self.timings[t as usize].quantiles()))
                 .to_vec(),
+            outcomes: Outcome::NAMES
+                .into_iter()
+                .zip(&self.outcomes)
+                .map(|(name, n)| (name, n.load(Ordering::Relaxed)))
+                .collect(),
+            batches: self.batches.quantiles(),
         }
     }
 }

@@ -10,7 +10,10 @@ use std::{sync::Arc, time::Duration};
 use deadpool::managed::Object;
 use deadpool_postgres::ClientWrapper;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_postgres::{Row, Statement, types::ToSql};
+use tokio_postgres::{
+    Row, Statement,
+    types::{ToSql, Type},
+};
 
 use super::{
     Inner,
@@ -21,7 +24,9 @@ use crate::{
     breaker::{Outcome, OwnedPermit},
     clock::{self, Elapsed, Instant},
     error::{Error, ErrorClass, ends_session},
-    metrics::{Counter, Timing},
+    metrics::{Counter, Metrics, Timing},
+    pipeline::Incarnation,
+    wire::Wire,
 };
 
 /// A connection on loan from a [`Pool`](super::Pool). Dropping it gives it back.
@@ -107,6 +112,74 @@ impl Connection {
         });
         let answer = answer.await;
         self.end(sql, &deadline, answer)
+    }
+
+    /// Prepares a statement, once for each connection.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub(crate) async fn prepare(&mut self, sql: &str) -> Result<Statement, Error> {
+        let deadline = self.begin("")?;
+        let link = self.link.as_deref().ok_or(Error::Closed)?;
+        let most = self.pool.statement_cache_size;
+        let answer = clock::timeout_at(deadline.at, prepare(link, sql, most)).await;
+        self.end("", &deadline, answer)
+    }
+
+    /// The types of a statement's parameters.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub(crate) async fn describe(&mut self, sql: &str) -> Result<Vec<Type>, Error> {
+        Ok(self.prepare(sql).await?.params().to_vec())
+    }
+
+    /// What a pipeline sends with.
+    pub(crate) fn parts(&self) -> Option<(Arc<ClientWrapper>, Option<Wire>)> {
+        let link = self.link.as_deref()?;
+        Some((link.client.clone(), link.wire.clone()))
+    }
+
+    /// Who the server is, if it was asked.
+    pub(crate) fn incarnation(&self) -> Option<&Incarnation> {
+        self.link.as_deref()?.incarnation.as_ref()
+    }
+
+    pub(crate) fn keep_incarnation(&mut self, incarnation: Incarnation) {
+        if let Some(link) = &mut self.link {
+            link.incarnation = Some(incarnation);
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.pool.metrics
+    }
+
+    /// Whether statements of a pipeline are under way: then it is not fit for the next
+    /// borrower.
+    pub(crate) fn occupy(&mut self, busy: bool) {
+        self.busy = busy;
+    }
+
+    /// So many statements of a pipeline went well.
+    pub(crate) fn succeeded(&mut self, n: usize, began: Instant, now: Instant) {
+        let metrics = &self.pool.metrics;
+        metrics.add(Counter::Queries, n as u64);
+        metrics.time(Timing::Query, now - began);
+        let permit = &mut self.permit;
+        self.pool.learn(permit, Outcome::Success, None, began, now);
+    }
+
+    /// A statement of a pipeline failed, or the connection under it.
+    pub(crate) fn failed_with(&mut self, sql: &str, error: &Error, began: Instant) {
+        self.pool.metrics.count(Counter::Queries);
+        let timeout = self.pool.statement_timeout;
+        let deadline = Deadline {
+            started: began,
+            timeout,
+            at: began + timeout,
+        };
+        self.failed(sql, error, &deadline, clock::now());
     }
 
     fn begin(&mut self, sql: &str) -> Result<Deadline, Error> {

@@ -18,6 +18,8 @@ use crate::{
     clock,
     connect::Shared,
     metrics::{Counter, Metrics, Timing},
+    pipeline::Incarnation,
+    wire::Wire,
 };
 
 /// Counts how often the host was found dead.
@@ -41,12 +43,17 @@ impl HostEpoch {
 
 /// A pooled connection.
 pub(crate) struct Link {
-    pub(crate) client: ClientWrapper,
+    /// Shared with the statements of a pipeline that are under way.
+    pub(crate) client: Arc<ClientWrapper>,
+    pub(crate) wire: Option<Wire>,
     pub(crate) epoch: u64,
+    /// Who the server is, if a pipeline has asked.
+    pub(crate) incarnation: Option<Incarnation>,
 }
 
 pub(crate) struct Manager {
-    inner: deadpool_postgres::Manager,
+    config: tokio_postgres::Config,
+    connect: Shared,
     epoch: HostEpoch,
     ramp: Ramp,
     metrics: Arc<Metrics>,
@@ -59,15 +66,12 @@ impl Manager {
         epoch: HostEpoch,
         ramp: Ramp,
     ) -> Self {
-        let metrics = connect.metrics.clone();
-        let fast = deadpool_postgres::ManagerConfig {
-            recycling_method: deadpool_postgres::RecyclingMethod::Fast,
-        };
         Self {
-            inner: deadpool_postgres::Manager::from_connect(config, connect, fast),
+            config,
+            metrics: connect.metrics.clone(),
+            connect,
             epoch,
             ramp,
-            metrics,
         }
     }
 }
@@ -80,31 +84,32 @@ impl managed::Manager for Manager {
         let place = self.ramp.enter().await;
         let epoch = self.epoch.current();
         let started = clock::now();
-        let client = managed::Manager::create(&self.inner).await?;
+        let session = self.connect.connect(&self.config).await?;
         place.made();
         self.metrics.time(Timing::Connect, clock::now() - started);
         self.metrics.count(Counter::Created);
-        Ok(Link { client, epoch })
+        Ok(Link {
+            client: Arc::new(ClientWrapper::new(session.client, session.task)),
+            wire: session.wire,
+            epoch,
+            incarnation: None,
+        })
     }
 
     async fn recycle(
         &self,
         link: &mut Link,
-        metrics: &managed::Metrics,
+        _: &managed::Metrics,
     ) -> RecycleResult<tokio_postgres::Error> {
         if link.epoch != self.epoch.current() {
             self.metrics.count(Counter::Evicted);
             return Err(RecycleError::message("made before its host was found dead"));
         }
-        let fit = managed::Manager::recycle(&self.inner, &mut link.client, metrics).await;
-        if fit.is_err() {
+        if link.client.is_closed() {
             self.metrics.count(Counter::Evicted);
+            return Err(RecycleError::message("closed"));
         }
-        fit
-    }
-
-    fn detach(&self, link: &mut Link) {
-        managed::Manager::detach(&self.inner, &mut link.client);
+        Ok(())
     }
 }
 

@@ -23,6 +23,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio_postgres::{Row, types::ToSql};
 
+pub(crate) use self::session::{Effect, effect};
 pub use self::{guard::Connection, rules::Rules};
 use self::{
     manager::{HostEpoch, Manager},
@@ -35,6 +36,7 @@ use crate::{
     connect::{AbortOnDrop, Connect, Shared, Tcp},
     error::{AcquireStage, Error},
     metrics::{Counter, Metrics, Timing},
+    pipeline::{Builder, Shapes},
 };
 
 /// A pool of connections behind a circuit breaker. Cheap to clone; the last clone
@@ -58,6 +60,9 @@ struct Inner {
     statement_timeout: Duration,
     statement_cache_size: usize,
     min_connections: usize,
+    shapes: Shapes,
+    pipelining: bool,
+    pipeline_batch_size: u32,
 }
 
 /// How many connections there are.
@@ -151,6 +156,9 @@ impl Pool {
             statement_timeout: config.statement_timeout,
             statement_cache_size: config.statement_cache_size as usize,
             min_connections: config.min_connections as usize,
+            shapes: Shapes::new(config.statement_cache_size as usize),
+            pipelining: config.enable_pipelining,
+            pipeline_batch_size: config.pipeline_batch_size,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -211,6 +219,30 @@ impl Pool {
         // Held until all are there, so that none is handed out twice.
         let made = join_all(wanted).await;
         made.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
+    }
+
+    /// A pipeline of queries: see [`pipeline`](crate::pipeline). Without
+    /// `enable_pipelining` it sends a query at a time, unless it is given another batch
+    /// size.
+    pub fn pipeline(&self) -> Builder {
+        let Inner {
+            pipelining,
+            pipeline_batch_size,
+            ..
+        } = *self.inner;
+        Builder::new(self.clone(), pipelining, pipeline_batch_size)
+    }
+
+    pub(crate) fn shapes(&self) -> &Shapes {
+        &self.inner.shapes
+    }
+
+    pub(crate) fn acquire_timeout(&self) -> Duration {
+        self.inner.acquire_timeout
+    }
+
+    pub(crate) fn statement_timeout(&self) -> Duration {
+        self.inner.statement_timeout
     }
 
     /// The circuit breaker.

@@ -11,6 +11,10 @@ pub(crate) enum Effect {
     Opens,
     /// `COMMIT`, `END`, `ROLLBACK`, `ABORT`, `PREPARE TRANSACTION`.
     Ends,
+    /// `SAVEPOINT`, `RELEASE`, `ROLLBACK TO`, and what ends a block and opens the next.
+    Within,
+    /// `COPY`.
+    Copies,
     /// Anything else.
     None,
 }
@@ -32,7 +36,11 @@ pub(crate) fn effect(sql: &str) -> Effect {
     {
         // ROLLBACK TO and AND CHAIN leave a block open.
         let open = words.any(|word| is(word, "TO") || is(word, "CHAIN"));
-        if open { Effect::None } else { Effect::Ends }
+        if open { Effect::Within } else { Effect::Ends }
+    } else if is(first, "SAVEPOINT") || is(first, "RELEASE") {
+        Effect::Within
+    } else if is(first, "COPY") {
+        Effect::Copies
     } else {
         Effect::None
     }
@@ -91,11 +99,12 @@ mod tests {
             ("rollback", Effect::Ends),
             ("ABORT;", Effect::Ends),
             ("PREPARE TRANSACTION 'x'", Effect::Ends),
-            ("ROLLBACK TO SAVEPOINT a", Effect::None),
-            ("COMMIT AND CHAIN", Effect::None),
+            ("ROLLBACK TO SAVEPOINT a", Effect::Within),
+            ("COMMIT AND CHAIN", Effect::Within),
             ("PREPARE q AS SELECT 1", Effect::None),
             ("SELECT 'BEGIN'", Effect::None),
-            ("SAVEPOINT a", Effect::None),
+            ("SAVEPOINT a", Effect::Within),
+            ("COPY t FROM STDIN", Effect::Copies),
             ("/* never closed BEGIN", Effect::None),
             ("", Effect::None),
         ] {

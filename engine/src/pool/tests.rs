@@ -12,7 +12,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio_postgres::NoTls;
 
 use super::*;
-use crate::{connect::Connecting, error::ErrorClass};
+use crate::{
+    connect::{Connecting, Session},
+    error::ErrorClass,
+    wire::{Transport, Wire},
+};
 
 /// What the stub does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,11 +133,17 @@ impl Connect for Stub {
             } else {
                 tokio::spawn(self.clone().serve(theirs));
             }
+            let wire = Wire::default();
+            let ours = Transport::plain(ours, wire.clone());
             let (client, connection) = config.connect_raw(ours, NoTls).await?;
             let task = tokio::spawn(async move {
                 let _ended = connection.await;
             });
-            Ok((client, task))
+            Ok(Session {
+                client,
+                task,
+                wire: Some(wire),
+            })
         })
     }
 }

@@ -6,14 +6,16 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use deadpool_postgres::{Connect, ManagerConfig, PoolError, RecyclingMethod};
+use deadpool_postgres::{ConfigConnectImpl, Connect, ManagerConfig, PoolError, RecyclingMethod};
 use engine::{
     ErrorClass, Pool, PoolConfig,
     config::{ConfigError, Secret},
-    connect::{Connecting, Tcp},
     metrics::Counter,
 };
+use futures_util::future::BoxFuture;
 use reports::record::{Attempts, Outcome};
+use tokio::task::JoinHandle;
+use tokio_postgres::NoTls;
 
 use super::workload::{Operation, Workload};
 use crate::environment::{Endpoint, LOAD};
@@ -203,7 +205,7 @@ fn bare(endpoint: &Endpoint) -> Result<Kind, ConfigError> {
     let connects = Arc::new(AtomicU64::new(0));
     let manager = deadpool_postgres::Manager::from_connect(
         endpoint.config(LOAD),
-        Counted(connects.clone()),
+        Counted(connects.clone(), ConfigConnectImpl { tls: NoTls }),
         ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         },
@@ -219,12 +221,16 @@ fn bare(endpoint: &Endpoint) -> Result<Kind, ConfigError> {
 }
 
 /// Counts the connections that the bare pool tries.
-struct Counted(Arc<AtomicU64>);
+struct Counted(Arc<AtomicU64>, ConfigConnectImpl<NoTls>);
 
 impl Connect for Counted {
-    fn connect(&self, config: &tokio_postgres::Config) -> Connecting<'_> {
+    fn connect(
+        &self,
+        config: &tokio_postgres::Config,
+    ) -> BoxFuture<'_, Result<(tokio_postgres::Client, JoinHandle<()>), tokio_postgres::Error>>
+    {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Tcp.connect(config)
+        self.1.connect(config)
     }
 }
 

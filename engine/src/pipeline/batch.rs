@@ -1,0 +1,216 @@
+//! Queries that were added together, encoded.
+//!
+//! A parameter is kept as it will stand in a Bind message: its length in four bytes,
+//! or -1 for NULL, and the bytes. So a query costs its bytes and one entry, and is
+//! sent, and sent again, by copying.
+
+use std::sync::Arc;
+
+use bytes::{BufMut as _, BytesMut};
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+
+use super::shape::Shape;
+use crate::{clock::Instant, error::Error};
+
+type Encoding = Box<dyn std::error::Error + Sync + Send>;
+
+/// A query.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// `None` if it cannot be sent, for the reason.
+    pub(super) shape: Result<Arc<Shape>, Arc<Error>>,
+    /// Where its parameters begin; they end where those of the next do.
+    start: usize,
+    pub(super) added: Instant,
+}
+
+/// Queries in the order they were added.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    /// The number of the first in the pipeline, and those of the others if they do not
+    /// follow each other.
+    numbers: Vec<u64>,
+    pub(super) entries: Vec<Entry>,
+    bytes: BytesMut,
+}
+
+impl Chunk {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn opened(&self) -> Option<Instant> {
+        self.entries.first().map(|entry| entry.added)
+    }
+
+    pub(super) fn push(
+        &mut self,
+        number: u64,
+        shape: Result<Arc<Shape>, Arc<Error>>,
+        params: &[u8],
+        added: Instant,
+    ) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(params);
+        self.numbers.push(number);
+        self.entries.push(Entry {
+            shape,
+            start,
+            added,
+        });
+    }
+
+    /// The number of a query in the pipeline.
+    pub(super) fn number(&self, i: usize) -> u64 {
+        self.numbers[i]
+    }
+
+    /// The parameters of a query.
+    pub(super) fn params(&self, i: usize) -> Params<'_> {
+        let end = self
+            .entries
+            .get(i + 1)
+            .map_or(self.bytes.len(), |e| e.start);
+        let entry = &self.entries[i];
+        Params {
+            bytes: &self.bytes[entry.start..end],
+            left: entry.shape.as_ref().map_or(0, |shape| shape.params.len()),
+        }
+    }
+}
+
+/// Encodes parameters.
+pub(super) fn encode(
+    params: &[&(dyn ToSql + Sync)],
+    types: &[Type],
+    out: &mut BytesMut,
+) -> Result<(), Error> {
+    // The protocol counts them in 16 bits.
+    if params.len() != types.len() || params.len() > usize::from(u16::MAX) {
+        return Err(Error::Parameters {
+            given: params.len(),
+            wanted: types.len(),
+        });
+    }
+    for (i, (param, ty)) in params.iter().zip(types).enumerate() {
+        let at = out.len();
+        out.put_i32(-1);
+        let encoded = param.to_sql_checked(ty, out);
+        let failed = |source| Error::Parameter {
+            number: i + 1,
+            wanted: ty.name().to_owned(),
+            source,
+        };
+        if let IsNull::No = encoded.map_err(failed)? {
+            let length = out.len() - at - 4;
+            let length = i32::try_from(length).map_err(|error| failed(error.into()))?;
+            out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+        } else {
+            out.truncate(at + 4);
+        }
+    }
+    Ok(())
+}
+
+/// The encoded parameters of a query, one after another.
+#[derive(Debug, Clone)]
+pub(super) struct Params<'a> {
+    bytes: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Iterator for Params<'a> {
+    type Item = Param<'a>;
+
+    fn next(&mut self) -> Option<Param<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let (length, rest) = self.bytes.split_first_chunk()?;
+        let length = usize::try_from(i32::from_be_bytes(*length)).ok();
+        let (bytes, rest) = rest.split_at_checked(length.unwrap_or(0))?;
+        self.bytes = rest;
+        Some(Param(length.is_some().then_some(bytes)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Params<'_> {}
+
+/// An encoded parameter; `None` is NULL.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Param<'a>(pub(super) Option<&'a [u8]>);
+
+impl ToSql for Param<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Encoding> {
+        Ok(match self.0 {
+            Some(bytes) => {
+                out.extend_from_slice(bytes);
+                IsNull::No
+            }
+            None => IsNull::Yes,
+        })
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(params: &[Type]) -> Arc<Shape> {
+        Arc::new(Shape {
+            sql: "".into(),
+            params: params.to_vec(),
+            unnest: None,
+        })
+    }
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let types = [Type::INT4, Type::TEXT, Type::TEXT];
+        let mut chunk = Chunk::default();
+        let values = [(1, Some("one")), (-2, None), (3, Some(""))];
+        for (number, (n, text)) in (7..).zip(values) {
+            let mut out = BytesMut::new();
+            encode(&[&n, &text, &"x"], &types, &mut out).unwrap();
+            chunk.push(number, Ok(shape(&types)), &out, crate::clock::now());
+        }
+        for (i, (n, text)) in values.into_iter().enumerate() {
+            let params: Vec<_> = chunk.params(i).map(|param| param.0).collect();
+            let n: i32 = n;
+            assert_eq!(
+                params,
+                [
+                    Some(&n.to_be_bytes()[..]),
+                    text.map(str::as_bytes),
+                    Some(b"x")
+                ]
+            );
+            assert_eq!(chunk.number(i), 7 + i as u64);
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_does_not_fit_is_named() {
+        let mut out = BytesMut::new();
+        let error = encode(&[&1_i32, &"x"], &[Type::INT4, Type::INT8], &mut out).unwrap_err();
+        assert_eq!(error.to_string(), "parameter 2 cannot be sent as int8");
+        let error = encode(&[&1_i32], &[], &mut out).unwrap_err();
+        assert_eq!(error.to_string(), "1 parameters, the statement has 0");
+    }
+}

@@ -1,0 +1,219 @@
+//! Statements under way on one connection.
+//!
+//! tokio-postgres puts a statement on the wire when its future is first polled, in the
+//! order of those polls. So all statements of a unit are polled once, in order, before
+//! any is waited for; then they are waited for in the same order, which is that of the
+//! answers.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    ops::Range,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use deadpool_postgres::ClientWrapper;
+use futures_util::TryStreamExt as _;
+use tokio_postgres::{Row, RowStream, Statement};
+
+use super::{
+    batch::{Chunk, Param},
+    settle::At,
+    unnest,
+};
+use crate::{clock::Instant, error::Error};
+
+/// What a statement came to: rows, and how many it affected.
+pub(super) type Answer = Result<(Vec<Row>, u64), tokio_postgres::Error>;
+
+/// After so many statements the connection's task gets a turn, so that the server has
+/// work while the rest is encoded.
+const TURN: usize = 32;
+
+/// A statement under way.
+pub(super) enum Flying {
+    Pending(Pin<Box<dyn Future<Output = Answer> + Send>>),
+    /// Its first poll was its last: it never left.
+    Over(Answer),
+    /// Its answer was the end of the connection.
+    Lost,
+}
+
+impl Flying {
+    /// A statement without parameters.
+    pub(super) fn bare(client: Arc<ClientWrapper>, statement: Statement) -> Self {
+        Self::Pending(Box::pin(async move {
+            let none = std::iter::empty::<Param<'_>>();
+            all(client.query_raw(&statement, none).await?).await
+        }))
+    }
+
+    /// A query as it was added.
+    pub(super) fn query(
+        client: Arc<ClientWrapper>,
+        statement: Statement,
+        chunk: Arc<Chunk>,
+        i: usize,
+    ) -> Self {
+        Self::Pending(Box::pin(async move {
+            all(client.query_raw(&statement, chunk.params(i)).await?).await
+        }))
+    }
+
+    /// A run of inserts as one.
+    pub(super) fn run(
+        client: Arc<ClientWrapper>,
+        statement: Statement,
+        chunk: Arc<Chunk>,
+        run: Range<usize>,
+    ) -> Self {
+        Self::Pending(Box::pin(async move {
+            let types = match &chunk.entries[run.start].shape {
+                Ok(shape) => &shape.params[..],
+                Err(_) => &[],
+            };
+            let arrays = unnest::arrays(&chunk, run, types);
+            let params = arrays.iter().map(|array| Param(Some(array)));
+            all(client.query_raw(&statement, params).await?).await
+        }))
+    }
+
+    /// The end of a batch that has failed: the server answers for all of it.
+    pub(super) fn sync(client: Arc<ClientWrapper>) -> Self {
+        Self::Pending(Box::pin(async move {
+            client.check_connection().await?;
+            Ok((Vec::new(), 0))
+        }))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+        match std::mem::replace(self, Self::Lost) {
+            Self::Pending(mut future) => match future.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(answer),
+                Poll::Pending => {
+                    *self = Self::Pending(future);
+                    Poll::Pending
+                }
+            },
+            Self::Over(answer) => Poll::Ready(answer),
+            Self::Lost => Poll::Pending,
+        }
+    }
+}
+
+async fn all(rows: RowStream) -> Answer {
+    let mut rows = std::pin::pin!(rows);
+    let mut all = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        all.push(row);
+    }
+    Ok((all, rows.rows_affected().unwrap_or(0)))
+}
+
+/// How the queries of a unit stand on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Each a transaction of its own, with its Sync.
+    Each,
+    /// One transaction.
+    Together,
+    /// One transaction, with runs of inserts as one statement.
+    Coalesced,
+}
+
+/// Queries that are to be run.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    pub(super) chunk: Arc<Chunk>,
+    pub(super) range: Range<usize>,
+    pub(super) kind: Kind,
+    /// How often it was begun before.
+    pub(super) tries: u32,
+    /// Queries of the same batch that failed before.
+    pub(super) failures: u32,
+}
+
+/// What stands at a place of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Begin,
+    Xid,
+    Queries(Range<usize>),
+    Commit,
+    /// Behind the last, if the batch has failed.
+    Sync,
+}
+
+/// Work under way.
+pub(super) struct Unit {
+    pub(super) work: Work,
+    /// What stands on the wire, in order; the first are answered.
+    pub(super) places: Vec<Place>,
+    pub(super) flying: VecDeque<Flying>,
+    /// The number of its first statement among all of the connection.
+    pub(super) first: u64,
+    pub(super) began: Instant,
+    /// Answers to its queries, in order, as long as none has failed.
+    pub(super) answers: Vec<(Vec<Row>, u64)>,
+    pub(super) xid: Option<String>,
+    pub(super) error: Option<(At, Arc<Error>)>,
+    /// Its end is a Sync: what is sent behind it runs whatever becomes of it.
+    pub(super) synced: bool,
+}
+
+impl Unit {
+    /// How many of its statements are answered.
+    pub(super) fn answered(&self) -> usize {
+        self.places.len() - self.flying.len()
+    }
+
+    /// Whether it is a transaction, and that was committed.
+    pub(super) fn committed(&self) -> bool {
+        self.flying.is_empty() && self.error.is_none()
+    }
+
+    /// The number of its commit among all statements of the connection.
+    pub(super) fn commit_at(&self) -> u64 {
+        let commit = self.places.iter().position(|place| *place == Place::Commit);
+        self.first + commit.unwrap_or(0) as u64
+    }
+}
+
+/// Puts statements on the wire. False if one was over at its first poll: what was
+/// announced for the connection does not hold then.
+pub(super) async fn launch(flying: &mut VecDeque<Flying>) -> bool {
+    let mut all_left = true;
+    let mut at = 0;
+    while at < flying.len() {
+        let end = (at + TURN).min(flying.len());
+        poll_fn(|cx| {
+            for flying in flying.range_mut(at..end) {
+                if let Poll::Ready(answer) = flying.poll(cx) {
+                    all_left = false;
+                    *flying = Flying::Over(answer);
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+        if end < flying.len() {
+            tokio::task::yield_now().await;
+        }
+        at = end;
+    }
+    all_left
+}
+
+/// The answer that comes next, of the oldest unit that waits for one.
+pub(super) fn poll_next(units: &mut VecDeque<Unit>, cx: &mut Context<'_>) -> Poll<Answer> {
+    for unit in units.iter_mut() {
+        if let Some(front) = unit.flying.front_mut() {
+            let answer = std::task::ready!(front.poll(cx));
+            unit.flying.pop_front();
+            return Poll::Ready(answer);
+        }
+    }
+    Poll::Pending
+}

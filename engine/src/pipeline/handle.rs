@@ -1,0 +1,274 @@
+//! [`Pipeline`]: the caller's side.
+
+use std::{
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::BytesMut;
+use futures_util::{Stream, stream};
+use tokio_postgres::types::ToSql;
+
+use super::{
+    batch::encode,
+    lane::Lane,
+    outcome::QueryResult,
+    queue::{Added, Full, Queue},
+    settings::Settings,
+    shape::Shape,
+};
+use crate::{clock, connect::AbortOnDrop, error::Error, metrics::Counter, pool::Pool};
+
+/// Queries on their way to the server: see the [module](super).
+///
+/// Dropping it gives up what has no result yet: some of it may have been done, how much
+/// is counted and logged. [`close`](Self::close) waits for all of it.
+pub struct Pipeline {
+    pool: Pool,
+    queue: Arc<Queue>,
+    lanes: Vec<AbortOnDrop>,
+    /// The statement that was added last: mostly the next is the same.
+    last: Option<Arc<Shape>>,
+    encoded: BytesMut,
+    max_bytes: usize,
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("lanes", &self.lanes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pipeline {
+    pub(super) fn start(pool: &Pool, settings: Arc<Settings>) -> Self {
+        let queue = Arc::new(Queue::new(&settings));
+        let lanes = (0..queue.lanes())
+            .map(|lane| {
+                let lane = Lane::new(pool, queue.clone(), lane, settings.clone());
+                AbortOnDrop(tokio::spawn(lane.run()).abort_handle())
+            })
+            .collect();
+        Self {
+            pool: pool.clone(),
+            queue,
+            lanes,
+            last: None,
+            encoded: BytesMut::new(),
+            max_bytes: settings.max_bytes,
+        }
+    }
+
+    /// Adds a query. It is sent when its batch is full, at the next
+    /// [`flush`](Self::flush), or when it has lingered. Waits while there is no room.
+    ///
+    /// What is wrong with the query itself, and what keeps it from being sent, is in
+    /// its result. For a statement that the pool does not know yet the server is asked
+    /// for the types of its parameters.
+    ///
+    /// Transactions are the pipeline's own: `BEGIN`, `COMMIT` and their like are
+    /// refused, and so is `COPY`.
+    ///
+    /// Cancel safe: if dropped, the query was not added.
+    ///
+    /// # Errors
+    /// [`Error::PipelineRefused`] for a statement that has no place in a pipeline, or
+    /// one larger than `max_bytes`; [`Error::PipelineFull`] if there will be no room
+    /// before a flush, or before results are taken.
+    pub async fn add(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<(), Error> {
+        self.add_to(None, sql, params).await
+    }
+
+    /// Adds a query that runs after all others with the same key, where there are
+    /// several connections. As [`add`](Self::add) in all else.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub async fn add_keyed(
+        &mut self,
+        key: impl Hash,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<(), Error> {
+        let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        self.add_to(Some(key), sql, params).await
+    }
+
+    async fn add_to(
+        &mut self,
+        key: Option<u64>,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<(), Error> {
+        self.encoded.clear();
+        let now = clock::now();
+        let shape = self.shape(sql).await?;
+        let shape = shape.and_then(|shape| {
+            encode(params, &shape.params, &mut self.encoded)
+                .map(|()| shape)
+                .map_err(Arc::new)
+        });
+        if shape.is_err() {
+            self.encoded.clear();
+        }
+        if self.encoded.len() > self.max_bytes {
+            return Err(Error::PipelineRefused {
+                reason: "its parameters are larger than max_bytes",
+            });
+        }
+        let added = Added {
+            shape,
+            params: &self.encoded,
+            now,
+        };
+        loop {
+            match self.queue.add(&added, key) {
+                Ok(()) => return Ok(()),
+                Err(Full::ForNow) => self.queue.room().await,
+                Err(Full::UntilFlush) => {
+                    return Err(Error::PipelineFull {
+                        reason: "a batch of this strategy goes out whole: flush it, or raise \
+                                 max_queries and max_bytes",
+                    });
+                }
+                Err(Full::OfResults) => {
+                    return Err(Error::PipelineFull {
+                        reason: "of results: flush, or take them as a stream",
+                    });
+                }
+            }
+        }
+    }
+
+    /// What the server says of a statement, or why it does not.
+    async fn shape(&mut self, sql: &str) -> Result<Result<Arc<Shape>, Arc<Error>>, Error> {
+        if let Some(last) = self.last.as_ref().filter(|last| &*last.sql == sql) {
+            return Ok(Ok(last.clone()));
+        }
+        let described = match self.pool.shapes().find(sql) {
+            Some(shape) => Ok(shape),
+            None => self.describe(sql).await?,
+        };
+        if let Ok(shape) = &described {
+            self.last = Some(shape.clone());
+        }
+        Ok(described)
+    }
+
+    async fn describe(&self, sql: &str) -> Result<Result<Arc<Shape>, Arc<Error>>, Error> {
+        refuse(sql)?;
+        let mut described = self.ask(sql).await;
+        let failed = |described: &Result<_, Error>| matches!(described, Err(Error::Statement(error)) if error.code().is_some());
+        if failed(&described) && !self.queue.all_answered() {
+            // It may need what is still under way: a table, say.
+            self.queue.seal();
+            self.queue.answered().await;
+            described = self.ask(sql).await;
+        }
+        Ok(described.map_err(Arc::new))
+    }
+
+    async fn ask(&self, sql: &str) -> Result<Arc<Shape>, Error> {
+        let types = self.pool.acquire().await?.describe(sql).await?;
+        Ok(self.pool.shapes().keep(sql, &types))
+    }
+
+    /// Sends everything that was added, waits for it, and returns the results of all
+    /// queries since the last flush, in the order they were added. Empty if results are
+    /// [streamed](Self::results).
+    ///
+    /// Cancel safe: if dropped, what was added goes out, and the next flush returns the
+    /// results.
+    pub async fn flush(&mut self) -> Vec<QueryResult> {
+        self.queue.seal();
+        self.queue.answered().await;
+        self.queue.take()
+    }
+
+    /// The results as a stream, in the order the queries were added, from the first one
+    /// that no flush has returned: for imports that must not hold all of them in
+    /// memory. It ends when the pipeline is closed. While `max_results` wait to be read,
+    /// [`add`](Self::add) waits too, so read it in a task of its own; dropped, results
+    /// are no longer kept.
+    pub fn results(&mut self) -> Results {
+        self.queue.stream();
+        let queue = self.queue.clone();
+        let results = stream::unfold(queue, |queue| async move {
+            let result = queue.result().await?;
+            Some((result, queue))
+        });
+        Results {
+            stream: Box::pin(results),
+            queue: self.queue.clone(),
+        }
+    }
+
+    /// Flushes, and ends it.
+    ///
+    /// Cancel safe: if dropped, as if the pipeline was.
+    pub async fn close(mut self) -> Vec<QueryResult> {
+        let results = self.flush().await;
+        self.queue.end();
+        results
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.lanes.clear();
+        if self.queue.all_answered() {
+            // Whoever reads the stream still gets what there is.
+            self.queue.end();
+            return;
+        }
+        let dropped = self.queue.abandon();
+        let metrics = self.pool.metrics();
+        metrics.add(Counter::PipelineDropped, dropped as u64);
+        tracing::warn!(
+            queries = dropped,
+            "pipeline dropped before it was flushed: what became of them is not known"
+        );
+    }
+}
+
+/// The results of a [`Pipeline`], as they come: [`Pipeline::results`].
+pub struct Results {
+    stream: Pin<Box<dyn Stream<Item = QueryResult> + Send>>,
+    queue: Arc<Queue>,
+}
+
+impl std::fmt::Debug for Results {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Results").finish_non_exhaustive()
+    }
+}
+
+impl Stream for Results {
+    type Item = QueryResult;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<QueryResult>> {
+        self.stream.as_mut().poll_next(cx)
+    }
+}
+
+impl Drop for Results {
+    fn drop(&mut self) {
+        self.queue.discard();
+    }
+}
+
+/// Refuses what has no place in a pipeline.
+fn refuse(sql: &str) -> Result<(), Error> {
+    use crate::pool::{Effect, effect};
+    let reason = match effect(sql) {
+        Effect::Opens | Effect::Ends | Effect::Within => {
+            "transactions are the pipeline's own: choose a strategy"
+        }
+        Effect::Copies => "COPY has no place in a pipeline",
+        Effect::None => return Ok(()),
+    };
+    Err(Error::PipelineRefused { reason })
+}

@@ -1,0 +1,509 @@
+//! A lane: one task that carries queries over one connection at a time.
+
+mod carrier;
+mod failed;
+mod lost;
+
+use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll, time::Duration};
+
+use self::carrier::Carrier;
+use super::{
+    batch::Chunk,
+    flight::{Answer, Flying, Kind, Place, Unit, Work, poll_next},
+    outcome::{Outcome, QueryResult},
+    queue::{Next, Queue},
+    settings::{BatchSize, Settings, Strategy},
+    settle::{At, Meaning},
+    window::Window,
+};
+use crate::{
+    breaker::State,
+    clock::{self, Timer},
+    error::{Error, ends_session},
+    metrics::Counter,
+    pool::Pool,
+};
+
+/// Results are handed over at least so often.
+const OUTBOX: usize = 256;
+/// What the queries of a transaction may take until the server is asked for what it has
+/// so far: a sign of life well within any deadline.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(50);
+/// First wait before something is done again; doubles.
+const BACKOFF: Duration = Duration::from_millis(20);
+
+pub(super) struct Lane {
+    pool: Pool,
+    queue: Arc<Queue>,
+    index: usize,
+    settings: Arc<Settings>,
+    window: Window,
+    /// What a query takes, as seen of late; zero before the first.
+    mean: Duration,
+    outbox: Vec<QueryResult>,
+    timer: Timer,
+    rng: fastrand::Rng,
+}
+
+/// What is to be done, in order.
+enum Todo {
+    Run(Work),
+    /// To say this of the queries of the work, once all before is done.
+    Say(Work, Outcome),
+}
+
+/// What came of waiting.
+enum Event {
+    Answer(usize, Answer),
+    /// There is more to send.
+    More,
+    /// No answer in time.
+    Late,
+}
+
+impl Lane {
+    pub(super) fn new(
+        pool: &Pool,
+        queue: Arc<Queue>,
+        index: usize,
+        settings: Arc<Settings>,
+    ) -> Self {
+        Self {
+            pool: pool.clone(),
+            queue,
+            index,
+            window: Window::new(settings.latency_budget),
+            settings,
+            mean: Duration::ZERO,
+            outbox: Vec::new(),
+            timer: Timer::default(),
+            rng: fastrand::Rng::new(),
+        }
+    }
+
+    /// Until the pipeline is closed and all is done. Aborted in the middle, it leaves a
+    /// connection with statements under way, which is closed.
+    pub(super) async fn run(mut self) {
+        loop {
+            match self.queue.next(self.index, true, clock::now()) {
+                Next::Send(chunk) => self.session(chunk).await,
+                Next::At(at) => tokio::select! {
+                    () = clock::sleep_until(at) => {}
+                    () = self.queue.work(self.index) => {}
+                },
+                Next::Wait => self.queue.work(self.index).await,
+                Next::End => return,
+            }
+        }
+    }
+
+    /// Sends what there is, on as many connections as it takes, until there is nothing.
+    async fn session(&mut self, chunk: Chunk) {
+        let mut todo = VecDeque::from([self.todo(chunk)]);
+        while !todo.is_empty() {
+            match Carrier::take(&self.pool).await {
+                Ok(carrier) => self.stream(carrier, &mut todo).await,
+                Err(error) => self.unreachable(error, &mut todo).await,
+            }
+            self.hand_over();
+        }
+    }
+
+    fn todo(&self, chunk: Chunk) -> Todo {
+        let kind = match (self.settings.grouped(), self.settings.coalesce) {
+            (false, _) => Kind::Each,
+            (true, false) => Kind::Together,
+            (true, true) => Kind::Coalesced,
+        };
+        Todo::Run(Work {
+            range: 0..chunk.len(),
+            chunk: Arc::new(chunk),
+            kind,
+            tries: 0,
+            failures: 0,
+        })
+    }
+
+    fn meaning(&self) -> Meaning {
+        match self.settings.strategy {
+            _ if self.settings.read_only => Meaning::Reads,
+            Strategy::BestEffort | Strategy::Parallel => Meaning::Nothing,
+            Strategy::Sequential => Meaning::Skips,
+            Strategy::Transactional => Meaning::Undoes,
+        }
+    }
+
+    /// No connection: what may be tried again waits for it, the rest is not sent.
+    async fn unreachable(&mut self, error: Error, todo: &mut VecDeque<Todo>) {
+        let hopeless = matches!(error, Error::CircuitOpen { .. } | Error::Closed);
+        let error = Arc::new(error);
+        let mut waits = None;
+        for what in std::mem::take(todo) {
+            match what {
+                Todo::Run(mut work) if !hopeless && work.tries < self.settings.retries => {
+                    waits = waits.max(Some(work.tries));
+                    work.tries += 1;
+                    todo.push_back(Todo::Run(work));
+                }
+                Todo::Run(work) => self.say(&work, &Outcome::NotSent(error.clone())),
+                Todo::Say(work, outcome) => self.say(&work, &outcome),
+            }
+        }
+        if let Some(tries) = waits {
+            self.back_off(tries).await;
+        }
+    }
+
+    async fn back_off(&mut self, tries: u32) {
+        self.hand_over();
+        let most = BACKOFF * 2_u32.saturating_pow(tries.min(6));
+        clock::sleep(most.mul_f64(0.5 + 0.5 * self.rng.f64())).await;
+    }
+
+    /// Sends on one connection until there is nothing more, or it is lost.
+    async fn stream(&mut self, mut carrier: Carrier, todo: &mut VecDeque<Todo>) {
+        let mut units: VecDeque<Unit> = VecDeque::new();
+        // The first of them that failed: nothing is sent until all are answered.
+        let mut failed: Option<usize> = None;
+        loop {
+            if failed.is_none() && !self.fill(&mut carrier, todo, &mut units).await {
+                let error = Error::Closed;
+                return self.lost(carrier, units, todo, Arc::new(error)).await;
+            }
+            if units.iter().all(|unit| unit.flying.is_empty()) {
+                let Some(first) = failed.take() else {
+                    // Nothing was sent, so there was nothing to send.
+                    return self.done(carrier);
+                };
+                if let Err(error) = carrier.reset(self.pool.statement_timeout()).await {
+                    return self.lost(carrier, units, todo, Arc::new(error)).await;
+                }
+                self.failed(&mut carrier, units.split_off(first), todo)
+                    .await;
+                units.clear();
+                continue;
+            }
+            match self.wait(&mut units, &carrier, failed.is_none()).await {
+                Event::More => {}
+                Event::Late => {
+                    let timeout = self.pool.statement_timeout();
+                    let error = Arc::new(Error::StatementTimeout { timeout });
+                    return self.lost(carrier, units, todo, error).await;
+                }
+                Event::Answer(i, Err(error)) if error.code().is_none() || ends_session(&error) => {
+                    // Not answered: the statement that is next stays the next.
+                    units[i].flying.push_front(Flying::Lost);
+                    let error = Arc::new(Error::Statement(error));
+                    return self.lost(carrier, units, todo, error).await;
+                }
+                Event::Answer(i, answer) => {
+                    carrier.progress = clock::now();
+                    if failed.is_none_or(|failed| i <= failed) {
+                        let unit = &mut units[i];
+                        if unit.work.kind == Kind::Each {
+                            self.answered_each(&mut carrier, unit, answer, todo);
+                        } else {
+                            answered(unit, answer);
+                        }
+                        if unit.error.is_some() && failed.is_none() {
+                            failed = Some(i);
+                            carrier.fail(&mut units).await;
+                        }
+                    }
+                    while failed != Some(0) && units.front().is_some_and(|u| u.flying.is_empty()) {
+                        if let Some(unit) = units.pop_front() {
+                            self.complete(&mut carrier, unit);
+                        }
+                        failed = failed.map(|failed| failed - 1);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands the connection back.
+    fn done(&mut self, carrier: Carrier) {
+        self.hand_over();
+        carrier.give_back();
+    }
+
+    /// Sends as much as may be under way. False if the connection cannot be used any
+    /// more.
+    async fn fill(
+        &mut self,
+        carrier: &mut Carrier,
+        todo: &mut VecDeque<Todo>,
+        units: &mut VecDeque<Unit>,
+    ) -> bool {
+        if self.pool.breaker().state() == State::Open {
+            return true;
+        }
+        loop {
+            match todo.front() {
+                Some(Todo::Say(..)) if units.is_empty() => {
+                    if let Some(Todo::Say(work, outcome)) = todo.pop_front() {
+                        self.say(&work, &outcome);
+                    }
+                    continue;
+                }
+                Some(Todo::Say(..)) => return true,
+                Some(Todo::Run(_)) => {}
+                None => {
+                    let next = self.queue.next(self.index, units.is_empty(), clock::now());
+                    let Next::Send(chunk) = next else {
+                        return true;
+                    };
+                    let next = self.todo(chunk);
+                    todo.push_back(next);
+                }
+            }
+            let Some(Todo::Run(work)) = todo.front() else {
+                continue;
+            };
+            let under_way: usize = units.iter().map(|unit| unit.flying.len()).sum();
+            let n = self.portion(work, under_way, units.len());
+            if n == 0 || !may_follow(units.back(), work.kind) {
+                self.window.limited();
+                return true;
+            }
+            if units.is_empty() {
+                carrier.progress = clock::now();
+            } else if !carrier.knows(work) {
+                return true;
+            }
+            let mut work = work.clone();
+            todo.pop_front();
+            if n < work.range.len() {
+                let rest = work.range.start + n..work.range.end;
+                work.range.end = rest.start;
+                todo.push_front(Todo::Run(Work {
+                    range: rest,
+                    ..work.clone()
+                }));
+            }
+            let prepared = match carrier.prepare(&self.pool, &work, &self.settings).await {
+                Ok(prepared) => prepared,
+                Err((at, error)) => {
+                    if !self.unprepared(work, at, error, todo) {
+                        return false;
+                    }
+                    continue;
+                }
+            };
+            let more = !todo.is_empty() || self.queue.has_work(self.index);
+            let whole = matches!(self.meaning(), Meaning::Skips | Meaning::Undoes);
+            let flush_every = if self.mean.is_zero() {
+                16
+            } else {
+                (SIGN_OF_LIFE.as_nanos() / self.mean.as_nanos().max(1)).clamp(1, 10_000) as usize
+            };
+            let (unit, left) = carrier
+                .launch(work, prepared, whole || !more, flush_every)
+                .await;
+            units.push_back(unit);
+            if !left {
+                return false;
+            }
+        }
+    }
+
+    /// How many queries of `work` may be sent now.
+    fn portion(&self, work: &Work, under_way: usize, units: usize) -> usize {
+        let n = work.range.len();
+        let limit = match self.settings.batch_size {
+            BatchSize::Fixed(n) => n as usize,
+            BatchSize::Auto => self.window.limit(),
+        };
+        if work.kind == Kind::Each {
+            let room = limit.saturating_sub(under_way);
+            // In bursts: each costs a wake-up.
+            return if under_way > 0 && room < limit.div_ceil(4) {
+                0
+            } else {
+                n.min(room)
+            };
+        }
+        let fits = match self.settings.batch_size {
+            // One that the server works on, and one that is on its way.
+            BatchSize::Fixed(_) => units < 2,
+            BatchSize::Auto => under_way == 0 || under_way + n <= limit,
+        };
+        if fits { n } else { 0 }
+    }
+
+    async fn wait(&mut self, units: &mut VecDeque<Unit>, carrier: &Carrier, more: bool) -> Event {
+        let deadline = carrier.progress + self.pool.statement_timeout();
+        let (queue, index) = (self.queue.clone(), self.index);
+        let mut work = std::pin::pin!(queue.work(index));
+        poll_fn(|cx| {
+            let at = units.iter().position(|unit| !unit.flying.is_empty());
+            if let Poll::Ready(answer) = poll_next(units, cx) {
+                return Poll::Ready(Event::Answer(at.unwrap_or(0), answer));
+            }
+            self.hand_over();
+            if more && work.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::More);
+            }
+            self.timer.poll_at(deadline, cx).map(|()| Event::Late)
+        })
+        .await
+    }
+
+    /// A unit is through.
+    fn complete(&mut self, carrier: &mut Carrier, unit: Unit) {
+        let now = clock::now();
+        let n = unit.work.range.len();
+        let statements = u32::try_from(unit.places.len()).unwrap_or(u32::MAX);
+        let took = (now - unit.began) / statements.max(1);
+        self.mean = if self.mean.is_zero() {
+            took
+        } else {
+            (self.mean * 7 + took) / 8
+        };
+        self.window.answered(n, unit.began, now);
+        if self.settings.batch_size == BatchSize::Auto {
+            self.queue.full_at(self.window.limit() / 2);
+        }
+        let metrics = self.pool.metrics();
+        metrics.count(Counter::PipelineBatches);
+        metrics.batch(n);
+        if unit.work.kind == Kind::Each {
+            return;
+        }
+        carrier.succeeded(n, unit.began, now);
+        self.committed(unit, true);
+    }
+
+    /// What the queries of a committed unit came to.
+    fn committed(&mut self, unit: Unit, complete: bool) {
+        let Unit {
+            work,
+            places,
+            answers,
+            ..
+        } = unit;
+        let runs = places.into_iter().filter_map(|place| match place {
+            Place::Queries(run) => Some(run),
+            Place::Begin | Place::Xid | Place::Commit | Place::Sync => None,
+        });
+        let mut answers = answers.into_iter();
+        for run in runs {
+            let single = run.len() == 1;
+            let (mut rows, affected) = answers.next().unwrap_or_default();
+            for i in run {
+                let affected = if single { affected } else { 1 };
+                let rows = std::mem::take(&mut rows);
+                self.result(&work, i, Outcome::Ok, rows, affected, complete);
+            }
+        }
+    }
+
+    /// An answer to a query of its own.
+    fn answered_each(
+        &mut self,
+        carrier: &mut Carrier,
+        unit: &mut Unit,
+        answer: Answer,
+        todo: &mut VecDeque<Todo>,
+    ) {
+        let i = unit.work.range.start + unit.answered() - 1;
+        match answer {
+            Ok((rows, affected)) => {
+                let now = clock::now();
+                carrier.succeeded(1, unit.began, now);
+                let work = unit.work.clone();
+                self.result(&work, i, Outcome::Ok, rows, affected, true);
+            }
+            Err(error) => {
+                let error = Error::Statement(error);
+                let alone = unit.places.len() == 1;
+                carrier.failed(&unit.work, i, &error, unit.began);
+                if alone && is_stale(&error) && unit.work.tries < self.settings.retries {
+                    // Prepared for a table that has changed, or deallocated: that is our
+                    // cache's fault, and nothing has run behind it.
+                    let mut again = unit.work.clone();
+                    again.tries += 1;
+                    todo.push_front(Todo::Run(again));
+                    return;
+                }
+                let error = Arc::new(error);
+                let work = unit.work.clone();
+                if self.meaning() == Meaning::Skips {
+                    self.skip_rest(&work.chunk, &error, todo);
+                }
+                self.result(&work, i, Outcome::Failed(error), Vec::new(), 0, true);
+            }
+        }
+    }
+
+    /// Says the same of all queries of some work.
+    fn say(&mut self, work: &Work, outcome: &Outcome) {
+        for i in work.range.clone() {
+            self.result(work, i, outcome.clone(), Vec::new(), 0, true);
+        }
+    }
+
+    fn result(
+        &mut self,
+        work: &Work,
+        i: usize,
+        outcome: Outcome,
+        rows: Vec<tokio_postgres::Row>,
+        affected: u64,
+        complete: bool,
+    ) {
+        self.pool.metrics().outcome(outcome.index());
+        let added = work.chunk.entries[i].added;
+        self.outbox.push(QueryResult {
+            index: work.chunk.number(i),
+            outcome,
+            rows,
+            affected,
+            complete,
+            time: clock::now() - added,
+        });
+        if self.outbox.len() >= OUTBOX {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        if !self.outbox.is_empty() {
+            self.queue.deliver(self.outbox.drain(..));
+        }
+    }
+}
+
+/// An answer to a statement of a transaction.
+fn answered(unit: &mut Unit, answer: Answer) {
+    let place = unit.places.get(unit.answered() - 1);
+    match (place, answer) {
+        (Some(Place::Xid), Ok((rows, _))) => {
+            unit.xid = rows.first().and_then(|row| row.try_get(0).ok());
+        }
+        (Some(Place::Queries(_)), Ok(answer)) if unit.error.is_none() => unit.answers.push(answer),
+        (place, Err(error)) if unit.error.is_none() => {
+            let at = match place {
+                Some(Place::Queries(run)) => At::Query(run.start),
+                _ => At::Transaction,
+            };
+            unit.error = Some((at, Arc::new(Error::Statement(error))));
+        }
+        _ => {}
+    }
+}
+
+/// Whether work of this kind may be sent while `last` is under way: not if it would run
+/// whatever becomes of what is before it.
+fn may_follow(last: Option<&Unit>, kind: Kind) -> bool {
+    last.is_none_or(|last| match (last.work.kind, kind) {
+        (Kind::Each, Kind::Each) => true,
+        (Kind::Each, _) | (_, Kind::Each) => false,
+        _ => !last.synced,
+    })
+}
+
+/// Whether a prepared statement has to be prepared anew.
+fn is_stale(error: &Error) -> bool {
+    matches!(error.sqlstate().map(|s| s.code()), Some("26000" | "0A000"))
+}

@@ -1,0 +1,212 @@
+//! After a failure: what `settle` says, as things to do.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{
+    super::{
+        batch::Chunk,
+        flight::{Kind, Unit, Work},
+        outcome::Outcome,
+        settle::{At, Failure, Meaning, Step, settle},
+    },
+    Carrier, Lane, Todo, is_stale,
+};
+use crate::error::{Error, ErrorClass};
+
+impl Lane {
+    /// The first of these units has failed, all are answered, and those behind it were
+    /// skipped.
+    pub(super) async fn failed(
+        &mut self,
+        carrier: &mut Carrier,
+        units: VecDeque<Unit>,
+        todo: &mut VecDeque<Todo>,
+    ) {
+        let mut units = units.into_iter();
+        let Some(mut unit) = units.next() else {
+            return;
+        };
+        let Some((at, error)) = unit.error.take() else {
+            return;
+        };
+        let i = match at {
+            At::Query(i) => i,
+            At::Transaction => unit.work.range.start,
+        };
+        carrier.failed(&unit.work, i, &error, unit.began);
+        for later in units.rev() {
+            todo.push_front(Todo::Run(later.work));
+        }
+        let tries = unit.work.tries;
+        if self.settled(unit.work, at, &error, unit.answers, todo) {
+            self.back_off(tries).await;
+        }
+    }
+
+    /// Puts what is to be done in front. True if that is the same once more, after a
+    /// while.
+    pub(super) fn settled(
+        &mut self,
+        work: Work,
+        at: At,
+        error: &Arc<Error>,
+        answers: Vec<(Vec<tokio_postgres::Row>, u64)>,
+        todo: &mut VecDeque<Todo>,
+    ) -> bool {
+        if work.kind == Kind::Coalesced {
+            // Which of the rows it was, only they can say.
+            todo.push_front(Todo::Run(Work {
+                kind: Kind::Together,
+                ..work
+            }));
+            return false;
+        }
+        let lost_race = error.class() == ErrorClass::Conflict;
+        let failure = Failure {
+            at,
+            may_retry: (lost_race || is_stale(error)) && work.tries < self.settings.retries,
+            alone_only: error.sqlstate().is_some_and(|s| s.code() == "25001"),
+        };
+        let failures = work.failures + 1;
+        let steps = settle(self.meaning(), &work.range, failure, failures);
+        let part = |range, kind| Work {
+            range,
+            kind,
+            tries: work.tries + u32::from(failure.may_retry),
+            failures,
+            chunk: work.chunk.clone(),
+        };
+        if self.meaning() == Meaning::Skips && steps.iter().any(|s| matches!(s, Step::Failed(_))) {
+            self.skip_rest(&work.chunk, error, todo);
+        }
+        let mut answers = answers.into_iter();
+        let mut front = Vec::new();
+        for step in steps {
+            let (range, outcome) = match step {
+                Step::Done(range) => {
+                    for i in range {
+                        let (rows, affected) = answers.next().unwrap_or_default();
+                        self.result(&work, i, Outcome::Ok, rows, affected, true);
+                    }
+                    continue;
+                }
+                Step::Together(range) => {
+                    front.push(Todo::Run(part(range, Kind::Together)));
+                    continue;
+                }
+                Step::Alone(range) => {
+                    front.push(Todo::Run(part(range, Kind::Each)));
+                    continue;
+                }
+                Step::Failed(k) => (k..k + 1, refused(error)),
+                Step::RolledBack(range) => {
+                    let cause = error.clone();
+                    (range, Outcome::RolledBack { cause })
+                }
+                Step::Skipped(range) => {
+                    let cause = error.clone();
+                    (range, Outcome::Skipped { cause })
+                }
+            };
+            front.push(Todo::Say(part(range, work.kind), outcome));
+        }
+        let empty = |what: &Todo| match what {
+            Todo::Run(work) | Todo::Say(work, _) => work.range.is_empty(),
+        };
+        for what in front.into_iter().rev().filter(|what| !empty(what)) {
+            todo.push_front(what);
+        }
+        lost_race && failure.may_retry
+    }
+
+    /// A query of some work cannot be prepared; nothing of it is under way. False if that
+    /// is the connection's fault.
+    pub(super) fn unprepared(
+        &mut self,
+        mut work: Work,
+        at: At,
+        error: Arc<Error>,
+        todo: &mut VecDeque<Todo>,
+    ) -> bool {
+        let gone = matches!(
+            error.class(),
+            ErrorClass::Network | ErrorClass::Timeout | ErrorClass::Unavailable
+        );
+        let known = match at {
+            At::Query(i) => work.chunk.entries[i].shape.is_ok(),
+            At::Transaction => true,
+        };
+        if gone && known {
+            if work.tries < self.settings.retries {
+                work.tries += 1;
+                todo.push_front(Todo::Run(work));
+            } else {
+                self.say(&work, &Outcome::NotSent(error));
+            }
+            return false;
+        }
+        match (at, work.kind) {
+            (At::Query(i), Kind::Each) => {
+                let part = |range| Work {
+                    range,
+                    ..work.clone()
+                };
+                if self.meaning() == Meaning::Skips {
+                    self.skip_rest(&work.chunk, &error, todo);
+                }
+                todo.push_front(Todo::Run(part(i + 1..work.range.end)));
+                todo.push_front(Todo::Say(part(i..i + 1), refused(&error)));
+                todo.push_front(Todo::Run(part(work.range.start..i)));
+                todo.retain(|what| match what {
+                    Todo::Run(work) | Todo::Say(work, _) => !work.range.is_empty(),
+                });
+            }
+            (At::Transaction, _) => self.say(&work, &refused(&error)),
+            (At::Query(_), _) => {
+                if !known && self.meaning() == Meaning::Undoes && !is_refusal(&error) {
+                    self.say(&work, &Outcome::NotSent(error));
+                } else {
+                    self.settled(work, at, &error, Vec::new(), todo);
+                }
+            }
+        }
+        true
+    }
+
+    /// What is left of a batch is not run.
+    pub(super) fn skip_rest(
+        &self,
+        chunk: &Arc<Chunk>,
+        error: &Arc<Error>,
+        todo: &mut VecDeque<Todo>,
+    ) {
+        for what in todo.iter_mut() {
+            let (Todo::Run(work) | Todo::Say(work, _)) = what;
+            if Arc::ptr_eq(&work.chunk, chunk) {
+                let cause = error.clone();
+                *what = Todo::Say(work.clone(), Outcome::Skipped { cause });
+            }
+        }
+    }
+}
+
+/// Whether an error is about the query, not about the server or the way to it.
+fn is_refusal(error: &Error) -> bool {
+    match error {
+        Error::Statement(_) => !matches!(
+            error.class(),
+            ErrorClass::Network | ErrorClass::Timeout | ErrorClass::Unavailable
+        ),
+        Error::Parameter { .. } | Error::Parameters { .. } | Error::PipelineRefused { .. } => true,
+        _ => false,
+    }
+}
+
+/// What became of a query that failed with this error, and did not run.
+fn refused(error: &Arc<Error>) -> Outcome {
+    if is_refusal(error) || error.sqlstate().is_some() {
+        Outcome::Failed(error.clone())
+    } else {
+        Outcome::NotSent(error.clone())
+    }
+}

@@ -1,0 +1,159 @@
+//! A connection is lost in the middle: what is known of each query that was under way.
+//!
+//! What had not left cannot have run. What had left and was not answered may have:
+//! of queries of their own a part, from the first on; of a transaction all or nothing,
+//! and only if its COMMIT had left.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use super::{
+    super::{
+        flight::{Kind, Place, Unit, Work},
+        outcome::Outcome,
+        resolve::{Incarnation, Resolved, resolve},
+    },
+    Carrier, Lane, Todo,
+};
+use crate::{clock, error::Error};
+
+/// Between two attempts to reach the server again.
+const AGAIN: Duration = Duration::from_millis(50);
+
+impl Lane {
+    pub(super) async fn lost(
+        &mut self,
+        mut carrier: Carrier,
+        units: VecDeque<Unit>,
+        todo: &mut VecDeque<Todo>,
+        error: Arc<Error>,
+    ) {
+        let left = carrier.cut();
+        if let Some(unit) = units.front() {
+            carrier.ended(&error, unit.began);
+        }
+        let who = carrier.incarnation();
+        // Closes the connection: statements are under way on it.
+        drop(carrier);
+        let mut after: VecDeque<Todo> = VecDeque::new();
+        // A transaction was not committed: then the server has run none behind it.
+        let mut none_behind = false;
+        for mut unit in units {
+            if unit.work.kind == Kind::Each {
+                self.lost_each(&unit, left, &error, &mut after);
+                continue;
+            }
+            if unit.committed() {
+                self.committed(unit, true);
+                continue;
+            }
+            if let Some((at, error)) = unit.error.take()
+                && !none_behind
+            {
+                let mut steps = VecDeque::new();
+                self.settled(unit.work, at, &error, unit.answers, &mut steps);
+                after.append(&mut steps);
+                none_behind = true;
+                continue;
+            }
+            let stayed = left.is_some_and(|left| unit.commit_at() >= left);
+            if none_behind || stayed {
+                none_behind = true;
+                self.again(unit.work, &error, &mut after);
+                continue;
+            }
+            if self.may_repeat() {
+                self.again(unit.work, &error, &mut after);
+                continue;
+            }
+            let xid = unit.xid.clone();
+            match self.doubt(xid.as_deref(), who.as_ref()).await {
+                Resolved::Committed => {
+                    let queries = |place: &&Place| matches!(place, Place::Queries(_));
+                    let all = unit.answers.len() == unit.places.iter().filter(queries).count();
+                    self.committed(unit, all);
+                }
+                Resolved::NotCommitted => {
+                    none_behind = true;
+                    self.again(unit.work, &error, &mut after);
+                }
+                Resolved::Open => self.say(&unit.work, &Outcome::Unknown(error.clone())),
+            }
+        }
+        let waits = after.iter().find_map(|what| match what {
+            Todo::Run(work) => Some(work.tries),
+            Todo::Say(..) => None,
+        });
+        after.append(todo);
+        *todo = after;
+        if let Some(tries) = waits {
+            self.back_off(tries).await;
+        }
+    }
+
+    fn may_repeat(&self) -> bool {
+        self.settings.idempotent || self.settings.read_only
+    }
+
+    /// Sends work again, unless that was done often enough.
+    fn again(&mut self, mut work: Work, error: &Arc<Error>, after: &mut VecDeque<Todo>) {
+        if work.range.is_empty() {
+            return;
+        }
+        if work.tries >= self.settings.retries {
+            self.say(&work, &Outcome::NotSent(error.clone()));
+            return;
+        }
+        work.tries += 1;
+        after.push_back(Todo::Run(work));
+    }
+
+    fn lost_each(
+        &mut self,
+        unit: &Unit,
+        left: Option<u64>,
+        error: &Arc<Error>,
+        after: &mut VecDeque<Todo>,
+    ) {
+        let range = unit.work.range.clone();
+        let answered = range.start + unit.answered();
+        let left = left.map_or(range.end, |left| {
+            let left = usize::try_from(left.saturating_sub(unit.first)).unwrap_or(usize::MAX);
+            range.start.saturating_add(left).clamp(answered, range.end)
+        });
+        let part = |range| Work {
+            range,
+            ..unit.work.clone()
+        };
+        if self.may_repeat() {
+            self.again(part(answered..range.end), error, after);
+            return;
+        }
+        self.say(&part(answered..left), &Outcome::Unknown(error.clone()));
+        self.again(part(left..range.end), error, after);
+    }
+
+    /// Asks what became of a transaction, as long as it takes the server to be back, up
+    /// to what a caller waits for a connection and an answer.
+    async fn doubt(&mut self, xid: Option<&str>, who: Option<&Incarnation>) -> Resolved {
+        let (Some(xid), Some(who)) = (xid, who) else {
+            return Resolved::Open;
+        };
+        self.hand_over();
+        let patience = self.pool.acquire_timeout() + self.pool.statement_timeout();
+        let deadline = clock::now() + patience;
+        loop {
+            let asked = match self.pool.acquire().await {
+                Ok(mut connection) => resolve(&mut connection, xid, who, deadline).await,
+                Err(error) => Err(error),
+            };
+            match asked {
+                Ok(resolved) => return resolved,
+                Err(error) if clock::now() + AGAIN >= deadline => {
+                    tracing::warn!(%error, "the outcome of a transaction could not be asked for");
+                    return Resolved::Open;
+                }
+                Err(_) => clock::sleep(AGAIN).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What became of a query.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_postgres::Row;
+
+use crate::error::Error;
+
+/// What became of a query, as far as can be known.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It ran, and what it did is committed.
+    Ok,
+    /// The server, or the encoding of a parameter, refused it. It changed nothing.
+    Failed(Arc<Error>),
+    /// It ran, and was rolled back with the transaction it was part of, for this reason.
+    RolledBack {
+        /// What failed: another query, or the commit.
+        cause: Arc<Error>,
+    },
+    /// It was not run, because one before it failed.
+    Skipped {
+        /// What failed.
+        cause: Arc<Error>,
+    },
+    /// It changed nothing: it did not leave, or what it was part of was not committed.
+    NotSent(Arc<Error>),
+    /// It left, and the answer did not come. It may have been done.
+    Unknown(Arc<Error>),
+}
+
+impl Outcome {
+    /// The names, in the order of their metrics.
+    pub const NAMES: [&'static str; 6] = [
+        "ok",
+        "failed",
+        "rolled_back",
+        "skipped",
+        "not_sent",
+        "unknown",
+    ];
+
+    /// Its place in [`NAMES`](Self::NAMES).
+    pub(crate) fn index(&self) -> usize {
+        match self {
+            Self::Ok => 0,
+            Self::Failed(_) => 1,
+            Self::RolledBack { .. } => 2,
+            Self::Skipped { .. } => 3,
+            Self::NotSent(_) => 4,
+            Self::Unknown(_) => 5,
+        }
+    }
+
+    /// Its label in metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        Self::NAMES[self.index()]
+    }
+}
+
+/// The result of one query.
+#[derive(Debug)]
+pub struct QueryResult {
+    pub(super) index: u64,
+    pub(super) outcome: Outcome,
+    pub(super) rows: Vec<Row>,
+    pub(super) affected: u64,
+    pub(super) complete: bool,
+    pub(super) time: Duration,
+}
+
+impl QueryResult {
+    /// Its number among all queries of the pipeline, from 0 on, in the order they were
+    /// added.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// What became of it.
+    #[must_use]
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// Whether it is done.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        matches!(self.outcome, Outcome::Ok)
+    }
+
+    /// The rows that it returned. None unless it is done.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The rows that it returned.
+    #[must_use]
+    pub fn into_rows(self) -> Vec<Row> {
+        self.rows
+    }
+
+    /// How many rows it inserted, changed, removed or returned. 0 unless it is done.
+    #[must_use]
+    pub fn rows_affected(&self) -> u64 {
+        self.affected
+    }
+
+    /// Whether rows and their number are known. Not if the connection was lost, and only
+    /// the transaction's status said that it is done.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Why it is not done.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        match &self.outcome {
+            Outcome::Ok => None,
+            Outcome::Failed(error) | Outcome::NotSent(error) | Outcome::Unknown(error) => {
+                Some(error)
+            }
+            Outcome::RolledBack { cause } | Outcome::Skipped { cause } => Some(cause),
+        }
+    }
+
+    /// From when it was added until its outcome was known.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        self.time
+    }
+}

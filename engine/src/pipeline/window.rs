@@ -1,0 +1,238 @@
+//! How many queries to keep under way. Pure.
+//!
+//! Too few, and the server waits for the network; too many, and every query waits in
+//! a queue in front of the server. In between lies what the server does in a round
+//! trip: rate times round-trip time (Little's law; the "bandwidth-delay product" of
+//! BBR, Cardwell et al., *ACM Queue* 14, 2016). To that comes what keeps a server busy
+//! that answers in bursts, and a client that is woken for each of them.
+//!
+//! Both factors are measured: the rate as the greatest of late, the round-trip time as
+//! the least, since everything above it is queueing. It begins with slow start: twice
+//! as many as long as that makes it a quarter faster. The least round-trip time is
+//! measured anew now and then, with few under way, or a longer way would never be
+//! noticed.
+
+use std::time::Duration;
+
+use crate::clock::Instant;
+
+/// The fewest. Below, a burst is over before the next can be on its way.
+const LEAST: usize = 8;
+/// The most.
+const MOST: usize = 10_000;
+/// Time that is added to a round trip: some wake-ups of client and server, which take
+/// 50 to 100 us each in a virtual machine.
+const SLACK: Duration = Duration::from_millis(2);
+/// And this part of it: answers do not come evenly.
+const MARGIN: f64 = 1.25;
+/// Growth of the rate that makes slow start go on.
+const FASTER: f64 = 1.25;
+/// The shortest time that a rate is taken over.
+const SPAN: Duration = Duration::from_millis(20);
+/// A rate that was reached once counts less by this, each time it is not.
+const DECAY: f64 = 0.95;
+/// When the round-trip time is measured anew (BBR's probe of it).
+const RTT_LASTS: Duration = Duration::from_secs(10);
+
+/// How many queries to keep under way.
+#[derive(Debug)]
+pub(super) struct Window {
+    budget: Duration,
+    limit: usize,
+    slow_start: bool,
+    rate_per_s: f64,
+    rtt: Duration,
+    rtt_measured: Option<Instant>,
+    probing: bool,
+    span: Option<Span>,
+}
+
+#[derive(Debug)]
+struct Span {
+    began: Instant,
+    answers: usize,
+    /// Whether there was more to send than the limit let through.
+    limited: bool,
+}
+
+impl Window {
+    /// Before anything is known. Nothing should be under way for longer than `budget`,
+    /// if the round trip is not.
+    pub(super) fn new(budget: Duration) -> Self {
+        Self {
+            budget,
+            limit: 2 * LEAST,
+            slow_start: true,
+            rate_per_s: 0.0,
+            rtt: Duration::MAX,
+            rtt_measured: None,
+            probing: false,
+            span: None,
+        }
+    }
+
+    /// Queries to have under way, at most.
+    pub(super) fn limit(&self) -> usize {
+        if self.probing { LEAST } else { self.limit }
+    }
+
+    /// The limit kept something from being sent.
+    pub(super) fn limited(&mut self) {
+        if let Some(span) = &mut self.span {
+            span.limited = true;
+        }
+    }
+
+    /// `n` answers came, the last to what was sent then.
+    pub(super) fn answered(&mut self, n: usize, sent: Instant, now: Instant) {
+        let took = now.saturating_duration_since(sent);
+        if took <= self.rtt || self.probing {
+            (self.rtt, self.rtt_measured) = (took, Some(now));
+            self.probing = false;
+        } else if self.rtt_measured.is_some_and(|at| now - at > RTT_LASTS) {
+            self.probing = true;
+            self.rtt_measured = Some(now);
+        }
+        let span = self.span.get_or_insert(Span {
+            began: sent,
+            answers: 0,
+            limited: false,
+        });
+        span.answers += n;
+        let elapsed = now.saturating_duration_since(span.began);
+        if elapsed < SPAN.max(self.rtt.saturating_mul(2)) {
+            return;
+        }
+        let (rate, limited) = (span.answers as f64 / elapsed.as_secs_f64(), span.limited);
+        self.span = Some(Span {
+            began: now,
+            answers: 0,
+            limited: false,
+        });
+        self.learn(rate, limited);
+    }
+
+    fn learn(&mut self, rate: f64, limited: bool) {
+        if !limited && rate < self.rate_per_s {
+            // There was no more to do: that says nothing about the server.
+            return;
+        }
+        let grown = rate >= FASTER * self.rate_per_s;
+        self.rate_per_s = rate.max(DECAY * self.rate_per_s);
+        if self.slow_start && grown {
+            self.limit = (2 * self.limit).min(self.most());
+            return;
+        }
+        self.slow_start = false;
+        let time = self.rtt.mul_f64(MARGIN) + SLACK;
+        self.limit = self.worth(time).min(self.most());
+    }
+
+    /// What the server does in so much time.
+    fn worth(&self, time: Duration) -> usize {
+        let queries = self.rate_per_s * time.as_secs_f64();
+        // Within bounds by the clamp before it.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped"
+        )]
+        let queries = queries.clamp(LEAST as f64, MOST as f64) as usize;
+        queries
+    }
+
+    fn most(&self) -> usize {
+        self.worth(
+            self.budget
+                .max(self.rtt.saturating_mul(2).min(Duration::from_secs(60))),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// A server behind a wire, and a client that always has more to send: how much is
+    /// done in two seconds, as a share of what can be, and the median latency.
+    fn run(rtt: Duration, service: Duration) -> (f64, Duration) {
+        let mut window = Window::new(Duration::from_millis(100));
+        let start = crate::clock::now();
+        let (mut now, mut free) = (start, start);
+        let mut under_way: VecDeque<(Instant, Instant)> = VecDeque::new();
+        let mut latencies = Vec::new();
+        let (warm, end) = (
+            start + Duration::from_secs(1),
+            start + Duration::from_secs(3),
+        );
+        while now < end {
+            while under_way.len() < window.limit() {
+                free = free.max(now + rtt / 2) + service;
+                under_way.push_back((now, free + rtt / 2));
+            }
+            window.limited();
+            let (sent, answered) = under_way.pop_front().expect("never below the least");
+            now = answered;
+            window.answered(1, sent, now);
+            if now > warm {
+                latencies.push(now - sent);
+            }
+        }
+        latencies.sort();
+        let possible = (end - warm).as_secs_f64() / service.as_secs_f64();
+        let share = latencies.len() as f64 / possible;
+        (share, latencies[latencies.len() / 2])
+    }
+
+    #[tokio::test]
+    async fn the_server_is_busy_and_nothing_waits_for_long() {
+        let us = Duration::from_micros;
+        for (rtt, service) in [
+            (us(40), us(15)),
+            (us(100), us(60)),
+            (us(500), us(15)),
+            (us(2_000), us(60)),
+            (us(10_000), us(15)),
+            (us(10_000), us(1_000)),
+            (us(40_000), us(60)),
+        ] {
+            let (share, latency) = run(rtt, service);
+            assert!(share > 0.95, "{rtt:?} {service:?}: {share}");
+            let bound = rtt.mul_f64(1.3) + us(3_000) + service * 8;
+            assert!(latency < bound, "{rtt:?} {service:?}: {latency:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_longer_way_is_noticed() {
+        let ms = Duration::from_millis;
+        let mut window = Window::new(ms(100));
+        let mut now = crate::clock::now();
+        let mut go = |window: &mut Window, rtt: Duration, seconds: u64| {
+            let until = now + Duration::from_secs(seconds);
+            while now < until {
+                let n = window.limit();
+                let sent = now;
+                now += rtt + Duration::from_micros(50) * u32::try_from(n).expect("few");
+                window.limited();
+                window.answered(n, sent, now);
+            }
+            window.rtt
+        };
+        assert!(go(&mut window, ms(1), 3) < ms(3));
+        assert!(go(&mut window, ms(20), 25) >= ms(20));
+    }
+
+    #[tokio::test]
+    async fn a_caller_with_little_to_do_does_not_shrink_it() {
+        let mut window = Window::new(Duration::from_millis(100));
+        window.rate_per_s = 10_000.0;
+        window.rtt = Duration::from_millis(1);
+        window.learn(10.0, false);
+        assert_eq!(window.rate_per_s, 10_000.0);
+        window.learn(10.0, true);
+        assert!(window.rate_per_s < 10_000.0);
+    }
+}

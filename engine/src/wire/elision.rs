@@ -1,0 +1,307 @@
+//! Which Syncs are left out, and what is said in their place. Pure.
+
+use std::collections::VecDeque;
+
+use bytes::{BufMut as _, BytesMut};
+
+/// Kind and length of a message.
+const HEADER: usize = 5;
+const SYNC: u8 = b'S';
+const FLUSH: [u8; HEADER] = *b"H\0\0\0\x04";
+const EXECUTE: u8 = b'E';
+const QUERY: u8 = b'Q';
+const READY: u8 = b'Z';
+const COPY_IN: u8 = b'G';
+const ERROR: u8 = b'E';
+/// ReadyForQuery, in a transaction block and in a failed one.
+const READY_IN_BLOCK: [u8; 6] = *b"Z\0\0\0\x05T";
+const READY_IN_FAILED: [u8; 6] = *b"Z\0\0\0\x05E";
+
+/// What the server answers to a statement in a transaction that has failed: severity
+/// (twice: the second is never translated), SQLSTATE, text.
+const SKIPPED: &[u8] = b"SERROR\0VERROR\0C25P02\0Mcurrent transaction is aborted, \
+commands ignored until end of transaction block\0\0";
+
+/// How a batch ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With a Sync: what comes behind it runs whatever became of the batch.
+    Sync,
+    /// With a Flush: the server answers as well, and if a statement of the batch fails
+    /// it skips all that comes behind, up to the next Sync.
+    Flush,
+}
+
+/// What is done with the Syncs of the next statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Batch {
+    /// Statements that are still to come, 1 or more.
+    statements: usize,
+    /// Every so many statements a Flush goes out, so that answers come before the end.
+    flush_every: usize,
+    /// Statements since the last.
+    since_flush: usize,
+    end: End,
+}
+
+/// The batches to come.
+#[derive(Debug, Default)]
+pub(super) struct Plan(VecDeque<Batch>);
+
+/// What becomes of a Sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Passes,
+    Flush,
+    Goes,
+}
+
+impl Plan {
+    /// Announces a batch, behind those that are there.
+    pub(super) fn push(&mut self, statements: usize, flush_every: usize, end: End) {
+        if statements > 0 {
+            self.0.push_back(Batch {
+                statements,
+                flush_every: flush_every.max(1),
+                since_flush: 0,
+                end,
+            });
+        }
+    }
+
+    fn next(&mut self) -> Fate {
+        let Some(batch) = self.0.front_mut() else {
+            return Fate::Passes;
+        };
+        batch.statements -= 1;
+        batch.since_flush += 1;
+        if batch.statements == 0 {
+            let end = batch.end;
+            self.0.pop_front();
+            return match end {
+                End::Sync => Fate::Passes,
+                End::Flush => Fate::Flush,
+            };
+        }
+        if batch.since_flush < batch.flush_every {
+            return Fate::Goes;
+        }
+        batch.since_flush = 0;
+        Fate::Flush
+    }
+}
+
+/// A request of tokio-postgres: some messages and a Sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Request {
+    /// Kind of its last message before the Sync: what the answer ends with follows
+    /// from it.
+    last: u8,
+    /// Whether its Sync was passed on.
+    synced: bool,
+}
+
+/// The state of both directions.
+#[derive(Debug, Default)]
+pub(super) struct Elision {
+    /// Requests without a complete answer, oldest first. Each is answered with one
+    /// ReadyForQuery.
+    waiting: VecDeque<Request>,
+    /// The oldest of them was answered with an error, and the server skips what
+    /// follows up to the next Sync.
+    failed: bool,
+    outgoing: Framing,
+    incoming: Framing,
+    /// The kind of the message before the one that is being written.
+    last: u8,
+    started: bool,
+}
+
+/// Where in the stream of one direction we are.
+#[derive(Debug, Default)]
+struct Framing {
+    header: [u8; HEADER],
+    have: usize,
+    /// Bytes of the message's body that are still to come.
+    left: usize,
+}
+
+impl Framing {
+    /// Takes bytes for a header of `size` bytes; true when it is complete.
+    fn header(&mut self, bytes: &mut &[u8], size: usize) -> bool {
+        let n = (size - self.have).min(bytes.len());
+        self.header[self.have..self.have + n].copy_from_slice(&bytes[..n]);
+        *bytes = &bytes[n..];
+        self.have += n;
+        self.have == size
+    }
+
+    fn kind(&self) -> u8 {
+        self.header[0]
+    }
+
+    /// Ends the header, whose last four bytes are a length that counts themselves.
+    fn body(&mut self, size: usize) {
+        let length = &self.header[size - 4..size];
+        let length = length.iter().fold(0, |sum, b| sum << 8 | usize::from(*b));
+        self.left = length.saturating_sub(4);
+        self.have = 0;
+    }
+
+    /// Passes on what there is of the body; true when it is complete.
+    fn pass(&mut self, bytes: &mut &[u8], out: &mut BytesMut) -> bool {
+        let n = self.left.min(bytes.len());
+        out.put_slice(&bytes[..n]);
+        *bytes = &bytes[n..];
+        self.left -= n;
+        self.left == 0
+    }
+}
+
+impl Elision {
+    /// What of `bytes`, which tokio-postgres wrote, is to be sent, and how many Syncs
+    /// are among it. Calls `executed` with the length of `out` wherever a statement
+    /// may run if all up to there is sent.
+    pub(super) fn outgoing(
+        &mut self,
+        plan: &mut Plan,
+        mut bytes: &[u8],
+        out: &mut BytesMut,
+        mut executed: impl FnMut(usize),
+    ) -> u64 {
+        let mut syncs = 0;
+        while !bytes.is_empty() || self.outgoing.left > 0 {
+            if self.outgoing.left > 0 {
+                if !self.outgoing.pass(&mut bytes, out) {
+                    break;
+                }
+                if self.last == EXECUTE {
+                    executed(out.len());
+                }
+                continue;
+            }
+            // The first message has no kind.
+            let size = if self.started { HEADER } else { HEADER - 1 };
+            if !self.outgoing.header(&mut bytes, size) {
+                break;
+            }
+            if self.started && self.outgoing.kind() == SYNC {
+                syncs += u64::from(self.sync(plan, out));
+            } else {
+                if self.started {
+                    self.last = self.outgoing.kind();
+                }
+                if !self.started || self.last == QUERY {
+                    // Log-in and simple queries end with a ReadyForQuery unasked.
+                    let last = self.last;
+                    self.waiting.push_back(Request { last, synced: true });
+                }
+                out.put_slice(&self.outgoing.header[..size]);
+            }
+            self.outgoing.body(size);
+            self.started = true;
+        }
+        syncs
+    }
+
+    /// A Sync was written: passes it on, or not.
+    fn sync(&mut self, plan: &mut Plan, out: &mut BytesMut) -> bool {
+        let last = self.last;
+        // A statement that is closed is no part of the batch: it was dropped some time.
+        let fate = if last == EXECUTE {
+            plan.next()
+        } else {
+            Fate::Passes
+        };
+        match fate {
+            Fate::Passes => out.put_slice(&self.outgoing.header),
+            Fate::Flush => out.put_slice(&FLUSH),
+            Fate::Goes => {}
+        }
+        let synced = fate == Fate::Passes;
+        // A Sync that comes alone belongs to no statement.
+        self.last = SYNC;
+        self.waiting.push_back(Request { last, synced });
+        synced
+    }
+
+    /// What tokio-postgres is to read, for `bytes` that came from the server.
+    pub(super) fn incoming(&mut self, mut bytes: &[u8], out: &mut BytesMut) {
+        while !bytes.is_empty() {
+            if self.incoming.left == 0 {
+                if !self.incoming.header(&mut bytes, HEADER) {
+                    return;
+                }
+                if self.incoming.kind() == READY {
+                    self.ready(out);
+                }
+                out.put_slice(&self.incoming.header);
+                self.incoming.body(HEADER);
+            }
+            if self.incoming.pass(&mut bytes, out) {
+                self.ended(out);
+            }
+        }
+    }
+
+    /// What there is of a message whose rest will not come.
+    pub(super) fn rest(&mut self, out: &mut BytesMut) {
+        out.put_slice(&self.incoming.header[..self.incoming.have]);
+        self.incoming.have = 0;
+    }
+
+    /// A message of the server has been passed on to its end.
+    fn ended(&mut self, out: &mut BytesMut) {
+        let Some(request) = self.waiting.front() else {
+            return;
+        };
+        let kind = self.incoming.kind();
+        if kind == ERROR {
+            self.failed = true;
+        } else if kind == READY || kind == COPY_IN {
+            // While it takes a COPY, the server ignores the Sync that came with it;
+            // there is another behind the data.
+            self.waiting.pop_front();
+        } else if !request.synced && ends(request.last, kind) {
+            out.put_slice(&READY_IN_BLOCK);
+            self.waiting.pop_front();
+        }
+    }
+
+    /// The server is about to say that it has come to a Sync. If it skipped what was
+    /// before it, this is said now.
+    fn ready(&mut self, out: &mut BytesMut) {
+        let mut failed = std::mem::take(&mut self.failed);
+        while let Some(request) = self.waiting.front()
+            && !request.synced
+        {
+            if !failed {
+                skipped(out);
+            }
+            out.put_slice(&READY_IN_FAILED);
+            self.waiting.pop_front();
+            failed = false;
+            if self.waiting.front().is_some_and(|next| next.synced) {
+                skipped(out);
+            }
+        }
+    }
+}
+
+fn skipped(out: &mut BytesMut) {
+    out.put_u8(ERROR);
+    // Shorter than a u32 by far.
+    out.put_u32(u32::try_from(SKIPPED.len() + 4).unwrap_or(u32::MAX));
+    out.put_slice(SKIPPED);
+}
+
+/// Whether the answer to a request ends with this kind of message (PostgreSQL's
+/// documentation, "Message Flow", extended query).
+fn ends(last: u8, kind: u8) -> bool {
+    match last {
+        // Execute: CommandComplete, EmptyQueryResponse, PortalSuspended.
+        EXECUTE => matches!(kind, b'C' | b'I' | b's'),
+        // Only a statement's Sync is ever left out.
+        _ => false,
+    }
+}

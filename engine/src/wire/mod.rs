@@ -1,0 +1,40 @@
+//! One Sync for a batch: a transport under tokio-postgres that leaves the others out.
+//!
+//! A Sync asks the server to end the transaction, to answer, and to wait for the
+//! network. It is the price of a statement: a batch with one Sync is four times as
+//! fast as one with a Sync for each statement, all else being equal. tokio-postgres
+//! ends every request with one, and its API knows no other way. There were three ways
+//! to change that:
+//!
+//! - a codec of our own on `postgres-protocol`, with connections of its own: log-in,
+//!   TLS, hosts, types, rows and errors all over again, and none of them those that
+//!   the caller's other code knows;
+//! - many statements in the text of one: no parameters, no results of their own, and
+//!   a parse for each batch;
+//! - this one: tokio-postgres writes what it always writes, and the transport passes
+//!   on the Syncs that are wanted. What the server then no longer says, since nobody
+//!   asked it, the transport says in its place: ReadyForQuery after the last message
+//!   of each answer, and after an error, for each statement that the server skipped
+//!   until the Sync, the very error that it would have given had it been asked (25P02).
+//!
+//! Log-in, TLS, types, rows, errors, notices, parameter status and the end of the
+//! connection stay tokio-postgres's. What it costs is a look at the five bytes in
+//! front of each message. `cargo bench -p engine --bench pipeline` compares it with a
+//! raw client.
+//!
+//! A second use: the transport knows what was handed to the system. A statement that
+//! never left cannot have run, whatever became of the connection ([`Wire::left`]).
+//!
+//! # Invariants
+//! - Without a plan every byte passes as it is.
+//! - tokio-postgres gets one ReadyForQuery for each Sync that it wrote, in order; one
+//!   that the server sent is never held back and never made up.
+//! - Nothing is said in the server's place before the server has said what it follows
+//!   from: of a connection that ends in the middle of a batch, tokio-postgres learns
+//!   exactly what it would have learned without us.
+
+mod elision;
+mod transport;
+
+pub(crate) use self::elision::End;
+pub use self::transport::{Transport, Wire};

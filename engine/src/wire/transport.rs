@@ -1,0 +1,242 @@
+//! The transport, and the pipeline's hold on it.
+
+use std::{
+    collections::VecDeque,
+    fmt, io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::tls::{ChannelBinding, TlsStream};
+
+use super::elision::{Elision, End, Plan};
+
+/// Most that is kept unsent. tokio-postgres writes some 8 KiB at a time.
+const UNSENT: usize = 64 * 1024;
+/// What is read at once.
+const READ: usize = 16 * 1024;
+
+/// The pipeline's hold on the [`Transport`] of one connection. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Wire(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    plan: Mutex<Plan>,
+    /// Held while something is handed to the system, which does not wait.
+    gate: Mutex<Gate>,
+    attached: AtomicBool,
+    left: AtomicU64,
+    syncs: AtomicU64,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Gate {
+    #[default]
+    Open,
+    Shut,
+}
+
+impl Wire {
+    /// Announces a batch of `statements` statements, behind those announced before:
+    /// it ends as said, a Flush goes out every `flush_every` statements, and no other
+    /// Sync. To be said before the first of them is handed to tokio-postgres.
+    pub(crate) fn announce(&self, statements: usize, flush_every: usize, end: End) {
+        let mut plan = self.0.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        plan.push(statements, flush_every, end);
+    }
+
+    /// From now on nothing more leaves: what has left is known for good.
+    pub(crate) fn cut(&self) {
+        *self.0.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate::Shut;
+    }
+
+    /// Whether a connection goes through it.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.0.attached.load(Ordering::Acquire)
+    }
+
+    /// Statements that were handed to the system, whole, since the connection began.
+    /// Those after them cannot have run.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.0.left.load(Ordering::Acquire)
+    }
+
+    /// Syncs that were passed on since the connection began.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.0.syncs.load(Ordering::Acquire)
+    }
+}
+
+/// A stream of the PostgreSQL protocol with fewer Syncs: what tokio-postgres is given
+/// in place of `S`.
+pub struct Transport<S> {
+    inner: S,
+    binding: fn(&S) -> ChannelBinding,
+    wire: Wire,
+    elision: Elision,
+    /// Where what was just read stands until it has been looked at.
+    raw: Box<[u8]>,
+    /// For tokio-postgres to read.
+    readable: BytesMut,
+    ended: bool,
+    /// Not yet handed to the system.
+    unsent: BytesMut,
+    /// Bytes that were handed to it.
+    sent: u64,
+    /// Where, counted in those bytes, statements end that have not left yet.
+    leaving: VecDeque<u64>,
+}
+
+impl<S> fmt::Debug for Transport<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("elision", &self.elision)
+            .field("unsent", &self.unsent.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S> Transport<S> {
+    /// Over a stream without TLS, at the beginning of a connection: nothing written,
+    /// nothing read.
+    #[must_use]
+    pub fn plain(inner: S, wire: Wire) -> Self {
+        Self::new(inner, wire, |_| ChannelBinding::none())
+    }
+
+    fn new(inner: S, wire: Wire, binding: fn(&S) -> ChannelBinding) -> Self {
+        wire.0.attached.store(true, Ordering::Release);
+        Self {
+            inner,
+            binding,
+            wire,
+            elision: Elision::default(),
+            raw: vec![0; READ].into_boxed_slice(),
+            readable: BytesMut::new(),
+            ended: false,
+            unsent: BytesMut::new(),
+            sent: 0,
+            leaving: VecDeque::new(),
+        }
+    }
+
+    /// Takes what tokio-postgres wrote.
+    fn take(&mut self, bytes: &[u8]) {
+        let Self {
+            elision,
+            unsent,
+            leaving,
+            ..
+        } = self;
+        let shared = &self.wire.0;
+        let mut plan = shared.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = self.sent;
+        let syncs = elision.outgoing(&mut plan, bytes, unsent, |length| {
+            leaving.push_back(sent + length as u64);
+        });
+        shared.syncs.fetch_add(syncs, Ordering::Release);
+    }
+
+    /// So many bytes were handed to the system.
+    fn gone(&mut self, n: usize) {
+        self.unsent.advance(n);
+        self.sent += n as u64;
+        let still = self.leaving.partition_point(|end| *end <= self.sent);
+        self.leaving.drain(..still);
+        self.wire.0.left.fetch_add(still as u64, Ordering::Release);
+    }
+}
+
+impl<S: TlsStream> Transport<S> {
+    /// Over a stream with TLS, at the beginning of a connection.
+    #[must_use]
+    pub fn tls(inner: S, wire: Wire) -> Self {
+        Self::new(inner, wire, S::channel_binding)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Transport<S> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let shared = self.wire.0.clone();
+            let gate = shared.gate.lock().unwrap_or_else(PoisonError::into_inner);
+            if *gate == Gate::Shut {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            let n = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.unsent))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.gone(n);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        while this.readable.is_empty() && !this.ended {
+            let mut raw = ReadBuf::new(&mut this.raw);
+            ready!(Pin::new(&mut this.inner).poll_read(cx, &mut raw))?;
+            if raw.filled().is_empty() {
+                this.ended = true;
+                this.elision.rest(&mut this.readable);
+            } else {
+                this.elision.incoming(raw.filled(), &mut this.readable);
+            }
+        }
+        let n = this.readable.len().min(buf.remaining());
+        buf.put_slice(&this.readable[..n]);
+        this.readable.advance(n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Transport<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.unsent.len() >= UNSENT {
+            ready!(this.poll_send(cx))?;
+        }
+        let n = buf.len().min(UNSENT);
+        this.take(&buf[..n]);
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_send(cx))?;
+        Pin::new(&mut this.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_send(cx))?;
+        Pin::new(&mut this.inner).poll_shutdown(cx)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Transport<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        (self.binding)(&self.inner)
+    }
+}
