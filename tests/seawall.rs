@@ -12,6 +12,7 @@ mod environment;
 mod external;
 mod failure_sim;
 mod faults;
+mod pipeline;
 mod programs;
 mod proxy_clients;
 mod proxy_postgres;

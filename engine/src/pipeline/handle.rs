@@ -69,6 +69,9 @@ impl Pipeline {
     /// its result. For a statement that the pool does not know yet the server is asked
     /// for the types of its parameters.
     ///
+    /// In a batch that goes out whole, a statement cannot use a table that one before it
+    /// makes: it is not there yet when the server is asked.
+    ///
     /// Transactions are the pipeline's own: `BEGIN`, `COMMIT` and their like are
     /// refused, and so is `COPY`.
     ///
@@ -162,7 +165,7 @@ impl Pipeline {
         refuse(sql)?;
         let mut described = self.ask(sql).await;
         let failed = |described: &Result<_, Error>| matches!(described, Err(Error::Statement(error)) if error.code().is_some());
-        if failed(&described) && !self.queue.all_answered() {
+        if failed(&described) && !self.queue.all_answered() && !self.queue.is_whole() {
             // It may need what is still under way: a table, say.
             self.queue.seal();
             self.queue.answered().await;

@@ -417,7 +417,7 @@ impl Lane {
             Err(error) => {
                 let error = Error::Statement(error);
                 let alone = unit.places.len() == 1;
-                carrier.failed(&unit.work, i, &error, unit.began);
+                carrier.failed(&error, unit.began);
                 if alone && is_stale(&error) && unit.work.tries < self.settings.retries {
                     // Prepared for a table that has changed, or deallocated: that is our
                     // cache's fault, and nothing has run behind it.

@@ -13,7 +13,8 @@ pub enum Outcome {
     Ok,
     /// The server, or the encoding of a parameter, refused it. It changed nothing.
     Failed(Arc<Error>),
-    /// It ran, and was rolled back with the transaction it was part of, for this reason.
+    /// The transaction that it was part of was rolled back for this reason, or not begun,
+    /// because a query of it cannot be sent.
     RolledBack {
         /// What failed: another query, or the commit.
         cause: Arc<Error>,

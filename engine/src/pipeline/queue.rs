@@ -147,6 +147,11 @@ impl Queue {
         self.work.len()
     }
 
+    /// Whether nothing goes out before a flush.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
     /// Sets the size of a chunk, where it is automatic.
     pub(super) fn full_at(&self, queries: usize) {
         self.full_at.store(queries.max(1), Ordering::Relaxed);

@@ -171,7 +171,7 @@ impl Connection {
     }
 
     /// A statement of a pipeline failed, or the connection under it.
-    pub(crate) fn failed_with(&mut self, sql: &str, error: &Error, began: Instant) {
+    pub(crate) fn failed_with(&mut self, error: &Error, began: Instant) {
         self.pool.metrics.count(Counter::Queries);
         let timeout = self.pool.statement_timeout;
         let deadline = Deadline {
@@ -179,7 +179,7 @@ impl Connection {
             timeout,
             at: began + timeout,
         };
-        self.failed(sql, error, &deadline, clock::now());
+        self.failed(error, &deadline, clock::now());
     }
 
     fn begin(&mut self, sql: &str) -> Result<Deadline, Error> {
@@ -226,12 +226,12 @@ impl Connection {
                 let permit = &mut self.permit;
                 self.pool.learn(permit, Outcome::Success, None, began, now);
             }
-            Err(error) => self.failed(sql, error, deadline, now),
+            Err(error) => self.failed(error, deadline, now),
         }
         answer
     }
 
-    fn failed(&mut self, sql: &str, error: &Error, deadline: &Deadline, now: Instant) {
+    fn failed(&mut self, error: &Error, deadline: &Deadline, now: Instant) {
         let class = error.class();
         self.pool.metrics.error(class);
         let Some(link) = self.link.as_deref() else {
@@ -239,8 +239,9 @@ impl Connection {
         };
         self.broken |= matches!(error, Error::StatementTimeout { .. }) || link.client.is_closed();
         if matches!(error.sqlstate().map(|s| s.code()), Some("26000" | "0A000")) {
-            // Deallocated behind our back, or planned for a table that has changed.
-            link.client.statement_cache.remove(sql, &[]);
+            // Deallocated behind our back, or planned for a table that has changed: it
+            // will not be the only one.
+            link.client.statement_cache.clear();
         }
         let (mut outcome, cause) = self.pool.rules.judge(error);
         let gone = class == ErrorClass::Network

@@ -159,17 +159,16 @@ impl Framing {
 }
 
 impl Elision {
-    /// What of `bytes`, which tokio-postgres wrote, is to be sent, and how many Syncs
-    /// are among it. Calls `executed` with the length of `out` wherever a statement
-    /// may run if all up to there is sent.
+    /// What of `bytes`, which tokio-postgres wrote, is to be sent. Calls `executed`
+    /// with the length of `out` wherever a statement may run if all up to there is
+    /// sent.
     pub(super) fn outgoing(
         &mut self,
         plan: &mut Plan,
         mut bytes: &[u8],
         out: &mut BytesMut,
         mut executed: impl FnMut(usize),
-    ) -> u64 {
-        let mut syncs = 0;
+    ) {
         while !bytes.is_empty() || self.outgoing.left > 0 {
             if self.outgoing.left > 0 {
                 if !self.outgoing.pass(&mut bytes, out) {
@@ -186,7 +185,7 @@ impl Elision {
                 break;
             }
             if self.started && self.outgoing.kind() == SYNC {
-                syncs += u64::from(self.sync(plan, out));
+                self.sync(plan, out);
             } else {
                 if self.started {
                     self.last = self.outgoing.kind();
@@ -201,11 +200,10 @@ impl Elision {
             self.outgoing.body(size);
             self.started = true;
         }
-        syncs
     }
 
     /// A Sync was written: passes it on, or not.
-    fn sync(&mut self, plan: &mut Plan, out: &mut BytesMut) -> bool {
+    fn sync(&mut self, plan: &mut Plan, out: &mut BytesMut) {
         let last = self.last;
         // A statement that is closed is no part of the batch: it was dropped some time.
         let fate = if last == EXECUTE {
@@ -222,7 +220,6 @@ impl Elision {
         // A Sync that comes alone belongs to no statement.
         self.last = SYNC;
         self.waiting.push_back(Request { last, synced });
-        synced
     }
 
     /// What tokio-postgres is to read, for `bytes` that came from the server.

@@ -33,7 +33,6 @@ struct Shared {
     gate: Mutex<Gate>,
     attached: AtomicBool,
     left: AtomicU64,
-    syncs: AtomicU64,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -68,12 +67,6 @@ impl Wire {
     #[must_use]
     pub fn left(&self) -> u64 {
         self.0.left.load(Ordering::Acquire)
-    }
-
-    /// Syncs that were passed on since the connection began.
-    #[must_use]
-    pub fn syncs(&self) -> u64 {
-        self.0.syncs.load(Ordering::Acquire)
     }
 }
 
@@ -141,10 +134,9 @@ impl<S> Transport<S> {
         let shared = &self.wire.0;
         let mut plan = shared.plan.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = self.sent;
-        let syncs = elision.outgoing(&mut plan, bytes, unsent, |length| {
+        elision.outgoing(&mut plan, bytes, unsent, |length| {
             leaving.push_back(sent + length as u64);
         });
-        shared.syncs.fetch_add(syncs, Ordering::Release);
     }
 
     /// So many bytes were handed to the system.

@@ -10,6 +10,7 @@ use deadpool_postgres::{ConfigConnectImpl, Connect, ManagerConfig, PoolError, Re
 use engine::{
     ErrorClass, Pool, PoolConfig,
     config::{ConfigError, Secret},
+    connect::Tcp,
     metrics::Counter,
 };
 use futures_util::future::BoxFuture;

@@ -13,7 +13,7 @@ use tokio_postgres::Statement;
 use super::super::{
     flight::{Flying, Kind, Place, Unit, Work, launch},
     resolve::{Incarnation, WHO},
-    settings::Settings,
+    settings::{Settings, Strategy},
     settle::At,
 };
 use crate::{
@@ -26,6 +26,9 @@ use crate::{
 
 const BEGIN: &str = "BEGIN";
 const BEGIN_READ_ONLY: &str = "BEGIN READ ONLY";
+/// A constraint that is checked at the commit would be checked after what other queries
+/// did, which may mend it.
+const IMMEDIATE: &str = "SET CONSTRAINTS ALL IMMEDIATE";
 const COMMIT: &str = "COMMIT";
 const XID: &str = "SELECT pg_current_xact_id()::text";
 
@@ -38,7 +41,7 @@ pub(super) struct Carrier {
     /// Statements that had left before the first of ours, and ours since.
     left_before: u64,
     handed: u64,
-    syncs_before: u64,
+    syncs: u64,
     pub(super) progress: Instant,
     /// A transaction has failed.
     failing: bool,
@@ -52,6 +55,7 @@ pub(super) struct Prepared {
 
 struct Frame {
     begin: Statement,
+    immediate: Option<Statement>,
     xid: Option<Statement>,
     commit: Statement,
 }
@@ -63,7 +67,7 @@ impl Carrier {
         Ok(Self {
             client,
             left_before: 0,
-            syncs_before: wire.as_ref().map_or(0, Wire::syncs),
+            syncs: 0,
             wire,
             connection,
             statements: HashMap::new(),
@@ -159,6 +163,7 @@ impl Carrier {
         };
         let doubts = !settings.read_only && !settings.idempotent;
         if doubts && self.connection.incarnation().is_none() {
+            self.connection.occupy(false);
             // A server that does not say who it is, is nobody: nothing will be resolved.
             let rows = self.connection.query(WHO, &[]).await;
             if let Ok([row]) = rows.as_deref() {
@@ -171,8 +176,14 @@ impl Carrier {
         } else {
             None
         };
+        // Queries that stand for themselves.
+        let own = !settings.read_only && settings.strategy != Strategy::Transactional;
         Ok(Frame {
             begin: self.statement(begin).await?,
+            immediate: match own {
+                true => Some(self.statement(IMMEDIATE).await?),
+                false => None,
+            },
             xid,
             commit: self.statement(COMMIT).await?,
         })
@@ -182,6 +193,8 @@ impl Carrier {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
+        // Nothing of ours is under way.
+        self.connection.occupy(false);
         let statement = self.connection.prepare(sql).await?;
         self.statements.insert(sql.into(), statement.clone());
         Ok(statement)
@@ -203,6 +216,10 @@ impl Carrier {
         if let Some(frame) = frame {
             places.push(Place::Begin);
             flying.push_back(bare(frame.begin));
+            if let Some(immediate) = frame.immediate {
+                places.push(Place::Begin);
+                flying.push_back(bare(immediate));
+            }
             if let Some(xid) = frame.xid {
                 places.push(Place::Xid);
                 flying.push_back(bare(xid));
@@ -236,6 +253,10 @@ impl Carrier {
             // What was prepared until now is answered, and has left.
             self.left_before = self.wire.as_ref().map_or(0, Wire::left);
         }
+        self.syncs += match &self.wire {
+            Some(_) if framed => u64::from(synced),
+            _ => places.len() as u64,
+        };
         let first = self.handed;
         self.handed += places.len() as u64;
         self.connection.occupy(true);
@@ -272,6 +293,7 @@ impl Carrier {
         if let (false, Some(last), Some(_)) = (asked, units.back_mut(), &self.wire) {
             let mut sync = VecDeque::from([Flying::sync(self.client.clone())]);
             launch(&mut sync).await;
+            self.syncs += 1;
             last.places.push(Place::Sync);
             last.flying.append(&mut sync);
             last.synced = true;
@@ -299,21 +321,12 @@ impl Carrier {
         self.connection.succeeded(n, began, now);
     }
 
-    /// A query has failed.
-    pub(super) fn failed(&mut self, work: &Work, i: usize, error: &Error, began: Instant) {
-        let sql = match &work.chunk.entries[i].shape {
-            Ok(shape) => &*shape.sql,
-            Err(_) => "",
-        };
+    /// A statement has failed, or the connection has ended.
+    pub(super) fn failed(&mut self, error: &Error, began: Instant) {
         if super::is_stale(error) {
             self.statements.clear();
         }
-        self.connection.failed_with(sql, error, began);
-    }
-
-    /// The connection has ended, or is to.
-    pub(super) fn ended(&mut self, error: &Error, began: Instant) {
-        self.connection.failed_with("", error, began);
+        self.connection.failed_with(error, began);
     }
 
     pub(super) fn incarnation(&self) -> Option<Incarnation> {
@@ -328,9 +341,7 @@ impl Carrier {
 
 impl Drop for Carrier {
     fn drop(&mut self) {
-        if let Some(wire) = &self.wire {
-            let syncs = wire.syncs().saturating_sub(self.syncs_before);
-            self.connection.metrics().add(Counter::PipelineSyncs, syncs);
-        }
+        let metrics = self.connection.metrics();
+        metrics.add(Counter::PipelineSyncs, self.syncs);
     }
 }

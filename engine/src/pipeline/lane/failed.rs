@@ -29,11 +29,7 @@ impl Lane {
         let Some((at, error)) = unit.error.take() else {
             return;
         };
-        let i = match at {
-            At::Query(i) => i,
-            At::Transaction => unit.work.range.start,
-        };
-        carrier.failed(&unit.work, i, &error, unit.began);
+        carrier.failed(&error, unit.began);
         for later in units.rev() {
             todo.push_front(Todo::Run(later.work));
         }

@@ -29,7 +29,7 @@ impl Lane {
     ) {
         let left = carrier.cut();
         if let Some(unit) = units.front() {
-            carrier.ended(&error, unit.began);
+            carrier.failed(&error, unit.began);
         }
         let who = carrier.incarnation();
         // Closes the connection: statements are under way on it.

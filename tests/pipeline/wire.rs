@@ -1,0 +1,1 @@
+//! The transport, against plain tokio-postgres: what comes out is the same.
