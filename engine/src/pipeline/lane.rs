@@ -84,6 +84,7 @@ impl Lane {
     /// Until the pipeline is closed and all is done. Aborted in the middle, it leaves a
     /// connection with statements under way, which is closed.
     pub(super) async fn run(mut self) {
+        self.pace();
         loop {
             match self.queue.next(self.index, true, clock::now()) {
                 Next::Send(chunk) => self.session(chunk).await,
@@ -361,9 +362,7 @@ impl Lane {
             (self.mean * 7 + took) / 8
         };
         self.window.answered(n, unit.began, now);
-        if self.settings.batch_size == BatchSize::Auto {
-            self.queue.full_at(self.window.limit() / 2);
-        }
+        self.pace();
         let metrics = self.pool.metrics();
         metrics.count(Counter::PipelineBatches);
         metrics.batch(n);
@@ -372,6 +371,20 @@ impl Lane {
         }
         carrier.succeeded(n, unit.began, now);
         self.committed(unit, true);
+    }
+
+    /// Lets as much be added as can be under way, and half as much again: so there is
+    /// always something to send, and nothing that waits for long.
+    fn pace(&self) {
+        let whole = matches!(self.meaning(), Meaning::Skips | Meaning::Undoes);
+        if self.settings.batch_size == BatchSize::Auto && !whole {
+            let limit = self.window.limit();
+            // Transactions of half of it: one that the server works on, and one on its
+            // way. Queries of their own go in smaller bursts.
+            let part = if self.settings.grouped() { 2 } else { 4 };
+            let lanes = self.queue.lanes();
+            self.queue.pace(limit / part, lanes * (limit + limit / 2));
+        }
     }
 
     /// What the queries of a committed unit came to.

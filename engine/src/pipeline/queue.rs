@@ -64,6 +64,8 @@ pub(super) struct Queue {
     answered: Notify,
     /// A chunk goes out when it has so many queries.
     full_at: AtomicUsize,
+    /// What is added beyond that would only wait in line.
+    most: AtomicUsize,
     /// Nothing goes out before a flush.
     whole: bool,
     natural: bool,
@@ -116,7 +118,7 @@ impl Queue {
         };
         let (full_at, natural) = match settings.batch_size {
             BatchSize::Fixed(n) => (n as usize, false),
-            BatchSize::Auto => (16, true),
+            BatchSize::Auto => (1, true),
         };
         Self {
             state: Mutex::new(State {
@@ -127,6 +129,7 @@ impl Queue {
             room: Notify::new(),
             answered: Notify::new(),
             full_at: AtomicUsize::new(full_at),
+            most: AtomicUsize::new(settings.max_queries),
             whole: matches!(
                 settings.strategy,
                 Strategy::Sequential | Strategy::Transactional
@@ -152,16 +155,19 @@ impl Queue {
         self.whole
     }
 
-    /// Sets the size of a chunk, where it is automatic.
-    pub(super) fn full_at(&self, queries: usize) {
-        self.full_at.store(queries.max(1), Ordering::Relaxed);
+    /// Sets the size of a chunk, and how many queries may be without a result, where
+    /// that is automatic.
+    pub(super) fn pace(&self, chunk: usize, most: usize) {
+        self.full_at.store(chunk.max(1), Ordering::Relaxed);
+        self.most.store(most.max(1), Ordering::Relaxed);
     }
 
     /// Adds a query to the lane of `key`, or to the one whose turn it is.
     pub(super) fn add(&self, added: &Added<'_>, key: Option<u64>) -> Result<(), Full> {
         let mut state = self.state();
         let bytes = added.params.len();
-        if state.unanswered >= self.max_queries
+        let most = self.max_queries.min(self.most.load(Ordering::Relaxed));
+        if state.unanswered >= most
             || (state.unanswered > 0 && state.bytes + bytes > self.max_bytes)
         {
             let open = state.lanes.iter().any(|lane| !lane.open.is_empty());

@@ -31,7 +31,7 @@ struct Settings {
 
 fn main() -> Outcome {
     let settings = settings()?;
-    let postgres = Postgres::start()?;
+    let postgres = Postgres::start(&["fsync=off"])?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let server = runtime.block_on(Server::bind(([127, 0, 0, 1], 0).into(), Options::default()))?;
     let proxied = proxy(server.local_addr(), postgres.address())?;
@@ -49,7 +49,11 @@ fn main() -> Outcome {
     println!("round   direct  proxied  ratio  blocking relay  ratio");
     let (mut proxy_ratios, mut relay_ratios) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
-        let run = |port| postgres.pgbench(port, clients, seconds);
+        let [threads, clients, seconds] = [clients.min(2), clients, seconds].map(|n| n.to_string());
+        let args = [
+            "-S", "-M", "prepared", "-c", &clients, "-j", &threads, "-T", &seconds,
+        ];
+        let run = |port| postgres.pgbench(port, &args);
         let base = run(postgres.address().port())?;
         let (through, floor) = (run(proxied.port())?, run(relayed.port())?);
         let (ratio, floor_ratio) = (through / base, floor / base);

@@ -22,9 +22,10 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) fn start() -> Outcome<Self> {
+    /// With settings of its own: `fsync=off`.
+    pub(crate) fn start(settings: &[&str]) -> Outcome<Self> {
         let bin = bin()?;
-        let folder = std::env::temp_dir().join(format!("fault-proxy-bench-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("seawall-bench-{}", std::process::id()));
         let data = folder.join("data");
         done(as_postgres("mkdir").arg("-m").arg("700").arg(&folder))?;
         done(as_postgres(bin.join("initdb")).arg("-D").arg(&data).args([
@@ -41,7 +42,8 @@ impl Postgres {
             .arg(&data)
             .arg("-k")
             .arg(&folder)
-            .args(["-p", &address.port().to_string(), "-c", "fsync=off"])
+            .args(["-p", &address.port().to_string()])
+            .args(settings.iter().flat_map(|setting| ["-c", *setting]))
             .args([
                 "-c",
                 "listen_addresses=127.0.0.1",
@@ -71,12 +73,12 @@ impl Postgres {
     }
 
     /// Transactions per second of one run through `port`.
-    pub(crate) fn pgbench(&self, port: u16, clients: usize, seconds: usize) -> Outcome<f64> {
-        let [threads, clients, seconds] = [clients.min(2), clients, seconds].map(|n| n.to_string());
+    pub(crate) fn pgbench(&self, port: u16, args: &[&str]) -> Outcome<f64> {
         let output = done(
             self.client("pgbench", port)
-                .args(["-n", "-S", "-M", "prepared", "-c", &clients])
-                .args(["-j", &threads, "-T", &seconds, "postgres"]),
+                .arg("-n")
+                .args(args)
+                .arg("postgres"),
         )?;
         let rate = output
             .lines()
