@@ -1,6 +1,7 @@
-//! Writes the report of `record.json`, or of a run that was made up.
+//! Writes the report of `record.json`, or of a run that was made up: of failures, or
+//! of batch sizes.
 //!
-//!     cargo run -p reports --example page -- DIR [RECORD]
+//!     cargo run -p reports --example page -- DIR [RECORD | batch-sweep]
 
 use std::{error::Error, io::Write, path::PathBuf};
 
@@ -11,6 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args_os().skip(1).map(PathBuf::from);
     let dir = args.next().ok_or("which directory?")?;
     let record = match args.next() {
+        Some(path) if path.as_os_str() == "batch-sweep" => synthetic::usual_batches(),
         Some(path) => reports::Record::load(&path)?,
         None => synthetic::record(7, 1, &["bare", "seawall"]),
     };

@@ -8,11 +8,13 @@
 //! - [`stats`]: intervals from a handful of injections.
 //! - [`claim`]: what is claimed, and whether a record bears it out.
 //! - [`sweep`]: the same for a grid of breaker settings.
+//! - [`batches`]: the same for batch sizes of a pipeline.
 //! - [`verdict`]: `verdict.json`, and the exit code.
 //! - [`render`]: the verdict for people, build servers and browsers.
 //!
 //! [`write()`] does all of it: from a record to the files beside it.
 
+pub mod batches;
 pub mod claim;
 pub mod measure;
 pub mod record;

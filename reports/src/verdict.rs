@@ -12,6 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    batches,
     claim::{self, Claim, Decision, Subject},
     measure::{Measured, Recovery, measure},
     record::{Ended, Environment, Injection, Ledger, Record, RecordError, Skipped},
@@ -65,6 +66,9 @@ pub struct Verdict {
     /// What a sweep of breaker settings found; only there for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Findings>,
+    /// What a sweep of batch sizes found; only there for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batches: Option<batches::Findings>,
 }
 
 /// What one fault did to one arm, in seconds and ratios.
@@ -115,9 +119,12 @@ pub fn judge(record: &Record) -> Verdict {
         .collect();
     let swept = record.sweep.as_ref();
     let findings = swept.map(|sweep| (sweep, sweep::find(record, sweep)));
-    let claims = match &findings {
-        Some((sweep, findings)) => sweep::claims(record, sweep, findings),
-        None => claim::failure_sim(&Subject {
+    let batches = record.batches.as_ref();
+    let batches = batches.map(|swept| batches::find(record, swept));
+    let claims = match (&findings, &batches) {
+        (Some((sweep, findings)), _) => sweep::claims(record, sweep, findings),
+        (None, Some(findings)) => batches::claims(findings),
+        (None, None) => claim::failure_sim(&Subject {
             record,
             measured: &measured,
         }),
@@ -138,6 +145,7 @@ pub fn judge(record: &Record) -> Verdict {
         ledger,
         skipped: record.skipped.clone(),
         sweep: findings.map(|(_, findings)| findings),
+        batches,
     }
 }
 

@@ -29,7 +29,7 @@ impl Decision {
 }
 
 /// A claim about one arm, judged. Numbers are in `unit`; ratios are 0..=1 and
-/// have the unit `ratio`. A bound that does not exist is `None`: of the band,
+/// have the unit `ratio`, and times of something else have the unit `x`. A bound that does not exist is `None`: of the band,
 /// because nothing is claimed on that side; of the interval, because the data
 /// do not bound it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +50,8 @@ pub struct Claim {
     pub reason: Option<String>,
     /// What the numbers are in.
     pub unit: String,
-    /// Injections that entered.
+    /// Injections that entered; of batch sizes: rounds, or conditions where the claim
+    /// is about several at once.
     pub n: usize,
     /// Of these, how many were only bounded from below.
     pub censored: usize,

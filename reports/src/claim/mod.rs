@@ -4,7 +4,7 @@
 //! holds when the whole confidence interval of the quantity lies inside the
 //! band, is refuted when the whole of it lies outside, and is inconclusive
 //! otherwise. One file a claim; [`failure_sim`] lists those of that experiment,
-//! [`crate::sweep::claims()`] those of a sweep.
+//! [`crate::sweep::claims()`] and [`crate::batches::claims()`] those of a sweep.
 //!
 //! Invariants: missing data never hold; the same record gives the same claims,
 //! bit for bit; an inconclusive claim says why, and what would settle it.

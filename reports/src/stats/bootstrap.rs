@@ -33,15 +33,16 @@ pub fn mean_interval(values: &[f64], seed: u64) -> Interval {
             sum / values.len() as f64
         })
         .collect();
-    means.sort_by(f64::total_cmp);
     let tail = expanded_tail(0.025, values.len());
     // How many resamples are left out on either side.
     let beyond = (0..RESAMPLES / 2)
         .take_while(|i| (i + 1) as f64 <= tail * RESAMPLES as f64)
         .count();
+    // Only these two of the sorted resamples are asked for.
+    let mut sorted_at = |i: usize| *means.select_nth_unstable_by(i, f64::total_cmp).1;
     Interval {
-        low: means.get(beyond).copied(),
-        high: means.get(RESAMPLES - 1 - beyond).copied(),
+        low: Some(sorted_at(beyond)),
+        high: Some(sorted_at(RESAMPLES - 1 - beyond)),
     }
 }
 
@@ -49,14 +50,20 @@ pub fn mean_interval(values: &[f64], seed: u64) -> Interval {
 /// spread stayed as they are: its width shrinks with the square root.
 #[must_use]
 pub fn runs_to_settle(values: &[f64], interval: Interval, limit: f64) -> Option<usize> {
-    let (mean, low, high) = (mean(values)?, interval.low?, interval.high?);
+    more_to_settle(values.len(), mean(values)?, interval, limit)
+}
+
+/// The same, of `n` values of which only mean and interval are known.
+#[must_use]
+pub fn more_to_settle(n: usize, mean: f64, interval: Interval, limit: f64) -> Option<usize> {
+    let (low, high) = (interval.low?, interval.high?);
     let towards = if mean > limit {
         mean - low
     } else {
         high - mean
     };
     let ratio = towards / (mean - limit).abs();
-    let n = values.len() as f64 * ratio * ratio;
+    let n = n as f64 * ratio * ratio;
     (1..=super::quantile::MOST_RUNS).find(|runs| *runs as f64 >= n)
 }
 

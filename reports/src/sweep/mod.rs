@@ -20,6 +20,7 @@ mod measure;
 mod recommend;
 
 pub use claims::{FALSE_OPENS, claims};
+pub(crate) use finding::median;
 pub use finding::{CellFinding, Findings, Recovered, Week, find, recoveries};
 pub use measure::{Columns, Effect};
 pub use recommend::{Recommendation, recommend};

@@ -127,10 +127,14 @@ pub(crate) fn injection(
     }
 }
 
+mod batches;
 mod run;
 #[cfg(test)]
 mod sweep;
 
+pub(crate) use batches::usual_batches;
+#[cfg(test)]
+pub(crate) use batches::{Spot, batches, class, guide_classes, usual};
 pub(crate) use run::record;
 #[cfg(test)]
 pub(crate) use run::{in_turns, interrupted_after};

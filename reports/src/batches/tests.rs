@@ -1,0 +1,645 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    Record, Verdict,
+    claim::{Claim, Decision},
+    judge,
+    record::{Condition, Ended, How, Mode, RecordError, Round, Size, Slice},
+    synthetic::{Spot, batches, class, guide_classes, usual, usual_batches},
+    verdict::exit,
+};
+
+fn claim<'a>(verdict: &'a Verdict, arm: &str, id: &str) -> &'a Claim {
+    let mut claims = verdict.claims.iter();
+    claims.find(|c| c.arm == arm && c.id == id).unwrap()
+}
+
+fn reason(claim: &Claim) -> &str {
+    claim.reason.as_deref().unwrap()
+}
+
+/// Without noise worth mentioning, eight rounds, and no more sizes than the guide's.
+fn exact(speedup: impl Fn(&Spot<'_>, f64) -> f64) -> Record {
+    let mut record = batches(guide_classes(), 8, 7, 0.005, speedup);
+    let sizes = [20, 50, 200, 500].map(Size::Fixed);
+    for condition in conditions(&mut record) {
+        for round in &mut condition.rounds {
+            round.slices.retain(|slice| match slice.how {
+                How::Sequential => true,
+                How::Pipelined { size, .. } => sizes.contains(&size),
+            });
+        }
+    }
+    record
+}
+
+fn conditions(record: &mut Record) -> &mut Vec<Condition> {
+    &mut record.batches.as_mut().unwrap().conditions
+}
+
+fn each_slice(record: &mut Record, change: impl Fn(&Condition, &mut Slice)) {
+    for condition in conditions(record) {
+        let known = condition.clone();
+        let rounds = condition.rounds.iter_mut();
+        for slice in rounds.flat_map(|round| &mut round.slices) {
+            change(&known, slice);
+        }
+    }
+}
+
+fn pipelined(mode: Mode, batch: u32) -> How {
+    How::Pipelined {
+        mode,
+        size: Size::Fixed(batch),
+    }
+}
+
+#[test]
+fn a_usual_sweep_recommends_sizes_and_holds() {
+    let record = usual_batches();
+    record.check().unwrap();
+    let verdict = judge(&record);
+    assert_eq!(verdict.exit_code, exit::HOLDS, "{:#?}", verdict.claims);
+    let throughput = claim(&verdict, "seawall", "throughput");
+    assert!(throughput.gating && throughput.is(Decision::Holds));
+    assert_eq!(
+        (throughput.band_low, throughput.band_high, throughput.n),
+        (Some(2.0), None, 8)
+    );
+    for class in guide_classes() {
+        let of = claim(&verdict, "seawall", &format!("throughput-{}", class.name));
+        assert!(!of.gating && of.is(Decision::Holds), "{of:#?}");
+        // The worst of all is the worst of one of them.
+        assert!(of.low >= throughput.low);
+    }
+    // Joins are work, whatever the round trip: that is where there is least to gain.
+    assert!(
+        reason(throughput).starts_with("least of 21: joins, 0 ms, reads, "),
+        "{throughput:?}"
+    );
+    let findings = verdict.batches.as_ref().unwrap();
+    let modes: Vec<Option<Mode>> = findings.classes.iter().map(|c| c.mode).collect();
+    let (one, reads) = (Some(Mode::OneTransaction), Some(Mode::Reads));
+    assert_eq!(modes, [one, one, reads, one]);
+    let json = verdict.to_json().unwrap();
+    assert_eq!(serde_json::from_str::<Verdict>(&json).unwrap(), verdict);
+    assert_eq!(json, judge(&record).to_json().unwrap());
+}
+
+#[test]
+fn the_guide_s_claim_is_judged_as_written() {
+    let verdict = judge(&usual_batches());
+    let guide = claim(&verdict, "guide", "throughput");
+    assert!(guide.is(Decision::Refuted) && !guide.gating);
+    assert_eq!((guide.band_low, guide.band_high), (Some(2.0), Some(10.0)));
+    assert_eq!(guide.n, 21);
+    let said = reason(guide);
+    assert!(said.contains("exceeded in "), "{said}");
+    assert!(
+        said.contains("0 ms, commit on, autocommit, ")
+            && said.contains("each statement waits for its own disk flush, 1.00 a query"),
+        "{said}"
+    );
+    let joins = claim(&verdict, "guide", "throughput-joins");
+    assert!(reason(joins).contains("exceeded in 1 (up to "), "{joins:?}");
+    assert!(reason(joins).contains("joins, 10 ms, reads, 50 a batch"));
+}
+
+#[test]
+fn the_guide_s_claim_holds_where_it_holds_everywhere() {
+    let holds = judge(&exact(|_, _| 5.0));
+    for claim in holds.claims.iter().filter(|c| c.arm == "guide") {
+        assert!(claim.is(Decision::Holds), "{claim:#?}");
+        assert!(claim.low > Some(4.5) && claim.high < Some(5.5));
+    }
+    assert_eq!(
+        reason(claim(&holds, "guide", "throughput")),
+        "holds in 21 of 21 cells"
+    );
+    // One class, under one condition, is enough to refute it.
+    for (wrong, said) in [
+        (1.5, "fails in 1 (1.5x: "),
+        (12.0, "exceeded in 1 (up to 12x: "),
+    ] {
+        let verdict = judge(&exact(|spot, _| {
+            let here = spot.class.name == "updates" && spot.rtt_us == 1_000 && !spot.commit;
+            if here { wrong } else { 5.0 }
+        }));
+        for id in ["throughput", "throughput-updates"] {
+            let of = claim(&verdict, "guide", id);
+            assert!(of.is(Decision::Refuted), "{of:#?}");
+            assert!(reason(of).contains(said), "{}", reason(of));
+            assert!(reason(of).contains("updates, 1 ms, commit off, autocommit, 20 a batch"));
+        }
+        assert!(claim(&verdict, "guide", "throughput-joins").is(Decision::Holds));
+        assert!(!reason(claim(&verdict, "guide", "throughput")).contains("disk flush"));
+    }
+}
+
+#[test]
+fn why_autocommit_is_slow_is_said_only_if_the_server_counted_it() {
+    let slow = |change: &dyn Fn(&mut crate::record::Truth)| {
+        let mut record = exact(|_, _| 1.2);
+        let truths = conditions(&mut record).iter_mut();
+        truths.flat_map(|c| &mut c.truth).for_each(change);
+        reason(claim(&judge(&record), "guide", "throughput-updates")).to_owned()
+    };
+    let waits = "commit on, autocommit, 20 a batch: each statement waits for its own";
+    let record = exact(|spot, _| if spot.commit { 1.2 } else { 5.0 });
+    let said = reason(claim(&judge(&record), "guide", "throughput-updates")).to_owned();
+    assert!(
+        said.contains(&format!("{waits} disk flush, 1.00 a query")),
+        "{said}"
+    );
+    assert!(!slow(&|truth| truth.fsyncs = Some(10)).contains("waits"));
+    assert!(!slow(&|truth| (truth.fsyncs, truth.commits) = (None, None)).contains("waits"));
+    let mut record = exact(|spot, _| if spot.commit { 1.2 } else { 5.0 });
+    let truths = conditions(&mut record).iter_mut();
+    truths
+        .flat_map(|c| &mut c.truth)
+        .for_each(|truth| truth.fsyncs = None);
+    let said = reason(claim(&judge(&record), "guide", "throughput-updates")).to_owned();
+    assert!(
+        said.contains(&format!("{waits} commit, 1.00 a query")),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_recommendation_that_is_not_twice_as_fast_is_refuted() {
+    let verdict = judge(&exact(|spot, _| match (&*spot.class.name, spot.rtt_us) {
+        ("user-data", 10_000) => 1.7,
+        _ => 4.0,
+    }));
+    assert_eq!(verdict.exit_code, exit::REFUTED);
+    let refuted = claim(&verdict, "seawall", "throughput");
+    assert!(refuted.is(Decision::Refuted), "{refuted:#?}");
+    assert!(
+        reason(refuted).contains("user-data, 10 ms, commit o"),
+        "{refuted:?}"
+    );
+    assert!(refuted.high < Some(2.0) && refuted.observed < Some(1.8));
+    assert!(claim(&verdict, "seawall", "throughput-user-data").is(Decision::Refuted));
+    assert!(claim(&verdict, "seawall", "throughput-joins").is(Decision::Holds));
+}
+
+#[test]
+fn an_interval_across_two_settles_nothing_and_says_what_would() {
+    let near = |spot: &Spot<'_>, _: f64| {
+        let here = spot.class.name == "joins" && spot.rtt_us == 0;
+        if here { 2.02 } else { 9.0 }
+    };
+    let verdict = judge(&batches(guide_classes(), 8, 7, 0.2, near));
+    let across = claim(&verdict, "seawall", "throughput");
+    assert!(across.is(Decision::Inconclusive), "{across:#?}");
+    assert!(
+        reason(across).contains("the interval reaches across 2; "),
+        "{across:?}"
+    );
+    assert!(
+        reason(across).contains(" rounds would settle it"),
+        "{across:?}"
+    );
+    assert_eq!(verdict.exit_code, exit::INCONCLUSIVE);
+}
+
+#[test]
+fn a_cell_that_refutes_is_not_hidden_by_one_that_is_not_known() {
+    let mut record = exact(|spot, _| {
+        if spot.class.name == "updates" {
+            1.5
+        } else {
+            4.0
+        }
+    });
+    for condition in conditions(&mut record) {
+        if condition.class == "joins" {
+            condition.rounds.truncate(2);
+        }
+    }
+    let verdict = judge(&record);
+    assert!(claim(&verdict, "seawall", "throughput").is(Decision::Refuted));
+    assert!(claim(&verdict, "seawall", "throughput-joins").is(Decision::Inconclusive));
+}
+
+#[test]
+fn too_few_rounds_do_not_hold() {
+    let mut record = exact(|_, _| 5.0);
+    conditions(&mut record)[3].rounds.truncate(5);
+    let verdict = judge(&record);
+    for arm in ["seawall", "guide"] {
+        let few = claim(&verdict, arm, "throughput");
+        assert!(few.is(Decision::Inconclusive), "{few:#?}");
+        assert!(reason(few).contains("5 rounds; 6 are the fewest that can say it"));
+    }
+    assert!(claim(&verdict, "seawall", "noise").is(Decision::Inconclusive));
+    assert_eq!(verdict.exit_code, exit::INCONCLUSIVE);
+    // Nor does a round with one half of what it is compared with.
+    let mut record = exact(|_, _| 5.0);
+    for round in &mut conditions(&mut record)[3].rounds[..3] {
+        round.slices.pop();
+    }
+    assert_eq!(judge(&record).exit_code, exit::INCONCLUSIVE);
+}
+
+#[test]
+fn queries_that_failed_do_not_hold() {
+    // One query, among those that the recommendation is judged by.
+    let fails = |how: &dyn Fn(&Condition) -> Option<How>| {
+        let mut record = exact(|_, _| 5.0);
+        each_slice(&mut record, |condition, slice| {
+            if Some(slice.how) == how(condition) && condition.rtt_us == 0 {
+                slice.failed = 1;
+            }
+        });
+        judge(&record)
+    };
+    let updates = |how| move |c: &Condition| (c.class == "updates").then_some(how);
+    let shipped = usual_batch(&judge(&exact(|_, _| 5.0)), "updates");
+    let verdict = fails(&updates(pipelined(Mode::OneTransaction, shipped)));
+    let failed = claim(&verdict, "seawall", "throughput");
+    assert!(failed.is(Decision::Inconclusive), "{failed:#?}");
+    assert!(
+        reason(failed).contains("8 of 16000 queries failed"),
+        "{failed:?}"
+    );
+    assert_eq!(verdict.exit_code, exit::INCONCLUSIVE);
+    assert!(claim(&verdict, "guide", "throughput-updates").is(Decision::Holds));
+    // One at a time is what all are compared with.
+    let verdict = fails(&updates(How::Sequential));
+    for arm in ["seawall", "guide"] {
+        let failed = claim(&verdict, arm, "throughput-updates");
+        assert!(failed.is(Decision::Inconclusive), "{failed:#?}");
+        assert!(reason(failed).contains("16 of 32000 queries failed one at a time"));
+    }
+    let verdict = fails(&updates(pipelined(Mode::Autocommit, 20)));
+    assert!(claim(&verdict, "guide", "throughput").is(Decision::Inconclusive));
+    assert!(claim(&verdict, "seawall", "throughput").is(Decision::Holds));
+}
+
+fn usual_batch(verdict: &Verdict, class: &str) -> u32 {
+    let findings = verdict.batches.as_ref().unwrap();
+    let of = findings.classes.iter().find(|c| c.name == class).unwrap();
+    of.recommended.as_ref().unwrap().batch
+}
+
+#[test]
+fn failed_queries_are_no_rate() {
+    let mut record = exact(|_, _| 4.0);
+    each_slice(&mut record, |_, slice| {
+        if slice.how != How::Sequential {
+            slice.failed = slice.queries / 2;
+        }
+    });
+    let verdict = judge(&record);
+    let findings = verdict.batches.unwrap();
+    let cell = &findings.conditions[0].curves[0].cells[3];
+    assert!((cell.speedup.mean.unwrap() - 2.0).abs() < 0.05, "{cell:?}");
+    assert_eq!((cell.speedup.low, cell.failed * 2), (None, cell.queries));
+}
+
+#[test]
+fn what_is_missing_does_not_hold() {
+    let without = |change: &dyn Fn(&mut Record)| {
+        let mut record = exact(|_, _| 5.0);
+        change(&mut record);
+        let verdict = judge(&record);
+        assert_eq!(verdict.exit_code, exit::INCONCLUSIVE);
+        let gating = claim(&verdict, "seawall", "throughput").clone();
+        assert!(gating.is(Decision::Inconclusive));
+        let guide = claim(&verdict, "guide", "throughput").clone();
+        assert!(guide.is(Decision::Inconclusive), "{guide:#?}");
+        (gating, guide)
+    };
+    let (gating, guide) = without(&|record| conditions(record).clear());
+    assert!(reason(&gating).contains("no size was measured"));
+    assert_eq!(reason(&guide), "no condition was measured");
+    without(&|record| conditions(record).retain(|c| c.class != "updates"));
+    let (gating, guide) = without(&|record| {
+        let condition = &mut conditions(record)[0];
+        for round in &mut condition.rounds {
+            round.slices.retain(|slice| slice.how == How::Sequential);
+        }
+        condition.left_out[0].how = pipelined(Mode::Autocommit, 500);
+    });
+    assert!(reason(&gating).contains("not measured"), "{gating:?}");
+    let left_out = "the connection takes no more than 4096 requests at once";
+    assert!(reason(&guide).contains(left_out), "{guide:?}");
+}
+
+#[test]
+fn own_classes_decide_nothing_of_the_guide_s_and_gate_alone() {
+    let slow = |spot: &Spot<'_>, _: f64| if spot.class.name == "mine" { 1.1 } else { 5.0 };
+    let mut classes = guide_classes();
+    classes.push(class("mine", true, None));
+    let verdict = judge(&batches(classes, 8, 7, 0.005, slow));
+    let mine = claim(&verdict, "seawall", "throughput-mine");
+    assert!(mine.is(Decision::Refuted) && !mine.gating);
+    assert_eq!(verdict.exit_code, exit::HOLDS);
+    let guide: Vec<&str> = verdict
+        .claims
+        .iter()
+        .filter(|c| c.arm == "guide")
+        .map(|c| &*c.id)
+        .collect();
+    assert_eq!(guide.len(), 5);
+    assert!(!guide.contains(&"throughput-mine"));
+
+    let own = |classes| judge(&batches(classes, 8, 7, 0.005, slow));
+    let verdict = own(vec![class("mine", true, None)]);
+    assert!(claim(&verdict, "seawall", "throughput-mine").gating);
+    assert_eq!(verdict.exit_code, exit::REFUTED);
+    assert_eq!(verdict.claims.len(), 2, "and the noise");
+    let verdict = own(vec![
+        class("quick", false, None),
+        class("other", true, None),
+    ]);
+    assert_eq!(verdict.exit_code, exit::HOLDS);
+    // Nothing at all: still said, and not to hold.
+    let verdict = own(Vec::new());
+    assert_eq!(verdict.exit_code, exit::INCONCLUSIVE);
+    assert!(claim(&verdict, "seawall", "throughput").is(Decision::Inconclusive));
+}
+
+#[test]
+fn the_noise_floor_is_that_of_one_at_a_time() {
+    let quiet = judge(&exact(|_, _| 5.0));
+    let noise = claim(&quiet, "seawall", NOISE);
+    assert_eq!((noise.gating, noise.n), (false, 21));
+    let loud = judge(&batches(guide_classes(), 8, 7, 0.3, usual));
+    let wide = claim(&loud, "seawall", NOISE);
+    assert!(wide.high > noise.high && wide.low < noise.low);
+    assert!(reason(wide).starts_with("widest of 21: "));
+    // The second slice is always the slower one: that is no noise.
+    let mut record = exact(|_, _| 5.0);
+    let rounds = conditions(&mut record)
+        .iter_mut()
+        .flat_map(|c| &mut c.rounds);
+    for round in rounds {
+        round.slices.last_mut().unwrap().took_us *= 2;
+    }
+    let drifts = judge(&record);
+    let noise = claim(&drifts, "seawall", NOISE);
+    assert!(noise.is(Decision::Refuted), "{noise:#?}");
+    assert!(reason(noise).contains("21 leave 1 out, where chance gives 1.1"));
+    assert!((noise.observed.unwrap() - 2.0).abs() < 0.05);
+    // It decides nothing, but it is half of what all are compared with.
+    assert_eq!(drifts.exit_code, exit::HOLDS);
+}
+
+#[test]
+fn noise_that_leaves_one_out_once_is_not_refuted_and_does_not_hold() {
+    let mut record = exact(|_, _| 5.0);
+    let all = conditions(&mut record);
+    for condition in all.iter_mut() {
+        for (i, round) in condition.rounds.iter_mut().enumerate() {
+            let ends = [0, round.slices.len() - 1];
+            let one = 1_000_000 + 1_000 * (i as u64 % 2);
+            ends.map(|end| round.slices[end].took_us = 1_000_000);
+            round.slices[0].took_us = one;
+            round.slices.last_mut().unwrap().took_us = 2_001_000 - one;
+        }
+    }
+    let verdict = judge(&record);
+    let holds = claim(&verdict, "seawall", NOISE);
+    assert!(holds.is(Decision::Holds), "{holds:#?}");
+    for round in &mut conditions(&mut record)[0].rounds {
+        round.slices[0].took_us *= 2;
+    }
+    let verdict = judge(&record);
+    let once = claim(&verdict, "seawall", NOISE);
+    assert!(once.is(Decision::Inconclusive), "{once:#?}");
+    assert!(reason(once).contains("1 leave 1 out"));
+}
+
+/// A class that reads, with these speed-ups at 20, 100 and 500 under two conditions.
+fn table(at_0: [f64; 3], at_10: [f64; 3]) -> ClassFinding {
+    let found = judge(&batches(
+        vec![class("table", false, Some(100))],
+        8,
+        1,
+        0.0,
+        |spot, batch| {
+            let row = if spot.rtt_us == 0 { at_0 } else { at_10 };
+            let column = [20.0, 100.0, 500.0].iter().position(|b| *b == batch);
+            column.map_or(0.1, |column| row[column])
+        },
+    ));
+    found.batches.unwrap().classes.remove(0)
+}
+
+#[test]
+fn the_recommended_size_is_the_smallest_that_does_for_every_condition() {
+    let ship = |at_0, at_10| table(at_0, at_10).recommended.unwrap();
+    // 20 has 0.81 and 0.4 of the best, 100 has 1 and 0.9.
+    let chosen = ship([8.1, 10.0, 9.0], [8.0, 18.0, 20.0]);
+    assert_eq!((chosen.batch, chosen.conditions), (100, 3));
+    assert!((chosen.slowest - 10.0).abs() < 1e-3 && (chosen.fastest - 18.0).abs() < 1e-3);
+    assert!((chosen.least_share - 0.9).abs() < 1e-3);
+    assert_eq!(
+        chosen.toml,
+        "enable_pipelining = true\npipeline_batch_size = 100\n"
+    );
+    // 0.8 is enough, and a little less is not.
+    assert_eq!(ship([8.01, 10.0, 9.0], [16.1, 18.0, 20.0]).batch, 20);
+    assert_eq!(ship([7.9, 10.0, 9.0], [16.1, 18.0, 20.0]).batch, 100);
+    // None has 0.8 everywhere: the one that comes closest, and it is said.
+    let none = ship([10.0, 7.0, 2.0], [1.0, 12.0, 20.0]);
+    assert_eq!(none.batch, 100);
+    assert!((none.least_share - 0.6).abs() < 1e-3);
+    assert!(
+        none.reason.starts_with("no size reaches 80 %"),
+        "{}",
+        none.reason
+    );
+    assert!(
+        none.reason.ends_with("(least 0.60: 10 ms)"),
+        "{}",
+        none.reason
+    );
+}
+
+#[test]
+fn each_round_trip_time_has_a_recommendation_of_its_own() {
+    let class = table([8.1, 10.0, 9.0], [8.0, 15.0, 20.0]);
+    let by_rtt: Vec<(f64, u32)> = class
+        .by_rtt
+        .iter()
+        .map(|at| (at.rtt_s, at.recommended.as_ref().unwrap().batch))
+        .collect();
+    assert_eq!(by_rtt, [(0.0, 20), (0.001, 500), (0.01, 500)]);
+    // 500 has 0.9 of the best at 0 ms.
+    assert_eq!(class.recommended.unwrap().batch, 500);
+}
+
+#[test]
+fn a_size_that_a_condition_lacks_is_not_recommended() {
+    let mut record = exact(|_, batch| batch);
+    let condition = &mut conditions(&mut record)[1];
+    for round in &mut condition.rounds {
+        round
+            .slices
+            .retain(|slice| slice.how != pipelined(Mode::OneTransaction, 500));
+    }
+    let verdict = judge(&record);
+    assert_eq!(usual_batch(&verdict, "small-events"), 200);
+    assert_eq!(usual_batch(&verdict, "updates"), 500);
+}
+
+#[test]
+fn the_knee_and_the_model_are_those_of_a_curve_computed_by_hand() {
+    // RTT 1090 us and 109 us a statement: 1 / (1 / B + 0.1).
+    let record = batches(vec![class("x", false, None)], 8, 1, 0.0, |_, batch| {
+        1.0 / (1.0 / batch + 0.1)
+    });
+    let findings = judge(&record).batches.unwrap();
+    let curve = findings.conditions[1].curve(Mode::Reads).unwrap();
+    assert!(
+        (curve.statement_us.unwrap() - 109.0).abs() < 0.5,
+        "{curve:?}"
+    );
+    // 20: 6.67, 50: 8.33, 100: 9.09, 200: 9.52, 1000: 9.90; nine tenths are 8.91.
+    assert_eq!(curve.knee, Some(100));
+    for (size, expected) in [(20, 6.667), (100, 9.091), (1_000, 9.901)] {
+        let cell = curve.cell(Size::Fixed(size)).unwrap();
+        assert!(
+            (cell.speedup.mean.unwrap() - expected).abs() < 0.01,
+            "{cell:?}"
+        );
+        assert!((cell.model.unwrap() - expected).abs() < 0.01, "{cell:?}");
+    }
+    assert_eq!(curve.cell(Size::Auto).unwrap().model, None);
+}
+
+#[test]
+fn the_pipeline_s_own_choice_is_compared_with_the_best_size() {
+    let record = batches(vec![class("x", false, None)], 8, 1, 0.0, |spot, batch| {
+        let auto = ![1.0, 5.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0].contains(&batch);
+        match (auto, batch) {
+            (true, _) if spot.rtt_us == 10_000 => 9.0,
+            (true, _) => 6.0,
+            (false, 100.0) => 10.0,
+            (false, _) => 5.0,
+        }
+    });
+    let findings = judge(&record).batches.unwrap();
+    let auto = findings.classes[0]
+        .recommended
+        .as_ref()
+        .unwrap()
+        .auto
+        .unwrap();
+    assert!((auto.least_rate - 0.6).abs() < 1e-3 && (auto.most_rate - 0.9).abs() < 1e-3);
+    // Latencies are those of its mean batch of 30, 55 and 280 against 100.
+    let of = |rtt: f64, batch: f64| rtt + 90.0 + batch * (12.0 + batch / 400.0);
+    let least = of(0.0, 30.0) / of(0.0, 100.0);
+    let most = of(10_000.0, 280.0) / of(10_000.0, 100.0);
+    assert!(
+        (auto.least_p50.unwrap() - least).abs() < 0.01,
+        "{auto:?} {least}"
+    );
+    assert!(
+        (auto.most_p50.unwrap() - most).abs() < 0.01,
+        "{auto:?} {most}"
+    );
+}
+
+#[test]
+fn what_the_server_counted_is_said_by_query() {
+    let findings = judge(&usual_batches()).batches.unwrap();
+    let commit_on = &findings.conditions[1];
+    assert_eq!(commit_on.synchronous_commit, Some(true));
+    assert_eq!(commit_on.sequential.truth.unwrap().fsyncs, Some(1.0));
+    let truth = |mode| {
+        let curve = commit_on.curve(mode).unwrap();
+        curve.cell(Size::Fixed(100)).unwrap().truth.unwrap()
+    };
+    let one = truth(Mode::OneTransaction);
+    assert_eq!(
+        (one.syncs, one.commits, one.fsyncs),
+        (0.01, Some(0.01), Some(0.01))
+    );
+    assert_eq!(one.wal_bytes, Some(180.0));
+    assert_eq!(truth(Mode::Autocommit).syncs, 1.0);
+    let mut record = usual_batches();
+    conditions(&mut record)[1]
+        .truth
+        .iter_mut()
+        .for_each(|t| t.queries = 0);
+    let findings = judge(&record).batches.unwrap();
+    assert_eq!(findings.conditions[1].sequential.truth, None);
+}
+
+#[test]
+fn what_there_is_of_an_interrupted_sweep_is_judged() {
+    let mut record = usual_batches();
+    record.ended = Ended::Interrupted;
+    conditions(&mut record).truncate(2);
+    conditions(&mut record)[1].rounds.truncate(1);
+    let rounds = &mut conditions(&mut record)[1].rounds;
+    rounds.push(Round { slices: Vec::new() });
+    let verdict = judge(&record);
+    assert_eq!(verdict.exit_code, exit::INTERRUPTED);
+    assert_eq!(usual_batch(&verdict, "small-events") % 10, 0);
+    record.ended = Ended::Complete;
+    assert_eq!(judge(&record).exit_code, exit::INCONCLUSIVE);
+}
+
+#[test]
+fn a_record_that_contradicts_itself_is_refused() {
+    let wrong = |change: &dyn Fn(&mut Record)| {
+        let mut record = usual_batches();
+        change(&mut record);
+        match record.check() {
+            Err(error @ RecordError::Sweep { .. }) => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    wrong(&|r| r.command = "failure-sim".to_owned());
+    wrong(&|r| r.batches = None);
+    wrong(&|r| conditions(r)[2].class = "?".to_owned());
+    wrong(&|r| conditions(r)[2].rounds[0].slices[1].took_us = 0);
+    wrong(&|r| conditions(r)[2].rounds[0].slices[1].failed = 2_001);
+    wrong(&|r| conditions(r)[2].rounds[0].slices[1].mean_batch = f64::NAN);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_ratio_is_near_the_true_one_and_within_its_interval(
+        seed in any::<u64>(),
+        log in -0.5_f64..4.0,
+        noise in 0.01_f64..0.4,
+    ) {
+        let truth = log.exp();
+        let record = batches(vec![class("x", false, None)], 10, seed, noise, |_, _| truth);
+        for condition in &record.batches.unwrap().conditions {
+            let ratios = measure::speedups(condition, pipelined(Mode::Reads, 100));
+            let Ratio { n, mean, low, high } = Ratio::of(&ratios, seed);
+            prop_assert_eq!(n, 10);
+            prop_assert!(low < mean && mean < high);
+            // Five standard errors of a slice over a mean of two, and the bias of that.
+            let off = (mean.unwrap() / truth).ln().abs();
+            let most = 5.0 * noise * (1.5_f64 / 10.0).sqrt() + noise * noise;
+            prop_assert!(off < most, "{} {}", off, noise);
+        }
+    }
+}
+
+#[test]
+fn intervals_miss_the_true_ratio_about_once_in_twenty_times() {
+    let (mut covered, mut all) = (0_u32, 0_u32);
+    for seed in 0..150 {
+        let record = batches(vec![class("x", false, None)], 8, seed, 0.1, |_, _| 6.0);
+        for condition in &record.batches.unwrap().conditions {
+            let ratios = measure::speedups(condition, pipelined(Mode::Reads, 100));
+            let ratio = Ratio::of(&ratios, seed);
+            all += 1;
+            covered += u32::from(ratio.low < Some(6.0) && Some(6.0) < ratio.high);
+        }
+    }
+    let share = f64::from(covered) / f64::from(all);
+    assert!((0.90..=0.98).contains(&share), "{share} of {all}");
+}
