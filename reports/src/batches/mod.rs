@@ -31,6 +31,7 @@ mod measure;
 pub use choose::{AutoCompared, KNEE, Recommendation, SHARE};
 pub use claims::{NOISE, claims};
 pub use finding::{ByRtt, Cell, ClassFinding, ConditionFinding, Curve, Findings, Sequential, find};
+pub(crate) use finding::{round_trip, rounds};
 pub use measure::{PerQuery, Ratio};
 
 /// The guide's "2-10x improvement with pipelining": its lower end.

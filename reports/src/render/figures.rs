@@ -1,7 +1,8 @@
 //! How numbers are written for people: three digits at most, and the unit.
 
 use crate::{
-    claim::{Claim, injections},
+    batches::{NOISE, rounds},
+    claim::{ARM_GUIDE, Claim, injections},
     sweep::FALSE_OPENS,
 };
 
@@ -28,6 +29,16 @@ pub(super) fn percent(ratio: f64) -> String {
     }
 }
 
+/// Times of something else: `1.23x`, `12.3x`, `123x`.
+pub(super) fn times(value: f64) -> String {
+    let digits = match value {
+        ..9.995 => 2,
+        ..99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$}x")
+}
+
 /// A number in a claim's unit. What is claimed of milliseconds is said in them; a
 /// difference says its sign.
 fn in_unit(value: f64, claim: &Claim) -> String {
@@ -44,6 +55,7 @@ fn in_unit(value: f64, claim: &Claim) -> String {
             format!("{ms:.digits$} ms")
         }
         "s" => seconds(value),
+        "x" => times(value),
         unit => format!("{value} {unit}"),
     }
 }
@@ -74,10 +86,11 @@ pub(super) fn sample(claim: &Claim) -> String {
         0 => String::new(),
         n => format!(", {n} censored"),
     };
-    let counted = if claim.id == FALSE_OPENS {
-        format!("{} false alarms", claim.n)
-    } else {
-        injections(claim.n)
+    let counted = match claim.unit.as_str() {
+        "x" if claim.id == NOISE || claim.arm == ARM_GUIDE => format!("{} conditions", claim.n),
+        "x" => rounds(claim.n),
+        _ if claim.id == FALSE_OPENS => format!("{} false alarms", claim.n),
+        _ => injections(claim.n),
     };
     format!("{counted}{censored}")
 }
@@ -110,6 +123,10 @@ mod tests {
         assert_eq!(
             [10.0, 1e3, 1e5, 1e6].map(decade_us),
             ["10 µs", "1 ms", "100 ms", "1 s"]
+        );
+        assert_eq!(
+            [0.98, 9.994, 9.996, 52.14, 99.96, 314.2].map(times),
+            ["0.98x", "9.99x", "10.0x", "52.1x", "100x", "314x"]
         );
     }
 }

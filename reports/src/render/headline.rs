@@ -15,9 +15,10 @@ pub(super) struct Headline {
 }
 
 pub(super) fn headline(record: &Record, verdict: &Verdict) -> Headline {
-    let done = match &record.sweep {
+    let done = match (&record.sweep, &record.batches) {
+        (None, Some(batches)) => format!("{} conditions measured", batches.conditions.len()),
         // The stall is no outage.
-        Some(sweep) => format!(
+        (Some(sweep), _) => format!(
             "{} of {} outages carried out",
             sweep
                 .stretches
@@ -26,7 +27,7 @@ pub(super) fn headline(record: &Record, verdict: &Verdict) -> Headline {
                 .sum::<usize>(),
             record.schedule.len().saturating_sub(1)
         ),
-        None => format!(
+        (None, None) => format!(
             "{} of {} injections carried out",
             record.injections.len(),
             record.schedule.iter().map(|p| p.arms.len()).sum::<usize>()
@@ -117,6 +118,11 @@ pub(super) fn again(record: &Record, folder: Option<&Path>) -> String {
 
 /// The flags of the load, where it was not the usual one.
 fn load(record: &Record) -> String {
+    if let Some(batches) = &record.batches {
+        // As fast as it goes: there is no rate, and no deadline.
+        let own = batches.classes.iter().filter(|c| c.guide_batch.is_none());
+        return own.map(|class| format!(" -f {}", class.name)).collect();
+    }
     let settings = &record.settings;
     let usual_rate = if record.sweep.is_some() { 40 } else { 400 };
     let mut flags = String::new();

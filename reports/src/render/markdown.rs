@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::{record::Record, sweep::Findings, verdict::Verdict};
 
 use super::{
+    batches,
     figures::{interval, observed, sample},
     headline::{again, environment, headline, run},
     measures,
@@ -42,9 +43,10 @@ pub fn markdown(record: &Record, verdict: &Verdict, plots: &[(&str, &str)]) -> S
             escape(claim.reason.as_deref().unwrap_or_default()),
         );
     }
-    match &verdict.sweep {
-        Some(findings) => swept(&mut out, verdict, findings),
-        None => faults(&mut out, verdict),
+    match (&verdict.sweep, &verdict.batches) {
+        (Some(findings), _) => swept(&mut out, verdict, findings),
+        (None, Some(findings)) => batches::markdown::swept(&mut out, findings),
+        (None, None) => faults(&mut out, verdict),
     }
     for (name, title) in plots {
         let title = escape(title);
@@ -119,7 +121,7 @@ fn swept(out: &mut String, verdict: &Verdict, findings: &Findings) {
 }
 
 /// Keeps a text within its cell, and as text.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

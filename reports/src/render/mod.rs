@@ -5,6 +5,7 @@
 //! [`measure`](crate::measure::measure); the same record gives the same bytes; a
 //! record that was cut short renders as far as it got.
 
+mod batches;
 mod figures;
 mod finding;
 mod headline;

@@ -11,6 +11,7 @@ use crate::{
 };
 
 use super::{
+    batches,
     figures::{interval, observed},
     headline::{again, environment, headline, run},
     sweep::{ship, table as cells},
@@ -24,9 +25,10 @@ pub fn terminal(record: &Record, verdict: &Verdict, dir: &Path, color: bool) -> 
     let ink = Ink { color };
     let mut out = String::new();
     claims(&mut out, verdict, ink);
-    match &verdict.sweep {
-        Some(findings) => swept(&mut out, verdict, findings, ink),
-        None => faults(&mut out, verdict, ink),
+    match (&verdict.sweep, &verdict.batches) {
+        (Some(findings), _) => swept(&mut out, verdict, findings, ink),
+        (None, Some(findings)) => batches::terminal::swept(&mut out, findings, ink),
+        (None, None) => faults(&mut out, verdict, ink),
     }
     for skipped in &verdict.skipped {
         line(
@@ -70,13 +72,14 @@ fn claim(out: &mut String, claim: &Claim, ink: Ink) {
         0 => String::new(),
         n => format!(", {n} censored"),
     };
-    let text = format!(
-        "    {verdict}  {:<41} {}{interval}  n={}{censored}",
-        claim.says,
-        observed(claim),
-        claim.n
-    );
-    line(out, &text);
+    let numbers = format!("{}{interval}  n={}{censored}", observed(claim), claim.n);
+    let says = &claim.says;
+    if INDENT + says.len().max(41) + 1 + numbers.len() <= MOST {
+        line(out, &format!("    {verdict}  {says:<41} {numbers}"));
+    } else {
+        line(out, &format!("    {verdict}  {says}"));
+        line(out, &format!("{:INDENT$}{numbers}", ""));
+    }
     if let Some(reason) = &claim.reason {
         let gate = if claim.gating { "" } else { "; does not gate" };
         for part in wrapped(&format!("{reason}{gate}"), WIDTH - INDENT) {
@@ -85,10 +88,12 @@ fn claim(out: &mut String, claim: &Claim, ink: Ink) {
     }
 }
 
-const WIDTH: usize = 100;
+pub(super) const WIDTH: usize = 100;
+/// A claim and its numbers may stand on one line up to here.
+const MOST: usize = 108;
 const INDENT: usize = 18;
 
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let full = lines
@@ -195,14 +200,14 @@ fn swept(out: &mut String, verdict: &Verdict, findings: &Findings, ink: Ink) {
     }
 }
 
-fn line(out: &mut String, text: &str) {
+pub(super) fn line(out: &mut String, text: &str) {
     out.push_str(text.trim_end());
     out.push('\n');
 }
 
 /// ANSI colours, or none.
 #[derive(Clone, Copy)]
-struct Ink {
+pub(super) struct Ink {
     color: bool,
 }
 
@@ -215,11 +220,11 @@ impl Ink {
         }
     }
 
-    fn bold(self, text: &str) -> String {
+    pub(super) fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    fn dim(self, text: &str) -> String {
+    pub(super) fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
 

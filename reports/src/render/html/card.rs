@@ -52,7 +52,6 @@ fn drawing(claim: &Claim) -> Markup {
     let Some(axis) = Axis::new(claim) else {
         return html! {};
     };
-    let limit = claim.band_high.or(claim.band_low).unwrap_or(0.0);
     let (from, to) = (
         claim.band_low.map_or(LEFT, |low| axis.at(low)),
         claim.band_high.map_or(RIGHT, |high| axis.at(high)),
@@ -60,19 +59,23 @@ fn drawing(claim: &Claim) -> Markup {
     let known = claim.low.is_some() || claim.high.is_some();
     let low = claim.low.map_or(LEFT, |low| axis.at(low));
     let high = claim.high.map_or(RIGHT, |high| axis.at(high));
-    let label_at = axis.at(limit);
+    let limits: Vec<f64> = [claim.band_high, claim.band_low]
+        .into_iter()
+        .flatten()
+        .map(|limit| axis.at(limit))
+        .collect();
+    let label_at = limits.first().copied().unwrap_or(LEFT);
     let anchor = if label_at > WIDTH / 2.0 {
         "end"
     } else {
         "start"
     };
-    let side = if claim.band_high.is_some() {
-        "≤"
-    } else {
-        "≥"
-    };
-    let label = format!("claimed: {side} {}", self::limit(limit, &claim.unit));
-    let says = format!("interval of {}, claimed {side} {limit}", claim.id);
+    let label = format!("claimed: {}", claimed(claim, |v| limit(v, &claim.unit)));
+    let says = format!(
+        "interval of {}, claimed {}",
+        claim.id,
+        claimed(claim, |v| v.to_string())
+    );
     html! {
         svg.interval viewBox=(format!("0 0 {WIDTH} 64")) role="img" aria-label=(says) {
             rect.band x=(px(from)) y="22" width=(px(to - from)) height="24" {}
@@ -81,7 +84,7 @@ fn drawing(claim: &Claim) -> Markup {
                 line.axis x1=(px(axis.at(tick))) x2=(px(axis.at(tick))) y1="46" y2="50" {}
                 @if labelled { text.tick x=(px(axis.at(tick))) y="61" text-anchor="middle" { (axis.label(tick)) } }
             }
-            line.limit x1=(px(label_at)) x2=(px(label_at)) y1="18" y2="46" {}
+            @for at in limits { line.limit x1=(px(at)) x2=(px(at)) y1="18" y2="46" {} }
             text.label x=(px(label_at)) y="14" text-anchor=(anchor) { (label) }
             @if known {
                 line.range x1=(px(low)) x2=(px(high)) y1=(AXIS) y2=(AXIS) {}
@@ -106,10 +109,20 @@ fn end(x: f64, bounded: bool, direction: f64) -> Markup {
     }
 }
 
-/// What is claimed, as it was claimed: `30 s`, `10 ms`.
+/// `≤ 30 s`, `≥ 2x`, `2x to 10x`.
+fn claimed(claim: &Claim, show: impl Fn(f64) -> String) -> String {
+    match (claim.band_low, claim.band_high) {
+        (Some(low), Some(high)) => format!("{} to {}", show(low), show(high)),
+        (Some(low), None) => format!("≥ {}", show(low)),
+        (None, high) => format!("≤ {}", show(high.unwrap_or(0.0))),
+    }
+}
+
+/// What is claimed, as it was claimed: `30 s`, `10 ms`, `2x`.
 fn limit(value: f64, unit: &str) -> String {
     match unit {
         "s" if value < 0.1 => format!("{} ms", (value * 1e6).round() / 1e3),
+        "x" => format!("{value}x"),
         unit => format!("{value} {unit}"),
     }
 }
@@ -118,9 +131,11 @@ fn px(value: f64) -> String {
     format!("{value:.1}")
 }
 
-/// Times are on a logarithmic axis: a claim of 30 s is often met by a tenth.
+/// Times are on a logarithmic axis: a claim of 30 s is often met by a tenth. So are
+/// ratios.
 enum Axis {
     Log { from: f64, to: f64 },
+    Ratio { from: f64, to: f64 },
     Linear { from: f64, to: f64 },
 }
 
@@ -152,13 +167,24 @@ impl Axis {
                     to: (most * 1.5).log10().ceil(),
                 })
             }
+            "x" if claim.band_low.or(claim.band_high).is_some() => {
+                let least = values().filter(|v| *v > 0.0).fold(f64::MAX, f64::min);
+                let most = values().fold(1e-6, f64::max);
+                let from = (least.max(1e-6) * 0.9).log10().floor();
+                Some(Self::Ratio {
+                    from,
+                    to: (most * 1.1).log10().ceil().max(from + 1.0),
+                })
+            }
             _ => None,
         }
     }
 
     fn at(&self, value: f64) -> f64 {
         let part = match self {
-            Self::Log { from, to } => (value.max(1e-9).log10() - from) / (to - from),
+            Self::Log { from, to } | Self::Ratio { from, to } => {
+                (value.max(1e-9).log10() - from) / (to - from)
+            }
             Self::Linear { from, to } => (value - from) / (to - from),
         };
         LEFT + part.clamp(0.0, 1.0) * (RIGHT - LEFT)
@@ -167,7 +193,7 @@ impl Axis {
     /// Ticks, and whether there is room for a label.
     fn ticks(&self) -> Vec<(bool, f64)> {
         let all: Vec<f64> = match self {
-            Self::Log { from, to } => (0..20)
+            Self::Log { from, to } | Self::Ratio { from, to } => (0..20)
                 .map(|i| from + f64::from(i))
                 .take_while(|exponent| exponent <= to)
                 .map(|exponent| 10_f64.powf(exponent))
@@ -199,6 +225,7 @@ impl Axis {
             Self::Log { .. } if tick < 0.999e-3 => format!("{:.0} µs", tick * 1e6),
             Self::Log { .. } if tick < 0.999 => format!("{:.0} ms", tick * 1e3),
             Self::Log { .. } => format!("{tick:.0} s"),
+            Self::Ratio { .. } => format!("{}x", (tick * 1e6).round() / 1e6),
             Self::Linear { .. } if tick.abs() < 1e-9 => "0".to_owned(),
             // To the step's own digits, and no more.
             Self::Linear { .. } => format!("{:+} s", (tick * 1e3).round() / 1e3),

@@ -4,6 +4,7 @@
 //! claimed, how fast which arm recovered, what happened under each fault, what
 //! the words mean, and how to do it again.
 
+mod batches;
 mod card;
 mod page;
 mod sweep;

@@ -15,6 +15,7 @@ use super::{
         measures,
         table::{COLUMNS, lines},
     },
+    batches,
     card::{card, sign},
     sweep,
 };
@@ -37,6 +38,9 @@ pub struct Figure<'a> {
 pub fn html(record: &Record, verdict: &Verdict, figures: &[Figure<'_>]) -> String {
     if let Some(findings) = &verdict.sweep {
         return sweep::page(record, verdict, findings, figures);
+    }
+    if let Some(findings) = &verdict.batches {
+        return batches::page(record, verdict, findings, figures);
     }
     let headline = headline(record, verdict);
     let (summary, faults): (Vec<_>, Vec<_>) = figures.iter().partition(|f| f.name == "recovery");
@@ -85,7 +89,7 @@ pub fn html(record: &Record, verdict: &Verdict, figures: &[Figure<'_>]) -> Strin
 }
 
 /// As a sentence: a capital first, a full stop last.
-fn sentence(title: &str) -> String {
+pub(super) fn sentence(title: &str) -> String {
     let mut chars = title.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string());
     format!("{}{}.", first.unwrap_or_default(), chars.as_str())

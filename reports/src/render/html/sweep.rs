@@ -14,7 +14,7 @@ use super::{
         },
     },
     card::sign,
-    page::{Figure, again_and_schedule, claims, figure, files, head, words},
+    page::{Figure, again_and_schedule, claims, figure, files, head, sentence, words},
 };
 
 /// The whole page.
@@ -86,12 +86,6 @@ fn shipped(verdict: &Verdict, findings: &Findings) -> Markup {
             }
         }
     }
-}
-
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), chars.as_str())
 }
 
 fn weeks(findings: &Findings) -> Markup {

@@ -23,7 +23,7 @@ use super::{
 
 const LEFT: f64 = 90.0;
 const RIGHT: f64 = 1184.0;
-const PITCH: f64 = 17.0;
+pub(super) const PITCH: f64 = 17.0;
 /// What a name needs; more columns than fit share the last.
 const COLUMN: f64 = 270.0;
 const COLUMNS: usize = 4;
@@ -193,7 +193,7 @@ fn mark(picture: &mut Picture, (x, y): (f64, f64), radius: f64, color: RGBAColor
 
 /// Where names stand, lowest first, so that none covers another: each as near to
 /// its mark as those below it leave room for, all within the lane.
-fn apart(wanted: impl Iterator<Item = f64>, top: f64, bottom: f64) -> Vec<f64> {
+pub(super) fn apart(wanted: impl Iterator<Item = f64>, top: f64, bottom: f64) -> Vec<f64> {
     let mut names: Vec<f64> = Vec::new();
     for at in wanted {
         let below = names.last().map_or(bottom - 10.0, |last| last - PITCH);

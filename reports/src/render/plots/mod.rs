@@ -25,10 +25,13 @@ mod recovery;
 mod run;
 mod scale;
 mod sheet;
+mod speedup;
+mod trace;
 mod waits;
 
 pub use paint::PlotError;
 pub use run::{Plot, plots};
+pub(super) use speedup::name as speedup_name;
 
 #[cfg(test)]
 mod tests;

@@ -44,8 +44,10 @@ pub(super) fn svg(picture: &Picture, name: &str) -> Result<String, PlotError> {
             source,
         })?;
     }
-    // All edges are level or upright; smoothed, they would leave seams.
-    Ok(text.replacen("<svg ", r#"<svg shape-rendering="crispEdges" "#, 1))
+    // Level and upright edges, smoothed, would leave seams; curves want it.
+    let text = text.replacen("<svg ", r#"<svg shape-rendering="crispEdges" "#, 1);
+    let smooth = r#"<polyline shape-rendering="auto" stroke-linejoin="round" "#;
+    Ok(text.replace("<polyline ", smooth))
 }
 
 /// Writes the picture as a PNG file.
@@ -128,6 +130,16 @@ where
             Shape::Polygon { points, color } => {
                 let points = points.iter().map(|point| setting.pixel(*point));
                 backend.fill_polygon(points, &color.filled())?;
+            }
+            Shape::Line {
+                points,
+                width,
+                color,
+            } => {
+                let points = points.iter().map(|point| setting.pixel(*point));
+                let (width, _) = setting.pixel((*width, 0.0));
+                let style = color.stroke_width(width.unsigned_abs().max(1));
+                backend.draw_path(points, &style)?;
             }
             Shape::Text(text) => {
                 let size = text.style.size * setting.per_em * setting.scale;

@@ -1,7 +1,7 @@
 //! What is to be painted: a list of shapes, in pixels from the upper left.
 //!
-//! There are no lines: all of ours are upright or level, and a thin rectangle
-//! has the same pixels in every renderer.
+//! Upright and level lines are thin rectangles, which have the same pixels in every
+//! renderer; only curves are lines.
 
 use plotters::style::RGBAColor;
 
@@ -21,6 +21,12 @@ pub(super) enum Shape {
     },
     Polygon {
         points: Vec<(f64, f64)>,
+        color: RGBAColor,
+    },
+    /// From point to point.
+    Line {
+        points: Vec<(f64, f64)>,
+        width: f64,
         color: RGBAColor,
     },
     Text(Text),
@@ -103,6 +109,24 @@ impl Picture {
         self.shapes.push(Shape::Polygon { points, color });
     }
 
+    /// A line from point to point.
+    pub(super) fn line(&mut self, points: Vec<(f64, f64)>, width: f64, color: RGBAColor) {
+        if points.len() > 1 {
+            self.shapes.push(Shape::Line {
+                points,
+                width,
+                color,
+            });
+        }
+    }
+
+    /// The same, of dashes.
+    pub(super) fn dashed_line(&mut self, points: &[(f64, f64)], width: f64, color: RGBAColor) {
+        for dash in dashes(points) {
+            self.line(dash, width, color);
+        }
+    }
+
     pub(super) fn text(&mut self, text: impl Into<String>, x: f64, y: f64, style: TextStyle) {
         self.shapes.push(Shape::Text(Text {
             text: text.into(),
@@ -169,6 +193,46 @@ impl Picture {
         }
         y
     }
+}
+
+/// A line cut into dashes, which may go round a corner.
+fn dashes(points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
+    const ON: f64 = 9.0;
+    const OFF: f64 = 6.0;
+    let mut dashes = Vec::new();
+    let mut dash: Vec<(f64, f64)> = points.first().copied().into_iter().collect();
+    let (mut on, mut left) = (true, ON);
+    for pair in points.windows(2) {
+        let (from, to) = (pair[0], pair[1]);
+        let length = (to.0 - from.0).hypot(to.1 - from.1);
+        let at = |gone: f64| {
+            let part = gone / length.max(f64::MIN_POSITIVE);
+            (
+                from.0 + part * (to.0 - from.0),
+                from.1 + part * (to.1 - from.1),
+            )
+        };
+        let mut gone = 0.0;
+        while gone + left < length {
+            gone += left;
+            dash.push(at(gone));
+            if on {
+                dashes.push(std::mem::take(&mut dash));
+            } else {
+                dash = vec![at(gone)];
+            }
+            on = !on;
+            left = if on { ON } else { OFF };
+        }
+        left -= length - gone;
+        if on {
+            dash.push(to);
+        }
+    }
+    if on {
+        dashes.push(dash);
+    }
+    dashes
 }
 
 fn wrapped(text: &str, width: f64, style: TextStyle) -> Vec<String> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::{
+    batches,
     measure::{Measured, measure},
     record::{Injection, Record},
     sweep::find,
@@ -14,12 +15,13 @@ use super::{
     front, heat,
     paint::{self, PlotError},
     picture::Picture,
-    recovery, waits,
+    recovery, speedup, waits,
 };
 
 /// A picture of a run.
 pub struct Plot {
-    /// Its file name, without extension: a fault's name, `recovery`, `heatmap` or `front`.
+    /// Its file name, without extension: a fault's name, `recovery`, `heatmap`, `front`,
+    /// or `speedup-` and the name of a class.
     pub name: String,
     /// What is to be seen, for who cannot see it.
     pub title: String,
@@ -47,7 +49,7 @@ impl Plot {
 /// The pictures of a run: the summary first, then one for each kind of fault
 /// that was carried out. Of several faults of a kind, the one is shown after
 /// which our arm took longest. Of a sweep: how long the guide's weeks are out, the
-/// grid, and the front of its cells.
+/// grid, and the front of its cells. Of batch sizes: speed-up and latency of each class.
 #[must_use]
 pub fn plots(record: &Record) -> Vec<Plot> {
     if let Some(sweep) = &record.sweep {
@@ -58,6 +60,13 @@ pub fn plots(record: &Record) -> Vec<Plot> {
             front::picture(&findings),
         ];
         return all.into_iter().flatten().collect();
+    }
+    if let Some(batches) = &record.batches {
+        let findings = batches::find(record, batches);
+        let classes = findings.classes.iter();
+        return classes
+            .filter_map(|class| speedup::picture(&findings, class))
+            .collect();
     }
     let measured: Vec<Measured> = record
         .injections

@@ -55,6 +55,30 @@ impl Log {
         }
     }
 
+    /// From one value to another, both above zero, which need not be decades.
+    pub(super) fn between(least: f64, most: f64, start: f64, end: f64) -> Self {
+        let (from, to) = (least.log10(), most.log10());
+        Self {
+            decades: Linear {
+                from,
+                to: to.max(from + 1e-6),
+                start,
+                end,
+            },
+        }
+    }
+
+    /// 1, 2 and 5 of every decade, as far as they are on the axis.
+    pub(super) fn fine_ticks(&self) -> Vec<f64> {
+        let first = self.decades.from.floor();
+        let decades = (0..40).map(|i| 10_f64.powf(first + f64::from(i)));
+        let (from, to) = (self.decades.from - 1e-9, self.decades.to + 1e-9);
+        decades
+            .flat_map(|decade| [1.0, 2.0, 5.0].map(|part| part * decade))
+            .filter(|tick| (from..=to).contains(&tick.log10()))
+            .collect()
+    }
+
     /// Zero and what is below the axis stand at its lower end.
     pub(super) fn at(&self, value: f64) -> f64 {
         self.decades.at(value.max(f64::MIN_POSITIVE).log10())
@@ -88,6 +112,10 @@ mod tests {
         );
         assert_eq!(axis.at(-1.9), 100.0);
         assert_eq!(axis.at(99.0), 1100.0);
+        let within = Log::between(0.5, 60.0, 0.0, 100.0);
+        let ticks = [0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0];
+        assert_eq!(within.fine_ticks(), ticks);
+        assert_eq!((within.at(0.5), within.at(60.0)), (0.0, 100.0));
         let log = Log::new(20.0, 300_000.0, 50.0, 0.0);
         assert_eq!(log.ticks(), [10.0, 100.0, 1e3, 1e4, 1e5, 1e6]);
         assert_eq!((log.at(10.0), log.at(0.0), log.at(1e6)), (50.0, 50.0, 0.0));

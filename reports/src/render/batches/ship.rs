@@ -1,0 +1,93 @@
+//! What to ship for a class, as sentences.
+
+use crate::{
+    batches::{ClassFinding, Recommendation},
+    record::Mode,
+};
+
+use super::super::figures::{seconds, times};
+
+/// Where no size can be named.
+pub(in super::super) const NOTHING: &str =
+    "nothing: no size was measured in every condition of this class";
+
+/// How a batch is sent.
+pub(in super::super) fn sent(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Autocommit => "each statement a transaction of its own",
+        Mode::OneTransaction => "each batch one transaction",
+        Mode::Reads => "each batch asked for as one",
+    }
+}
+
+/// `200 a batch, each batch one transaction: 6.20x to 52.1x as fast as one at a time`.
+pub(in super::super) fn what(recommended: &Recommendation) -> String {
+    let speed = if recommended.conditions == 1 {
+        times(recommended.slowest)
+    } else {
+        let (slowest, fastest) = (times(recommended.slowest), times(recommended.fastest));
+        format!("{slowest} to {fastest}")
+    };
+    format!(
+        "{} a batch, {}: {speed} as fast as one at a time",
+        recommended.batch,
+        sent(recommended.mode)
+    )
+}
+
+/// What it costs.
+pub(in super::super) fn cost(recommended: &Recommendation) -> String {
+    match (recommended.p50_s, recommended.p99_s) {
+        (Some(p50), Some(p99)) => format!(
+            "a query then waits at most {} in the median and {} at p99",
+            seconds(p50),
+            seconds(p99)
+        ),
+        _ => "what a query then waits was not measured".to_owned(),
+    }
+}
+
+/// What the pipeline's own choice would do instead.
+pub(in super::super) fn auto(recommended: &Recommendation) -> String {
+    let Some(auto) = recommended.auto else {
+        return "the pipeline's own choice (auto) was not tried".to_owned();
+    };
+    let range = |least: f64, most: f64| {
+        if most - least < 0.005 {
+            format!("{least:.2}")
+        } else {
+            format!("{least:.2} to {most:.2}")
+        }
+    };
+    let p50 = match (auto.least_p50, auto.most_p50) {
+        (Some(least), Some(most)) => {
+            format!(", at {} of its median latency", range(least, most))
+        }
+        _ => String::new(),
+    };
+    format!(
+        "auto has {} of the best fixed size's rate{p50}",
+        range(auto.least_rate, auto.most_rate)
+    )
+}
+
+/// `0 ms: 100, 10 ms: 500`. `None` where there is one round-trip time.
+pub(in super::super) fn by_rtt(class: &ClassFinding) -> Option<String> {
+    let each = class.by_rtt.iter().map(|at| {
+        let rtt = crate::batches::round_trip(at.rtt_s);
+        match &at.recommended {
+            Some(recommended) => format!("{rtt}: {}", recommended.batch),
+            None => format!("{rtt}: nothing"),
+        }
+    });
+    let each: Vec<String> = each.collect();
+    (each.len() > 1).then(|| format!("if your round trip is known: {}", each.join(", ")))
+}
+
+/// `the guide: 500`, or that it is the user's own.
+pub(in super::super) fn guide(class: &ClassFinding) -> String {
+    match class.guide_batch {
+        Some(batch) => format!("the guide: {batch}"),
+        None => "your own".to_owned(),
+    }
+}
