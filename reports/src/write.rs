@@ -143,6 +143,13 @@ mod tests {
     }
 
     #[test]
+    fn all_files_of_a_sweep_of_batch_sizes() {
+        let plots = written("batches", &synthetic::usual_batches());
+        assert_eq!(plots.len(), 8);
+        assert!(plots.contains(&"speedup-joins.png".to_owned()), "{plots:?}");
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_made_is_named() {
         let error = write(&synthetic::record(7, 0, &[]), Path::new("/dev/null/x")).unwrap_err();
         assert_eq!(error.to_string(), "/dev/null/x/plots could not be written");

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     claim::micro,
     record::{BatchSweep, Class, Condition, How, LeftOut, Mode, Record, Size, Slice},
-    stats::bootstrap::MIN_VALUES,
+    stats::bootstrap::{MIN_VALUES, mean},
     sweep::median,
 };
 
@@ -169,12 +169,13 @@ impl Curve {
         self.cells.iter().find(|cell| cell.size == size)
     }
 
-    /// The fixed sizes that have a speed-up, smallest first, with it.
+    /// The fixed sizes that have a speed-up, smallest first, with it; above zero.
     pub fn fixed(&self) -> impl Iterator<Item = (u32, f64)> {
-        self.cells.iter().filter_map(|cell| match cell.size {
+        let cells = self.cells.iter().filter_map(|cell| match cell.size {
             Size::Fixed(size) => Some((size, cell.speedup.mean?)),
             Size::Auto => None,
-        })
+        });
+        cells.filter(|(_, speedup)| *speedup > 0.0)
     }
 }
 
@@ -315,7 +316,7 @@ fn cell(condition: &Condition, mode: Mode, size: Size, base: &Sequential, seed: 
         model: None,
         p50_s: median_s(of(), |slice| slice.p50_us),
         p99_s: median_s(of(), |slice| slice.p99_us),
-        mean_batch: crate::stats::bootstrap::mean(&sent).map(micro),
+        mean_batch: mean(&sent).map(micro).filter(|b| b.is_finite()),
         queries,
         failed,
         truth: PerQuery::of(condition, how),

@@ -29,7 +29,7 @@ mod guide;
 mod measure;
 
 pub use choose::{AutoCompared, KNEE, Recommendation, SHARE};
-pub use claims::{NOISE, claims};
+pub use claims::{NOISE, THROUGHPUT, claims};
 pub use finding::{ByRtt, Cell, ClassFinding, ConditionFinding, Curve, Findings, Sequential, find};
 pub(crate) use finding::{round_trip, rounds};
 pub use measure::{PerQuery, Ratio};

@@ -19,6 +19,17 @@ pub(super) fn seconds(value: f64) -> String {
     }
 }
 
+/// A latency, which is known to a microsecond: `0.21 ms`, `3.4 ms`, `120 ms`, `1.20 s`.
+pub(super) fn latency(value_s: f64) -> String {
+    let ms = value_s * 1e3;
+    match ms {
+        ..0.995 => format!("{ms:.2} ms"),
+        ..99.5 => format!("{ms:.1} ms"),
+        ..999.5 => format!("{ms:.0} ms"),
+        _ => format!("{value_s:.2} s"),
+    }
+}
+
 /// A ratio 0..=1 in percent: `97.3 %`. All but exactly one stays below 100.
 pub(super) fn percent(ratio: f64) -> String {
     let tenths = (ratio * 1000.0).floor();
@@ -123,6 +134,10 @@ mod tests {
         assert_eq!(
             [10.0, 1e3, 1e5, 1e6].map(decade_us),
             ["10 µs", "1 ms", "100 ms", "1 s"]
+        );
+        assert_eq!(
+            [0.000_21, 0.0034, 0.0222, 0.12, 0.9996, 1.2].map(latency),
+            ["0.21 ms", "3.4 ms", "22.2 ms", "120 ms", "1.00 s", "1.20 s"]
         );
         assert_eq!(
             [0.98, 9.994, 9.996, 52.14, 99.96, 314.2].map(times),

@@ -63,11 +63,10 @@ pub(super) fn headline(record: &Record, verdict: &Verdict) -> Headline {
         (Some(ended), _) => (Decision::Inconclusive, ended),
         (None, exit::HOLDS) => (
             Decision::Holds,
-            format!(
-                "All {} claims about {} hold",
-                gating.len(),
-                arms.join(" and ")
-            ),
+            match gating.len() {
+                1 => format!("The claim about {} holds", arms.join(" and ")),
+                n => format!("All {n} claims about {} hold", arms.join(" and ")),
+            },
         ),
         (None, exit::DATA_LOST) => (
             Decision::Refuted,

@@ -10,7 +10,7 @@ use crate::{
     Record, Verdict,
     claim::Decision,
     judge,
-    record::{Ended, Fault, Outcome, Skipped},
+    record::{Ended, Fault, How, Mode, Outcome, Size, Skipped},
     synthetic,
 };
 
@@ -300,4 +300,173 @@ fn a_sweep_without_anything_measured_is_rendered() {
     assert!(text.contains("0 of 18 outages carried out"), "{text}");
     assert!(html(&record, &verdict, &[]).contains("Nothing: no cell"));
     assert!(markdown(&record, &verdict, &[]).contains("Nothing: no cell"));
+}
+
+/// Two of the guide's classes and one of the user's own, at a few sizes.
+fn few_batches() -> Record {
+    let mut classes = synthetic::guide_classes().split_off(2);
+    classes.push(synthetic::class("orders.sql", true, None));
+    let mut record = synthetic::batches(classes, 6, 7, 0.02, synthetic::usual);
+    let fixed = [20, 50, 200].map(Size::Fixed);
+    let sizes = [&fixed[..], &[Size::Auto]].concat();
+    let batches = record.batches.as_mut().unwrap();
+    batches.conditions.retain(|c| c.rtt_us != 1_000);
+    for round in batches.conditions.iter_mut().flat_map(|c| &mut c.rounds) {
+        round.slices.retain(|slice| match slice.how {
+            How::Sequential => true,
+            How::Pipelined { size, .. } => sizes.contains(&size),
+        });
+    }
+    record
+}
+
+#[test]
+fn batch_sizes_look_as_they_did() {
+    let record = few_batches();
+    let verdict = judge(&record);
+    let plots = plots(&record);
+    let titles: Vec<(&str, &str)> = plots.iter().map(|p| (&*p.name, &*p.title)).collect();
+    let text = terminal(&record, &verdict, Path::new("runs/batches"), false);
+    compare("batches.txt", &text);
+    compare("batches.md", &markdown(&record, &verdict, &titles));
+    compare("batches.xml", &junit(&verdict).unwrap());
+    compare("batches.html", &page(&record, &verdict));
+}
+
+#[test]
+fn batch_sizes_say_what_to_ship_and_fit_a_terminal() {
+    let record = synthetic::usual_batches();
+    let verdict = judge(&record);
+    let text = terminal(&record, &verdict, Path::new("runs/batches"), false);
+    assert!(text.is_ascii());
+    for line in text.lines() {
+        assert!(line.len() <= 110, "{}: {line}", line.len());
+    }
+    let page = page(&record, &verdict);
+    let report = markdown(&record, &verdict, &[]);
+    for class in &verdict.batches.as_ref().unwrap().classes {
+        let recommended = class.recommended.as_ref().unwrap();
+        let size = format!("pipeline_batch_size = {}\n", recommended.batch);
+        for out in [&text, &page, &report] {
+            assert!(out.contains(&size), "{size}");
+            assert!(out.contains(&class.name));
+        }
+        assert!(text.contains(">") && text.contains("enable_pipelining = true"));
+    }
+    // The band is drawn, for what has one end and for what has two.
+    assert!(page.contains("claimed: ≥ 2x") && page.contains("claimed: 2x to 10x"));
+    // What the guide claims as written is refuted, and turns no build red.
+    let suites = junit(&verdict).unwrap();
+    assert!(!suites.contains("<failure") && !suites.contains("<error"));
+    assert!(suites.contains("name=\"throughput-updates\""), "{suites}");
+}
+
+#[test]
+fn a_failing_batch_size_is_marked_and_one_left_out_is_named() {
+    let mut record = few_batches();
+    let conditions = &mut record.batches.as_mut().unwrap().conditions;
+    let way = How::Pipelined {
+        mode: Mode::Reads,
+        size: Size::Fixed(20),
+    };
+    for round in &mut conditions[0].rounds {
+        let slices = round.slices.iter_mut().filter(|slice| slice.how == way);
+        slices.for_each(|slice| slice.failed = 1);
+    }
+    let verdict = judge(&record);
+    let text = terminal(&record, &verdict, Path::new("x"), false);
+    assert!(text.contains("*! "), "{text}");
+    let left_out = "reads, 5000</b> was left out: the connection takes no more";
+    assert!(html(&record, &verdict, &[]).contains(left_out));
+}
+
+#[test]
+fn a_sweep_of_batch_sizes_without_anything_measured_is_rendered() {
+    let mut record = few_batches();
+    record.batches.as_mut().unwrap().conditions.truncate(2);
+    record.ended = Ended::Interrupted;
+    let verdict = judge(&record);
+    let text = terminal(&record, &verdict, Path::new("x"), true);
+    assert!(
+        text.contains("interrupted: 2 conditions measured"),
+        "{text}"
+    );
+    assert!(text.contains("batch-sweep --quick --seed 7 --env local -f orders.sql\n"));
+    assert!(text.contains("updates: nothing: no size was measured"));
+    let batches = record.batches.as_mut().unwrap();
+    batches.conditions.clear();
+    batches.classes.clear();
+    let verdict = judge(&record);
+    assert!(html(&record, &verdict, &[]).contains("Nothing: no class was measured"));
+    assert!(markdown(&record, &verdict, &[]).contains("## What to ship"));
+    assert!(plots(&record).is_empty());
+}
+
+#[test]
+fn the_name_of_a_user_s_class_stays_text() {
+    let classes = vec![synthetic::class("<i>a|b/../c", false, None)];
+    let record = synthetic::batches(classes, 6, 7, 0.02, synthetic::usual);
+    let verdict = judge(&record);
+    let page = page(&record, &verdict);
+    assert!(!page.contains("<i>") && page.contains("&lt;i&gt;a|b/../c"));
+    let text = markdown(&record, &verdict, &[]);
+    // The command to run it again is code, and stays as it is typed.
+    let (text, code) = text.split_once("## Again").unwrap();
+    assert!(
+        text.contains("\\<i\\>a\\|b") && !text.contains("<i>"),
+        "{text}"
+    );
+    assert!(code.contains("-f <i>a|b/../c\n```"), "{code}");
+    assert_eq!(plots(&record)[0].name, "speedup--i-a-b-..-c");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Not a record that a runner writes, but one that a report must survive.
+    #[test]
+    fn nonsense_about_batch_sizes_is_reported_without_a_panic(seed in any::<u64>()) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut record = few_batches();
+        let batches = record.batches.as_mut().unwrap();
+        for condition in &mut batches.conditions {
+            condition.rtt_us = rng.u64(..) >> rng.u32(1..64);
+            condition.measured_rtt_us = rng.u64(..) >> rng.u32(1..64);
+            condition.rounds.truncate(rng.usize(0..8));
+            if rng.bool() {
+                condition.class = "?".to_owned();
+            }
+            for slice in condition.rounds.iter_mut().flat_map(|r| &mut r.slices) {
+                if rng.u8(..) < 100 {
+                    slice.took_us = rng.u64(..) >> rng.u32(1..64);
+                    slice.queries = rng.u64(..) >> rng.u32(20..64);
+                    slice.failed = rng.u64(..=slice.queries);
+                    slice.p99_us = rng.u64(..) >> rng.u32(1..64);
+                    slice.mean_batch = [0.0, -1.0, f64::NAN, f64::MAX, 3.0][rng.usize(0..5)];
+                }
+                if let (How::Pipelined { mode, .. }, true) = (slice.how, rng.u8(..) < 30) {
+                    let size = Size::Fixed([0, 1, u32::MAX][rng.usize(0..3)]);
+                    slice.how = How::Pipelined { mode, size };
+                }
+            }
+            for truth in &mut condition.truth {
+                truth.queries = rng.u64(0..3);
+                truth.syncs = rng.u64(..);
+            }
+        }
+        let verdict = judge(&record);
+        let json = serde_json::to_string(&verdict).unwrap();
+        let read: Verdict = serde_json::from_str(&json).unwrap();
+        // Numbers of this size come back to sixteen digits; what they came to, as it was.
+        let decisions = |v: &Verdict| v.claims.iter().map(|c| c.verdict).collect::<Vec<_>>();
+        prop_assert_eq!(decisions(&read), decisions(&verdict));
+        for plot in plots(&record) {
+            let svg = plot.svg().unwrap();
+            prop_assert!(!svg.contains("NaN") && !svg.contains("inf\""));
+        }
+        prop_assert!(page(&record, &verdict).ends_with("</html>"));
+        prop_assert!(terminal(&record, &verdict, Path::new("x"), true).is_ascii());
+        prop_assert!(markdown(&record, &verdict, &[]).contains("## Again"));
+        junit(&verdict).unwrap();
+    }
 }

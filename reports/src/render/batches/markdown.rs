@@ -77,7 +77,7 @@ fn numbers(out: &mut String, findings: &Findings) {
     for class in &findings.classes {
         let _ = write!(
             out,
-            "\n<details><summary>{}</summary>\n\n| condition | mode | size |",
+            "\n### {} in numbers\n\n| condition | mode | size |",
             escape(&class.name)
         );
         for column in &COLUMNS {
@@ -93,6 +93,5 @@ fn numbers(out: &mut String, findings: &Findings) {
             }
             out.push('\n');
         }
-        out.push_str("\n</details>\n");
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     record::Mode,
 };
 
-use super::super::figures::{seconds, times};
+use super::super::figures::{latency, times};
 
 /// Where no size can be named.
 pub(in super::super) const NOTHING: &str =
@@ -20,19 +20,23 @@ pub(in super::super) fn sent(mode: Mode) -> &'static str {
     }
 }
 
-/// `200 a batch, each batch one transaction: 6.20x to 52.1x as fast as one at a time`.
+/// `200 a batch, each batch one transaction: 6.20x to 52.1x the speed of one at a time`.
 pub(in super::super) fn what(recommended: &Recommendation) -> String {
-    let speed = if recommended.conditions == 1 {
-        times(recommended.slowest)
-    } else {
-        let (slowest, fastest) = (times(recommended.slowest), times(recommended.fastest));
-        format!("{slowest} to {fastest}")
-    };
     format!(
-        "{} a batch, {}: {speed} as fast as one at a time",
+        "{} a batch, {}: {} the speed of one at a time",
         recommended.batch,
-        sent(recommended.mode)
+        sent(recommended.mode),
+        speed(recommended)
     )
+}
+
+/// `6.20x to 52.1x`, over conditions.
+pub(in super::super) fn speed(recommended: &Recommendation) -> String {
+    let slowest = times(recommended.slowest);
+    match recommended.conditions {
+        1 => slowest,
+        _ => format!("{slowest} to {}", times(recommended.fastest)),
+    }
 }
 
 /// What it costs.
@@ -40,8 +44,8 @@ pub(in super::super) fn cost(recommended: &Recommendation) -> String {
     match (recommended.p50_s, recommended.p99_s) {
         (Some(p50), Some(p99)) => format!(
             "a query then waits at most {} in the median and {} at p99",
-            seconds(p50),
-            seconds(p99)
+            latency(p50),
+            latency(p99)
         ),
         _ => "what a query then waits was not measured".to_owned(),
     }

@@ -6,7 +6,7 @@ use crate::{
     record::Size,
 };
 
-use super::super::figures::{seconds, times};
+use super::super::figures::{latency, times};
 
 /// Speed-up by condition and size.
 pub(in super::super) struct Speedups<'a> {
@@ -145,12 +145,12 @@ pub(in super::super) const COLUMNS: [Column; 11] = [
     Column {
         name: "p50",
         about: "median latency of a query",
-        cell: |w| maybe(w.p50_s, seconds),
+        cell: |w| maybe(w.p50_s, latency),
     },
     Column {
         name: "p99",
         about: "99th percentile of it",
-        cell: |w| maybe(w.p99_s, seconds),
+        cell: |w| maybe(w.p99_s, latency),
     },
     Column {
         name: "sent",

@@ -39,7 +39,7 @@ fn table(out: &mut String, speedups: &Speedups<'_>, ink: Ink) {
     }
     let widths: Vec<usize> = (0..speedups.sizes.len())
         .map(|i| {
-            let cells = speedups.rows.iter().map(|row| row.cells[i].len());
+            let cells = speedups.rows.iter().map(|row| marked(&row.cells[i]).len());
             cells.fold(size(speedups.sizes[i]).len(), usize::max)
         })
         .collect();
@@ -47,7 +47,7 @@ fn table(out: &mut String, speedups: &Speedups<'_>, ink: Ink) {
     let mode = modes.fold(Mode::Reads.name().len(), usize::max);
     let mut head = format!("    {:<mode$} {:>7} {:<6}", "", "rtt", "commit");
     for (of, width) in speedups.sizes.iter().zip(&widths) {
-        let _ = write!(head, " {:>width$}", size(*of));
+        let _ = write!(head, " {:>width$}", format!("{} ", size(*of)));
     }
     line(out, &ink.dim(&head));
     let mut rows: Vec<_> = speedups.rows.iter().collect();
@@ -60,10 +60,16 @@ fn table(out: &mut String, speedups: &Speedups<'_>, ink: Ink) {
             commit(row.condition)
         );
         for (cell, width) in row.cells.iter().zip(&widths) {
-            let _ = write!(text, " {cell:>width$}");
+            let _ = write!(text, " {:>width$}", marked(cell));
         }
         line(out, &text);
     }
+}
+
+/// With room for a mark, so that numbers stand below each other.
+fn marked(cell: &str) -> String {
+    let bare = cell.ends_with('x');
+    format!("{cell}{}", if bare { " " } else { "" })
 }
 
 fn shipped(out: &mut String, class: &ClassFinding, ink: Ink) {

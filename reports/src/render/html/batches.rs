@@ -4,7 +4,8 @@
 use maud::{DOCTYPE, Markup, html};
 
 use crate::{
-    batches::{ClassFinding, Findings, round_trip},
+    batches::{ClassFinding, Findings, THROUGHPUT, round_trip},
+    claim::ARM_GUIDE,
     record::{How, LeftOut, Record},
     verdict::Verdict,
 };
@@ -15,7 +16,7 @@ use super::{
             ship,
             table::{COLUMNS, MARKS, commit, lines, noise, size, speedups},
         },
-        figures::{seconds, times},
+        figures::latency,
         headline::{again, environment, headline, run},
         plots::speedup_name,
     },
@@ -50,7 +51,7 @@ pub(super) fn page(
                     }
                 }
                 main {
-                    (shipped(findings))
+                    (came_out(verdict, findings))
                     (claims(verdict))
                     @for class in &findings.classes { (of_class(findings, class, figures)) }
                     (measured(record, findings))
@@ -67,28 +68,64 @@ pub(super) fn page(
     page.into_string()
 }
 
-fn shipped(findings: &Findings) -> Markup {
+fn came_out(verdict: &Verdict, findings: &Findings) -> Markup {
+    let mut claims = verdict.claims.iter();
+    let guide = claims.find(|c| c.arm == ARM_GUIDE && c.id == THROUGHPUT);
     html! {
         section #ship {
             h2 { "What to ship" }
             @if findings.classes.is_empty() { p { "Nothing: no class was measured." } }
-            @for class in &findings.classes {
-                h3 { (class.name) span.muted { " (" (ship::guide(class)) ")" } }
-                p { (class.about) }
-                @match &class.recommended {
-                    Some(recommended) => {
-                        p.finding { (sentence(&ship::what(recommended))) }
-                        pre { code { (recommended.toml) } }
-                        p {
-                            (sentence(&recommended.reason)) " "
-                            (sentence(&ship::cost(recommended))) " "
-                            (sentence(&ship::auto(recommended)))
-                        }
-                        @if class.by_rtt.len() > 1 { (by_rtt(class)) }
-                    }
-                    None => p { (sentence(ship::NOTHING)) }
-                }
+            @else { (overview(findings)) }
+            @if let Some(reason) = guide.and_then(|claim| claim.reason.as_ref()) {
+                p.finding { "The guide's \"2-10x improvement with pipelining\" " (reason) "." }
             }
+        }
+    }
+}
+
+fn overview(findings: &Findings) -> Markup {
+    html! {
+        div.scroll { table.numbers {
+            thead { tr {
+                th { "class" } th { "sent" } th { "pipeline_batch_size" } th { "the guide" }
+                th { "speed-up" } th title="median latency, at most" { "p50" }
+                th title="99th percentile, at most" { "p99" }
+            } }
+            tbody { @for class in &findings.classes {
+                tr.first {
+                    th { a href=(format!("#of-{}", speedup_name(&class.name))) { (class.name) } }
+                    @match &class.recommended {
+                        Some(r) => {
+                            td { (ship::sent(r.mode)) }
+                            td.number { b { (r.batch) } }
+                            td.number { (class.guide_batch.map_or("-".to_owned(), |n| n.to_string())) }
+                            td.number { (ship::speed(r)) }
+                            td.number { (r.p50_s.map_or("-".to_owned(), latency)) }
+                            td.number { (r.p99_s.map_or("-".to_owned(), latency)) }
+                        }
+                        None => { td { (ship::NOTHING) } td {} td {} td {} td {} td {} }
+                    }
+                }
+            } }
+        } }
+    }
+}
+
+/// The block of a class, why, and what it costs.
+fn shipped(class: &ClassFinding) -> Markup {
+    html! {
+        @match &class.recommended {
+            Some(recommended) => {
+                p.finding { (sentence(&ship::what(recommended))) }
+                pre { code { (recommended.toml) } }
+                p {
+                    (sentence(&recommended.reason)) " "
+                    (sentence(&ship::cost(recommended))) " "
+                    (sentence(&ship::auto(recommended)))
+                }
+                @if class.by_rtt.len() > 1 { (by_rtt(class)) }
+            }
+            None => p { (sentence(ship::NOTHING)) }
         }
     }
 }
@@ -107,9 +144,9 @@ fn by_rtt(class: &ClassFinding) -> Markup {
                     @match &at.recommended {
                         Some(r) => {
                             td { (r.batch) }
-                            td.number { (times(r.slowest)) " to " (times(r.fastest)) }
-                            td.number { (r.p50_s.map_or("-".to_owned(), seconds)) }
-                            td.number { (r.p99_s.map_or("-".to_owned(), seconds)) }
+                            td.number { (ship::speed(r)) }
+                            td.number { (r.p50_s.map_or("-".to_owned(), latency)) }
+                            td.number { (r.p99_s.map_or("-".to_owned(), latency)) }
                         }
                         None => { td { "-" } td {} td {} td {} }
                     }
@@ -122,8 +159,10 @@ fn by_rtt(class: &ClassFinding) -> Markup {
 fn of_class(findings: &Findings, class: &ClassFinding, figures: &[Figure<'_>]) -> Markup {
     let name = speedup_name(&class.name);
     html! {
-        section {
-            h2 { (class.name) ": how fast, by batch size" }
+        section id=(format!("of-{name}")) {
+            h2 { (class.name) span.muted { " (" (ship::guide(class)) ")" } }
+            p { (class.about) }
+            (shipped(class))
             @for f in figures.iter().filter(|f| f.name == name) { (figure(f)) }
             (grid(findings, class))
             details {
@@ -153,7 +192,7 @@ fn grid(findings: &Findings, class: &ClassFinding) -> Markup {
                         td { (commit(row.condition)) }
                         td.number title="as measured" {
                             (round_trip(row.condition.rtt_s)) " ("
-                            (seconds(row.condition.measured_rtt_s)) ")"
+                            (latency(row.condition.measured_rtt_s)) ")"
                         }
                         @for cell in &row.cells { td.number { (cell) } }
                         td.number { (noise(row.condition)) }

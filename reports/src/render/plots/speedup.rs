@@ -149,7 +149,7 @@ fn slower(picture: &mut Picture, traces: &[Trace<'_>], x: Log, lane: Area) {
     );
 }
 
-/// Level lines at the ticks, with labels where there is room.
+/// Level lines at the ticks, with labels where there is room: decades first.
 fn levels(
     picture: &mut Picture,
     lane: Area,
@@ -157,15 +157,17 @@ fn levels(
     ticks: &[f64],
     label: impl Fn(f64) -> String,
 ) {
-    let mut last = f64::MAX;
-    for tick in ticks {
-        let at = y.at(*tick).round();
+    let decade = |tick: &f64| (tick.log10() - tick.log10().round()).abs() < 1e-6;
+    let (decades, others): (Vec<f64>, Vec<f64>) = ticks.iter().partition(|tick| decade(tick));
+    let mut labelled: Vec<f64> = Vec::new();
+    for tick in decades.into_iter().chain(others) {
+        let at = y.at(tick).round();
         picture.level(at, lane.left, lane.right, GRID);
-        if last - at >= PITCH {
+        if labelled.iter().all(|other| (other - at).abs() >= PITCH) {
             let style = TextStyle::new(SMALL, MUTED).align(Align::Right);
             let value = (tick * 1e6).round() / 1e6;
             picture.text(label(value), lane.left - 8.0, at, style);
-            last = at;
+            labelled.push(at);
         }
     }
 }

@@ -225,7 +225,7 @@ pub(super) fn key(
         },
     );
     pen.item(picture, "ringed: the knee", |picture, x, y| {
-        ring(picture, (x + 11.0, y))
+        ring(picture, (x + 11.0, y));
     });
     y + 22.0 + PITCH
 }
