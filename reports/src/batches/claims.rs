@@ -120,7 +120,10 @@ fn recommended<'a>(findings: &'a Findings, classes: &[&'a ClassFinding]) -> Vec<
                 .of_class(&class.name)
                 .map(|condition| At::of(condition, r.mode, r.batch))
                 .collect(),
-            None => vec![At::nothing(class.name.clone(), "no size was measured")],
+            None => vec![At::nothing(
+                class.name.clone(),
+                "no size can be recommended",
+            )],
         };
         cells.extend(of_class);
     }
@@ -197,24 +200,30 @@ fn noise(findings: &Findings) -> Claim {
     claim.observed = condition.noise.mean;
     (claim.low, claim.high) = (Some(low), Some(high));
     let known = bounded().count();
-    let beside = bounded()
+    let beside: Vec<&ConditionFinding> = bounded()
         .filter(|(_, low, high)| *low > 1.0 || *high < 1.0)
-        .count();
+        .map(|(condition, ..)| condition)
+        .collect();
     // The 95 % interval of how often intervals leave 1 out.
-    let often = proportion::interval(beside, known);
+    let often = proportion::interval(beside.len(), known);
     let mut reason = format!(
         "widest of {known}: {}, {}",
         condition.class,
         condition.place()
     );
-    if beside > 0 {
+    if let Some(first) = beside.first() {
         let chance = known as f64 * 0.05;
-        reason += &format!("; {beside} leave 1 out, where chance gives {chance:.1}");
+        reason += &format!(
+            "; leaving 1 out: {} of {known} ({}, {}), where chance gives {chance:.1}",
+            beside.len(),
+            first.class,
+            first.place()
+        );
     }
     if known < claim.n {
         reason += &format!("; {} have no interval", claim.n - known);
     }
-    claim.verdict = match beside {
+    claim.verdict = match beside.len() {
         _ if often.low.is_some_and(|low| low > 0.05) => Decision::Refuted,
         0 if known == claim.n => Decision::Holds,
         _ => Decision::Inconclusive,

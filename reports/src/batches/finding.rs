@@ -47,6 +47,8 @@ pub struct ClassFinding {
 pub struct ByRtt {
     /// Round-trip time that was added.
     pub rtt_s: f64,
+    /// Round-trip time that was there: the median of its conditions.
+    pub measured_rtt_s: Option<f64>,
     /// `None` if no size was measured.
     pub recommended: Option<Recommendation>,
 }
@@ -213,6 +215,7 @@ fn class(class: &Class, conditions: &[ConditionFinding]) -> ClassFinding {
         let at: Vec<_> = of.iter().copied().filter(|c| c.rtt_s == rtt_s).collect();
         ByRtt {
             rtt_s,
+            measured_rtt_s: median(at.iter().map(|c| c.measured_rtt_s).collect()),
             recommended: mode.and_then(|mode| choose::recommend(mode, &at)),
         }
     });

@@ -139,30 +139,45 @@ fn the_guide_s_claim_holds_where_it_holds_everywhere() {
 
 #[test]
 fn why_autocommit_is_slow_is_said_only_if_the_server_counted_it() {
-    let slow = |change: &dyn Fn(&mut crate::record::Truth)| {
-        let mut record = exact(|_, _| 1.2);
+    let said = |change: &dyn Fn(&mut crate::record::Truth)| {
+        let mut record = exact(|spot, _| if spot.commit { 1.2 } else { 5.0 });
         let truths = conditions(&mut record).iter_mut();
         truths.flat_map(|c| &mut c.truth).for_each(change);
-        reason(claim(&judge(&record), "guide", "throughput-updates")).to_owned()
+        let verdict = judge(&record);
+        let said = reason(claim(&verdict, "guide", "throughput-updates")).to_owned();
+        assert!(
+            said.contains("fails in 3 (1.2x: updates, ")
+                && said.contains("commit on, autocommit, 20 a batch"),
+            "{said}"
+        );
+        said
     };
-    let waits = "commit on, autocommit, 20 a batch: each statement waits for its own";
-    let record = exact(|spot, _| if spot.commit { 1.2 } else { 5.0 });
-    let said = reason(claim(&judge(&record), "guide", "throughput-updates")).to_owned();
+    let waits = "20 a batch: each statement waits for its own";
+    assert!(said(&|_| {}).contains(&format!("{waits} disk flush, 1.00 a query")));
+    let commits = said(&|truth| truth.fsyncs = None);
     assert!(
-        said.contains(&format!("{waits} disk flush, 1.00 a query")),
-        "{said}"
+        commits.contains(&format!("{waits} commit, 1.00 a query")),
+        "{commits}"
     );
-    assert!(!slow(&|truth| truth.fsyncs = Some(10)).contains("waits"));
-    assert!(!slow(&|truth| (truth.fsyncs, truth.commits) = (None, None)).contains("waits"));
-    let mut record = exact(|spot, _| if spot.commit { 1.2 } else { 5.0 });
-    let truths = conditions(&mut record).iter_mut();
-    truths
-        .flat_map(|c| &mut c.truth)
-        .for_each(|truth| truth.fsyncs = None);
-    let said = reason(claim(&judge(&record), "guide", "throughput-updates")).to_owned();
+    assert!(!said(&|truth| truth.fsyncs = Some(10)).contains("waits"));
+    assert!(!said(&|truth| (truth.fsyncs, truth.commits) = (None, None)).contains("waits"));
+    assert!(!said(&|truth| truth.queries = 0).contains("waits"));
+}
+
+#[test]
+fn a_speed_up_of_nothing_is_no_curve() {
+    // Of one that is as good as zero nothing is made: no share of it, and no model.
+    let verdict = judge(&exact(|_, _| 1e-9));
+    assert_eq!(verdict.exit_code, exit::INCONCLUSIVE);
+    let json = verdict.to_json().unwrap();
+    let read: Verdict = serde_json::from_str(&json).unwrap();
+    let findings = read.batches.unwrap();
+    assert!(findings.classes.iter().all(|c| c.recommended.is_none()));
+    let curves = findings.conditions.iter().flat_map(|c| &c.curves);
     assert!(
-        said.contains(&format!("{waits} commit, 1.00 a query")),
-        "{said}"
+        curves
+            .into_iter()
+            .all(|c| (c.knee, c.statement_us) == (None, None))
     );
 }
 
@@ -313,7 +328,7 @@ fn what_is_missing_does_not_hold() {
         (gating, guide)
     };
     let (gating, guide) = without(&|record| conditions(record).clear());
-    assert!(reason(&gating).contains("no size was measured"));
+    assert!(reason(&gating).contains("no size can be recommended"));
     assert_eq!(reason(&guide), "no condition was measured");
     without(&|record| conditions(record).retain(|c| c.class != "updates"));
     let (gating, guide) = without(&|record| {
@@ -382,7 +397,7 @@ fn the_noise_floor_is_that_of_one_at_a_time() {
     let drifts = judge(&record);
     let noise = claim(&drifts, "seawall", NOISE);
     assert!(noise.is(Decision::Refuted), "{noise:#?}");
-    assert!(reason(noise).contains("21 leave 1 out, where chance gives 1.1"));
+    assert!(reason(noise).contains("leaving 1 out: 21 of 21 (small-events, 0 ms, commit off)"));
     assert!((noise.observed.unwrap() - 2.0).abs() < 0.05);
     // It decides nothing, but it is half of what all are compared with.
     assert_eq!(drifts.exit_code, exit::HOLDS);
@@ -408,7 +423,9 @@ fn noise_that_leaves_one_out_once_is_not_refuted_and_does_not_hold() {
     let verdict = judge(&record);
     let once = claim(&verdict, "seawall", NOISE);
     assert!(once.is(Decision::Inconclusive), "{once:#?}");
-    assert!(reason(once).contains("1 leave 1 out"));
+    assert!(reason(once).contains(
+        "leaving 1 out: 1 of 21 (small-events, 0 ms, commit off), where chance gives 1.1"
+    ));
 }
 
 /// A class that reads, with these speed-ups at 20, 100 and 500 under two conditions.
@@ -461,12 +478,26 @@ fn the_recommended_size_is_the_smallest_that_does_for_every_condition() {
 #[test]
 fn each_round_trip_time_has_a_recommendation_of_its_own() {
     let class = table([8.1, 10.0, 9.0], [8.0, 15.0, 20.0]);
-    let by_rtt: Vec<(f64, u32)> = class
+    let by_rtt: Vec<(f64, Option<f64>, u32)> = class
         .by_rtt
         .iter()
-        .map(|at| (at.rtt_s, at.recommended.as_ref().unwrap().batch))
+        .map(|at| {
+            (
+                at.rtt_s,
+                at.measured_rtt_s,
+                at.recommended.as_ref().unwrap().batch,
+            )
+        })
         .collect();
-    assert_eq!(by_rtt, [(0.0, 20), (0.001, 500), (0.01, 500)]);
+    let (near, far) = (Some(0.000_09), Some(0.010_09));
+    assert_eq!(
+        by_rtt,
+        [
+            (0.0, near, 20),
+            (0.001, Some(0.001_09), 500),
+            (0.01, far, 500)
+        ]
+    );
     // 500 has 0.9 of the best at 0 ms.
     assert_eq!(class.recommended.unwrap().batch, 500);
 }

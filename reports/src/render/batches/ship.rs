@@ -1,7 +1,7 @@
 //! What to ship for a class, as sentences.
 
 use crate::{
-    batches::{ClassFinding, Recommendation},
+    batches::{ByRtt, ClassFinding, Recommendation},
     record::Mode,
 };
 
@@ -75,10 +75,15 @@ pub(in super::super) fn auto(recommended: &Recommendation) -> String {
     )
 }
 
-/// `0 ms: 100, 10 ms: 500`. `None` where there is one round-trip time.
+/// The round-trip time that was there: what a user knows of.
+pub(in super::super) fn round_trip(at: &ByRtt) -> String {
+    latency(at.measured_rtt_s.unwrap_or(at.rtt_s))
+}
+
+/// `0.09 ms: 100, 10.1 ms: 500`. `None` where there is one round-trip time.
 pub(in super::super) fn by_rtt(class: &ClassFinding) -> Option<String> {
     let each = class.by_rtt.iter().map(|at| {
-        let rtt = crate::batches::round_trip(at.rtt_s);
+        let rtt = round_trip(at);
         match &at.recommended {
             Some(recommended) => format!("{rtt}: {}", recommended.batch),
             None => format!("{rtt}: nothing"),

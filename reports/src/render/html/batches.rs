@@ -140,7 +140,7 @@ fn by_rtt(class: &ClassFinding) -> Markup {
             } }
             tbody { @for at in &class.by_rtt {
                 tr.first {
-                    th { (round_trip(at.rtt_s)) }
+                    th { (ship::round_trip(at)) }
                     @match &at.recommended {
                         Some(r) => {
                             td { (r.batch) }
@@ -208,10 +208,6 @@ fn grid(findings: &Findings, class: &ClassFinding) -> Markup {
 }
 
 fn numbers(findings: &Findings, class: &ClassFinding) -> Markup {
-    let left_out: Vec<(String, &LeftOut)> = findings
-        .of_class(&class.name)
-        .flat_map(|c| c.left_out.iter().map(|left_out| (c.place(), left_out)))
-        .collect();
     html! {
         div.scroll { table.numbers {
             thead { tr {
@@ -225,10 +221,30 @@ fn numbers(findings: &Findings, class: &ClassFinding) -> Markup {
                 }
             } }
         } }
-        @for (place, left_out) in left_out {
-            p { b { (place) ", " (way(left_out.how)) } " was left out: " (left_out.reason) }
+        @for (left_out, places) in left_out(findings, class) {
+            p.muted {
+                b { (way(left_out.how)) } " was left out: " (left_out.reason) " ("
+                (places.join("; ")) ")."
+            }
         }
     }
+}
+
+/// What was not tried and why, with the conditions that this is said of.
+fn left_out<'a>(
+    findings: &'a Findings,
+    class: &'a ClassFinding,
+) -> Vec<(&'a LeftOut, Vec<String>)> {
+    let mut all: Vec<(&LeftOut, Vec<String>)> = Vec::new();
+    for condition in findings.of_class(&class.name) {
+        for left_out in &condition.left_out {
+            match all.iter_mut().find(|(other, _)| *other == left_out) {
+                Some((_, places)) => places.push(condition.place()),
+                None => all.push((left_out, vec![condition.place()])),
+            }
+        }
+    }
+    all
 }
 
 fn way(how: How) -> String {
