@@ -9,7 +9,7 @@
 use crate::{
     claim::{ARM_SEAWALL, Claim, Decision},
     record::{Mode, Size},
-    stats::{bootstrap, proportion},
+    stats::{Interval, bootstrap, proportion, quantile::MOST_RUNS},
 };
 
 use super::{
@@ -171,7 +171,7 @@ fn shipped(
 pub(super) fn unsettled(ratio: Ratio, bound: f64) -> String {
     let across = format!("the interval reaches across {bound}");
     let log = |value: Option<f64>| value.map(f64::ln);
-    let logs = crate::stats::Interval {
+    let logs = Interval {
         low: log(ratio.low),
         high: log(ratio.high),
     };
@@ -180,7 +180,7 @@ pub(super) fn unsettled(ratio: Ratio, bound: f64) -> String {
     match needed {
         Some(n) if n > ratio.n => format!("{across}; about {} would settle it", rounds(n)),
         Some(_) => format!("{across}; a few more rounds would settle it"),
-        None => across,
+        None => format!("{across}; not even {} would settle it", rounds(MOST_RUNS)),
     }
 }
 

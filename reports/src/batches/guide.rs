@@ -89,15 +89,18 @@ fn as_written(id: &str, says: String, findings: &Findings, classes: &[&ClassFind
     let count = |there: There| cells.iter().filter(|c| self::there(c) == there).count();
     let empty = classes
         .iter()
-        .any(|class| findings.of_class(&class.name).next().is_none());
+        .find(|class| findings.of_class(&class.name).next().is_none());
     claim.verdict = if count(There::Exceeded) + count(There::Fails) > 0 {
         Decision::Refuted
-    } else if count(There::Holds) == cells.len() && !empty {
+    } else if count(There::Holds) == cells.len() && empty.is_none() {
         Decision::Holds
     } else {
         Decision::Inconclusive
     };
-    claim.reason = Some(reason(&cells));
+    claim.reason = Some(match empty {
+        Some(class) => format!("{}; {} was not measured", reason(&cells), class.name),
+        None => reason(&cells),
+    });
     claim
 }
 

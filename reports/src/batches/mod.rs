@@ -1,7 +1,7 @@
 //! Which batch size to ship: what a sweep of batch sizes recorded, found and judged.
 //!
 //! - `measure`: what the slices of one way of running queries came to
-//! - `finding`: the curves of every condition, and what it is to be shipped by class
+//! - `finding`: the curves of every condition, and what to ship for each class
 //! - `choose`: the knee of a curve, the model beside it, and the size to ship
 //! - `claims`: what is said of the recommendation, and what noise there is
 //! - `guide`: the guide's "2 to 10 times the throughput", as written

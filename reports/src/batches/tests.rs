@@ -19,9 +19,8 @@ fn reason(claim: &Claim) -> &str {
     claim.reason.as_deref().unwrap()
 }
 
-/// Without noise worth mentioning, eight rounds, and no more sizes than the guide's.
-fn exact(speedup: impl Fn(&Spot<'_>, f64) -> f64) -> Record {
-    let mut record = batches(guide_classes(), 8, 7, 0.005, speedup);
+/// No more sizes than the guide's: each costs ten thousand resamples a judgement.
+fn few_sizes(mut record: Record) -> Record {
     let sizes = [20, 50, 200, 500].map(Size::Fixed);
     for condition in conditions(&mut record) {
         for round in &mut condition.rounds {
@@ -32,6 +31,11 @@ fn exact(speedup: impl Fn(&Spot<'_>, f64) -> f64) -> Record {
         }
     }
     record
+}
+
+/// Without noise worth mentioning, eight rounds.
+fn exact(speedup: impl Fn(&Spot<'_>, f64) -> f64) -> Record {
+    few_sizes(batches(guide_classes(), 8, 7, 0.005, speedup))
 }
 
 fn conditions(record: &mut Record) -> &mut Vec<Condition> {
@@ -201,22 +205,30 @@ fn a_recommendation_that_is_not_twice_as_fast_is_refuted() {
 
 #[test]
 fn an_interval_across_two_settles_nothing_and_says_what_would() {
-    let near = |spot: &Spot<'_>, _: f64| {
-        let here = spot.class.name == "joins" && spot.rtt_us == 0;
-        if here { 2.02 } else { 9.0 }
+    let near = |speedup: f64| {
+        let verdict = judge(&few_sizes(batches(
+            guide_classes(),
+            8,
+            7,
+            0.2,
+            |spot, _| {
+                let here = spot.class.name == "joins" && spot.rtt_us == 0;
+                if here { speedup } else { 9.0 }
+            },
+        )));
+        assert_eq!(verdict.exit_code, exit::INCONCLUSIVE);
+        let across = claim(&verdict, "seawall", "throughput");
+        assert!(across.is(Decision::Inconclusive), "{across:#?}");
+        reason(across).to_owned()
     };
-    let verdict = judge(&batches(guide_classes(), 8, 7, 0.2, near));
-    let across = claim(&verdict, "seawall", "throughput");
-    assert!(across.is(Decision::Inconclusive), "{across:#?}");
-    assert!(
-        reason(across).contains("the interval reaches across 2; "),
-        "{across:?}"
-    );
-    assert!(
-        reason(across).contains(" rounds would settle it"),
-        "{across:?}"
-    );
-    assert_eq!(verdict.exit_code, exit::INCONCLUSIVE);
+    for (speedup, settles) in [
+        (2.3, " rounds would settle it"),
+        (2.0, "; not even 500 rounds"),
+    ] {
+        let said = near(speedup);
+        assert!(said.contains("the interval reaches across 2; "), "{said}");
+        assert!(said.contains(settles), "{said}");
+    }
 }
 
 #[test]
@@ -330,7 +342,14 @@ fn what_is_missing_does_not_hold() {
     let (gating, guide) = without(&|record| conditions(record).clear());
     assert!(reason(&gating).contains("no size can be recommended"));
     assert_eq!(reason(&guide), "no condition was measured");
-    without(&|record| conditions(record).retain(|c| c.class != "updates"));
+    let (gating, guide) = without(&|record| {
+        conditions(record).retain(|c| c.class != "updates");
+    });
+    assert!(reason(&gating).contains("updates: no size can be recommended"));
+    assert_eq!(
+        reason(&guide),
+        "holds in 15 of 15 cells; updates was not measured"
+    );
     let (gating, guide) = without(&|record| {
         let condition = &mut conditions(record)[0];
         for round in &mut condition.rounds {
@@ -348,7 +367,7 @@ fn own_classes_decide_nothing_of_the_guide_s_and_gate_alone() {
     let slow = |spot: &Spot<'_>, _: f64| if spot.class.name == "mine" { 1.1 } else { 5.0 };
     let mut classes = guide_classes();
     classes.push(class("mine", true, None));
-    let verdict = judge(&batches(classes, 8, 7, 0.005, slow));
+    let verdict = judge(&few_sizes(batches(classes, 8, 7, 0.005, slow)));
     let mine = claim(&verdict, "seawall", "throughput-mine");
     assert!(mine.is(Decision::Refuted) && !mine.gating);
     assert_eq!(verdict.exit_code, exit::HOLDS);
@@ -361,7 +380,7 @@ fn own_classes_decide_nothing_of_the_guide_s_and_gate_alone() {
     assert_eq!(guide.len(), 5);
     assert!(!guide.contains(&"throughput-mine"));
 
-    let own = |classes| judge(&batches(classes, 8, 7, 0.005, slow));
+    let own = |classes| judge(&few_sizes(batches(classes, 8, 7, 0.005, slow)));
     let verdict = own(vec![class("mine", true, None)]);
     assert!(claim(&verdict, "seawall", "throughput-mine").gating);
     assert_eq!(verdict.exit_code, exit::REFUTED);
@@ -382,7 +401,7 @@ fn the_noise_floor_is_that_of_one_at_a_time() {
     let quiet = judge(&exact(|_, _| 5.0));
     let noise = claim(&quiet, "seawall", NOISE);
     assert_eq!((noise.gating, noise.n), (false, 21));
-    let loud = judge(&batches(guide_classes(), 8, 7, 0.3, usual));
+    let loud = judge(&few_sizes(batches(guide_classes(), 8, 7, 0.3, usual)));
     let wide = claim(&loud, "seawall", NOISE);
     assert!(wide.high > noise.high && wide.low < noise.low);
     assert!(reason(wide).starts_with("widest of 21: "));
