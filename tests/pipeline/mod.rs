@@ -3,15 +3,14 @@
 mod losses;
 mod oracle;
 mod semantics;
-mod wire;
 
 use std::time::Duration;
 
 use engine::{Pool, PoolConfig, clock, pipeline::QueryResult};
 use scenarios::environment::{Endpoint, Environment, Session};
 
-pub(crate) fn pool(endpoint: &Endpoint, change: impl FnOnce(&mut PoolConfig)) -> Pool {
-    let mut config = PoolConfig {
+pub(crate) fn config(endpoint: &Endpoint) -> PoolConfig {
+    PoolConfig {
         name: "piped".to_owned(),
         host: endpoint.host.clone(),
         port: endpoint.port,
@@ -22,7 +21,11 @@ pub(crate) fn pool(endpoint: &Endpoint, change: impl FnOnce(&mut PoolConfig)) ->
         acquire_timeout: Duration::from_secs(5),
         statement_timeout: Duration::from_secs(5),
         ..PoolConfig::default()
-    };
+    }
+}
+
+pub(crate) fn pool(endpoint: &Endpoint, change: impl FnOnce(&mut PoolConfig)) -> Pool {
+    let mut config = config(endpoint);
     change(&mut config);
     Pool::new(config).expect("a valid configuration")
 }

@@ -1,11 +1,15 @@
 //! Random batches, some of whose statements fail, against a naive client that runs one
 //! statement at a time: same outcomes, same rows, same tables.
 
-use engine::pipeline::{BatchSize, Builder, Strategy as Plan};
+use deadpool_postgres::ConfigConnectImpl;
+use engine::{
+    Pool,
+    pipeline::{BatchSize, Builder, Strategy as Plan},
+};
 use proptest::{prelude::*, test_runner::TestRunner};
-use tokio_postgres::{Client, Row, types::ToSql};
+use tokio_postgres::{Client, NoTls, Row, types::ToSql};
 
-use super::{outcome, pool, session, within};
+use super::{config, outcome, pool, session, within};
 use crate::server;
 
 /// `u` is only checked at the commit.
@@ -188,7 +192,11 @@ fn any_batch_comes_out_as_one_at_a_time_would() {
     let (server, _place) = runtime.block_on(server::any());
     let session = runtime.block_on(session(&server));
     let _inside = runtime.enter();
-    let pool = pool(server.endpoint(), |_| {});
+    // Over our transport, and over a plain one, which has a Sync for each statement.
+    let plain = ConfigConnectImpl { tls: NoTls };
+    let config = config(server.endpoint());
+    let plain = Pool::with_connect(config, plain, fastrand::Rng::with_seed(1));
+    let pools = [pool(server.endpoint(), |_| {}), plain.expect("valid")];
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 24,
         failure_persistence: None,
@@ -196,7 +204,10 @@ fn any_batch_comes_out_as_one_at_a_time_would() {
     });
     let batches = prop::collection::vec(prop::collection::vec(query(), 1..24), 1..3);
     let checked = runner.run(&batches, |batches| {
-        for (name, plan, change) in WAYS {
+        let ways = WAYS
+            .iter()
+            .flat_map(|way| pools.iter().map(move |pool| (way, pool)));
+        for (&(name, plan, change), pool) in ways {
             runtime.block_on(within(60, async {
                 let client = &session.client;
                 let keyed = plan == Plan::Parallel;

@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use scenarios::environment::Shutdown;
 
 use super::{outcomes, pool, session, within};
-use crate::server;
+use crate::{failure_sim::binary, server};
 
 const INSERT: &str = "INSERT INTO events (type, data) VALUES ($1, $2)";
 const EVENTS: &str =
@@ -431,5 +431,49 @@ async fn statements_that_are_gone_are_prepared_again() {
             }
         }
     }
+    server.stop().await.expect("stopped");
+}
+
+/// The guide's import, as a user runs it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_imports_50_000_records() {
+    let (server, _place) = server::any().await;
+    // A disk that is slow to confirm is not the subject.
+    let session = session(&server).await;
+    let setting = "ALTER SYSTEM SET synchronous_commit = off";
+    session.client.batch_execute(setting).await.expect("set");
+    session
+        .client
+        .batch_execute("SELECT pg_reload_conf()")
+        .await
+        .expect("reloaded");
+    let folder = binary().with_file_name("examples");
+    let endpoint = server.endpoint();
+    let url = format!(
+        "postgresql://{}:{}@{}:{}/{}",
+        endpoint.user,
+        endpoint.password.expose(),
+        endpoint.host,
+        endpoint.port,
+        endpoint.database
+    );
+    let example = folder.join("import");
+    assert!(
+        example.is_file(),
+        "{} is missing; hint: `cargo test --workspace`, or `cargo build -p engine --examples`",
+        example.display()
+    );
+    let output = std::process::Command::new(example)
+        .args([&url, "300"])
+        .output();
+    let output = output.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.starts_with("Imported 50000/50000 records"),
+        "{said}{why}"
+    );
+    let rows = session.client.query_one(COUNT, &[]).await.expect("counted");
+    assert_eq!(rows.get::<_, i64>(0), 50_000);
     server.stop().await.expect("stopped");
 }

@@ -302,3 +302,6 @@ fn ends(last: u8, kind: u8) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

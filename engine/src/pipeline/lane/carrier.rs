@@ -41,7 +41,6 @@ pub(super) struct Carrier {
     /// Statements that had left before the first of ours, and ours since.
     left_before: u64,
     handed: u64,
-    syncs: u64,
     pub(super) progress: Instant,
     /// A transaction has failed.
     failing: bool,
@@ -67,7 +66,6 @@ impl Carrier {
         Ok(Self {
             client,
             left_before: 0,
-            syncs: 0,
             wire,
             connection,
             statements: HashMap::new(),
@@ -253,10 +251,10 @@ impl Carrier {
             // What was prepared until now is answered, and has left.
             self.left_before = self.wire.as_ref().map_or(0, Wire::left);
         }
-        self.syncs += match &self.wire {
-            Some(_) if framed => u64::from(synced),
-            _ => places.len() as u64,
-        };
+        self.synced(match &self.wire {
+            Some(_) if framed => usize::from(synced),
+            _ => places.len(),
+        });
         let first = self.handed;
         self.handed += places.len() as u64;
         self.connection.occupy(true);
@@ -293,7 +291,7 @@ impl Carrier {
         if let (false, Some(last), Some(_)) = (asked, units.back_mut(), &self.wire) {
             let mut sync = VecDeque::from([Flying::sync(self.client.clone())]);
             launch(&mut sync).await;
-            self.syncs += 1;
+            self.synced(1);
             last.places.push(Place::Sync);
             last.flying.append(&mut sync);
             last.synced = true;
@@ -317,6 +315,11 @@ impl Carrier {
         }
     }
 
+    fn synced(&self, n: usize) {
+        let metrics = self.connection.metrics();
+        metrics.add(Counter::PipelineSyncs, n as u64);
+    }
+
     pub(super) fn succeeded(&mut self, n: usize, began: Instant, now: Instant) {
         self.connection.succeeded(n, began, now);
     }
@@ -336,12 +339,5 @@ impl Carrier {
     /// Gives the connection back, with nothing under way on it.
     pub(super) fn give_back(mut self) {
         self.connection.occupy(false);
-    }
-}
-
-impl Drop for Carrier {
-    fn drop(&mut self) {
-        let metrics = self.connection.metrics();
-        metrics.add(Counter::PipelineSyncs, self.syncs);
     }
 }

@@ -1,0 +1,245 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// A message of the protocol.
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap();
+    [&[kind], &length.to_be_bytes()[..], body].concat()
+}
+
+fn kinds(mut bytes: &[u8]) -> String {
+    let mut kinds = String::new();
+    while let Some((header, _)) = bytes.split_first_chunk::<HEADER>() {
+        let length = u32::from_be_bytes(header[1..].try_into().unwrap()) as usize;
+        kinds.push(char::from(header[0]));
+        bytes = &bytes[1 + length..];
+    }
+    kinds
+}
+
+const STARTUP: &[u8] = b"\0\0\0\x08\0\x03\0\0";
+
+/// One that has been through log-in.
+fn logged_in() -> Elision {
+    let mut elision = Elision::default();
+    let mut out = BytesMut::new();
+    elision.outgoing(&mut Plan::default(), STARTUP, &mut out, |_| {});
+    assert_eq!(out, STARTUP);
+    out.clear();
+    let hello = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
+    elision.incoming(&hello, &mut out);
+    assert_eq!(out, hello);
+    elision
+}
+
+/// A statement as tokio-postgres sends it: Bind, Execute, Sync.
+fn statement() -> Vec<u8> {
+    [
+        message(b'B', b"portal"),
+        message(b'E', b"portal"),
+        message(b'S', b""),
+    ]
+    .concat()
+}
+
+struct Both {
+    elision: Elision,
+    plan: Plan,
+    left: usize,
+}
+
+impl Both {
+    fn new() -> Self {
+        Self {
+            elision: logged_in(),
+            plan: Plan::default(),
+            left: 0,
+        }
+    }
+
+    /// What leaves, in pieces of `piece` bytes.
+    fn write(&mut self, bytes: &[u8], piece: usize) -> BytesMut {
+        let mut out = BytesMut::new();
+        for piece in bytes.chunks(piece) {
+            let left = &mut self.left;
+            self.elision
+                .outgoing(&mut self.plan, piece, &mut out, |_| *left += 1);
+        }
+        out
+    }
+
+    fn read(&mut self, bytes: &[u8], piece: usize) -> BytesMut {
+        let mut out = BytesMut::new();
+        for piece in bytes.chunks(piece) {
+            self.elision.incoming(piece, &mut out);
+        }
+        out
+    }
+}
+
+#[test]
+fn a_batch_has_one_sync_and_every_statement_its_answer() {
+    let mut both = Both::new();
+    both.plan.push(3, 100, End::Sync);
+    assert_eq!(kinds(&both.write(&statement().repeat(3), 7)), "BEBEBES");
+    assert_eq!(both.left, 3);
+    let done = [message(b'2', b""), message(b'C', b"INSERT 0 1\0")].concat();
+    let answer = [done.repeat(3), message(b'Z', b"I")].concat();
+    assert_eq!(kinds(&both.read(&answer, 5)), "2CZ2CZ2CZ");
+    // And then all is as it was.
+    assert_eq!(kinds(&both.write(&statement(), 100)), "BES");
+}
+
+#[test]
+fn after_an_error_the_server_s_silence_is_put_into_words() {
+    let mut both = Both::new();
+    both.plan.push(4, 100, End::Sync);
+    both.write(&statement().repeat(4), 100);
+    let error = message(b'E', b"SERROR\0C23505\0\0");
+    let ok = [message(b'2', b""), message(b'C', b"x\0")].concat();
+    let first = both.read(&[&ok[..], &error].concat(), 100);
+    // Nothing of what follows from it, before the server has come to the Sync.
+    assert_eq!(kinds(&first), "2CZE");
+    let then = both.read(&message(b'Z', b"E"), 100);
+    assert_eq!(kinds(&then), "ZEZEZ");
+    let skipped = String::from_utf8_lossy(&then);
+    assert_eq!(skipped.matches("25P02").count(), 2);
+    assert!(both.elision.waiting.is_empty());
+}
+
+#[test]
+fn of_a_connection_that_ends_nothing_is_made_up() {
+    let mut both = Both::new();
+    both.plan.push(4, 100, End::Sync);
+    both.write(&statement().repeat(4), 100);
+    let fatal = message(b'E', b"SFATAL\0C57P01\0\0");
+    let seen = both.read(&[&fatal[..], b"Z\0\0"].concat(), 100);
+    assert_eq!(kinds(&seen), "E");
+    let mut rest = BytesMut::new();
+    both.elision.rest(&mut rest);
+    assert_eq!(&rest[..], b"Z\0\0", "what there is of it passes");
+}
+
+#[test]
+fn behind_a_flush_a_failure_reaches_into_the_next_batch() {
+    let mut both = Both::new();
+    both.plan.push(2, 100, End::Flush);
+    both.plan.push(2, 100, End::Flush);
+    let out = both.write(&statement().repeat(4), 100);
+    assert_eq!(kinds(&out), "BEBEHBEBEH");
+    let error = message(b'E', b"SERROR\0C22012\0\0");
+    assert_eq!(kinds(&both.read(&error, 100)), "E");
+    // The pipeline sees it, and asks for the end.
+    assert_eq!(kinds(&both.write(&message(b'S', b""), 100)), "S");
+    assert_eq!(kinds(&both.read(&message(b'Z', b"E"), 100)), "ZEZEZEZEZ");
+}
+
+#[test]
+fn signs_of_life_are_asked_for_on_the_way() {
+    let mut both = Both::new();
+    both.plan.push(5, 2, End::Sync);
+    assert_eq!(
+        kinds(&both.write(&statement().repeat(5), 100)),
+        "BEBEHBEBEHBES"
+    );
+}
+
+#[test]
+fn what_is_no_statement_keeps_its_sync() {
+    let mut both = Both::new();
+    // A statement was dropped some time, and is closed in the middle of the batch.
+    let close = [message(b'C', b"Ss1\0"), message(b'S', b"")].concat();
+    both.plan.push(2, 100, End::Sync);
+    let all = [&close[..], &statement(), &close, &statement()].concat();
+    assert_eq!(kinds(&both.write(&all, 3)), "CSBECSBES");
+    let ok = [message(b'2', b""), message(b'C', b"x\0")].concat();
+    let closed = [message(b'3', b""), message(b'Z', b"I")].concat();
+    let answers = [&closed[..], &ok, &closed, &ok, &message(b'Z', b"I")].concat();
+    assert_eq!(kinds(&both.read(&answers, 4)), "3Z2CZ3Z2CZ");
+}
+
+#[test]
+fn a_copy_s_first_sync_is_not_answered() {
+    let mut both = Both::new();
+    both.write(&statement(), 100);
+    both.read(
+        &[message(b'2', b""), message(b'G', b"\0\0\0")].concat(),
+        100,
+    );
+    both.write(
+        &[
+            message(b'd', b"row"),
+            message(b'c', b""),
+            message(b'S', b""),
+        ]
+        .concat(),
+        100,
+    );
+    both.read(
+        &[message(b'C', b"COPY 1\0"), message(b'Z', b"I")].concat(),
+        100,
+    );
+    assert!(both.elision.waiting.is_empty());
+    both.plan.push(2, 100, End::Sync);
+    both.write(&statement().repeat(2), 100);
+    let ok = [message(b'2', b""), message(b'C', b"x\0")].concat();
+    let seen = both.read(&[ok.repeat(2), message(b'Z', b"I")].concat(), 100);
+    assert_eq!(kinds(&seen), "2CZ2CZ");
+}
+
+proptest! {
+    /// Without a plan every byte passes; with one, however the bytes are cut, each Sync
+    /// that was written has one ReadyForQuery, in its place.
+    #[test]
+    fn cut_anywhere_the_same(
+        statements in 1..12_usize,
+        planned in prop::option::of(1..12_usize),
+        fails_at in prop::option::of(0..12_usize),
+        write in 1..40_usize,
+        read in 1..40_usize,
+    ) {
+        let mut both = Both::new();
+        let planned = planned.map_or(0, |planned| planned.min(statements));
+        both.plan.push(planned, 100, End::Sync);
+        let bytes = statement().repeat(statements);
+        let out = both.write(&bytes, write);
+        if planned <= 1 {
+            prop_assert_eq!(&out[..], &bytes[..]);
+        }
+        let syncs = kinds(&out).matches('S').count();
+        prop_assert_eq!(syncs, statements - planned.saturating_sub(1));
+        // A server: it answers what it got, and skips to the Sync after an error.
+        let (mut answer, mut skipping, mut n) = (Vec::new(), false, 0);
+        for kind in kinds(&out).chars() {
+            match kind {
+                'E' => {
+                    if !skipping && Some(n) == fails_at {
+                        answer.extend(message(b'E', b"SERROR\0C22012\0\0"));
+                        skipping = true;
+                    } else if !skipping {
+                        answer.extend(message(b'2', b""));
+                        answer.extend(message(b'D', b"row"));
+                        answer.extend(message(b'C', b"SELECT 1\0"));
+                    }
+                    n += 1;
+                }
+                'S' => {
+                    answer.extend(message(b'Z', b"I"));
+                    skipping = false;
+                }
+                _ => {}
+            }
+        }
+        let seen = both.read(&answer, read);
+        let seen = kinds(&seen);
+        prop_assert_eq!(seen.matches('Z').count(), statements);
+        for (i, one) in seen.split_terminator('Z').enumerate() {
+            let failed = fails_at.is_some_and(|at| {
+                i == at || (at < planned && (at..planned).contains(&i))
+            });
+            prop_assert_eq!(one, if failed { "E" } else { "2DC" }, "{}", i);
+        }
+        prop_assert!(both.elision.waiting.is_empty());
+    }
+}

@@ -1,1 +1,0 @@
-//! The transport, against plain tokio-postgres: what comes out is the same.
