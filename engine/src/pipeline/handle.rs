@@ -33,6 +33,8 @@ pub struct Pipeline {
     last: Option<Arc<Shape>>,
     encoded: BytesMut,
     max_bytes: usize,
+    /// There is something for the lanes since the last turn they had.
+    full: bool,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -59,6 +61,7 @@ impl Pipeline {
             last: None,
             encoded: BytesMut::new(),
             max_bytes: settings.max_bytes,
+            full: false,
         }
     }
 
@@ -106,6 +109,11 @@ impl Pipeline {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<(), Error> {
+        if std::mem::take(&mut self.full) {
+            // A caller that only adds never waits, and a lane that it woke would wait for
+            // its thread.
+            tokio::task::yield_now().await;
+        }
         self.encoded.clear();
         let now = clock::now();
         let shape = self.shape(sql).await?;
@@ -129,7 +137,10 @@ impl Pipeline {
         };
         loop {
             match self.queue.add(&added, key) {
-                Ok(()) => return Ok(()),
+                Ok(full) => {
+                    self.full = full;
+                    return Ok(());
+                }
                 Err(Full::ForNow) => self.queue.room().await,
                 Err(Full::UntilFlush) => {
                     return Err(Error::PipelineFull {

@@ -373,8 +373,8 @@ impl Lane {
         self.committed(unit, true);
     }
 
-    /// Lets as much be added as can be under way, and half as much again: so there is
-    /// always something to send, and nothing that waits for long.
+    /// Lets as much be added as can be under way, and a quarter more: so there is always
+    /// something to send, and nothing that waits for long.
     fn pace(&self) {
         let whole = matches!(self.meaning(), Meaning::Skips | Meaning::Undoes);
         if self.settings.batch_size == BatchSize::Auto && !whole {
@@ -383,7 +383,7 @@ impl Lane {
             // way. Queries of their own go in smaller bursts.
             let part = if self.settings.grouped() { 2 } else { 4 };
             let lanes = self.queue.lanes();
-            self.queue.pace(limit / part, lanes * (limit + limit / 2));
+            self.queue.pace(limit / part, lanes * (limit + limit / 4));
         }
     }
 

@@ -129,7 +129,8 @@ impl Queue {
             room: Notify::new(),
             answered: Notify::new(),
             full_at: AtomicUsize::new(full_at),
-            most: AtomicUsize::new(settings.max_queries),
+            // Until the lane has begun to measure, which it cannot before this fills up.
+            most: AtomicUsize::new(if natural { lanes } else { settings.max_queries }),
             whole: matches!(
                 settings.strategy,
                 Strategy::Sequential | Strategy::Transactional
@@ -163,10 +164,16 @@ impl Queue {
     }
 
     /// Adds a query to the lane of `key`, or to the one whose turn it is.
-    pub(super) fn add(&self, added: &Added<'_>, key: Option<u64>) -> Result<(), Full> {
+    /// True if a chunk became full with it.
+    pub(super) fn add(&self, added: &Added<'_>, key: Option<u64>) -> Result<bool, Full> {
         let mut state = self.state();
         let bytes = added.params.len();
-        let most = self.max_queries.min(self.most.load(Ordering::Relaxed));
+        let paced = if self.whole {
+            usize::MAX
+        } else {
+            self.most.load(Ordering::Relaxed)
+        };
+        let most = self.max_queries.min(paced);
         if state.unanswered >= most
             || (state.unanswered > 0 && state.bytes + bytes > self.max_bytes)
         {
@@ -211,7 +218,7 @@ impl Queue {
         if seal || (first && !self.whole) {
             self.work[lane].notify_one();
         }
-        Ok(())
+        Ok(seal)
     }
 
     /// Waits for room. Cancel safe.

@@ -20,11 +20,12 @@ use crate::clock::Instant;
 const LEAST: usize = 8;
 /// The most.
 const MOST: usize = 10_000;
-/// Time that is added to a round trip: some wake-ups of client and server, which take
-/// 50 to 100 us each in a virtual machine.
-const SLACK: Duration = Duration::from_millis(2);
+/// Time that is added to a round trip: client and server work in bursts, and are woken
+/// for each, which takes 50 to 100 us in a virtual machine. Measured: with 2 ms the
+/// window reached 0.6 to 0.8 of the rate of the best fixed one, with 4 ms 0.8 to 1.0.
+const SLACK: Duration = Duration::from_millis(6);
 /// And this part of it: answers do not come evenly.
-const MARGIN: f64 = 1.25;
+const MARGIN: f64 = 1.5;
 /// Growth of the rate that makes slow start go on.
 const FASTER: f64 = 1.25;
 /// The shortest time that a rate is taken over.
@@ -200,7 +201,7 @@ mod tests {
         ] {
             let (share, latency) = run(rtt, service);
             assert!(share > 0.95, "{rtt:?} {service:?}: {share}");
-            let bound = rtt.mul_f64(1.3) + us(3_000) + service * 8;
+            let bound = rtt.mul_f64(1.6) + us(7_000) + service * 8;
             assert!(latency < bound, "{rtt:?} {service:?}: {latency:?}");
         }
     }
