@@ -6,6 +6,7 @@
 //! The fault proxy is also driven with `psql`, `pgbench` and a Python client.
 
 mod arrows;
+mod batch_sweep;
 mod breaker_sweep;
 mod engine;
 mod environment;

@@ -9,7 +9,7 @@ use std::{
 
 use clap::Parser as _;
 use scenarios::{
-    catalog::{breaker_sweep, failure_sim},
+    catalog::{batch_sweep, breaker_sweep, failure_sim},
     cli::{self, Cli, Command, Format, Listing, exit},
     environment::{self, EnvironmentError, Kind, chain},
     faults::kind,
@@ -61,6 +61,7 @@ async fn command(cli: Cli) -> u8 {
     let done = match &cli.command {
         Command::FailureSim => failure_sim(&cli).await,
         Command::BreakerSweep => breaker_sweep(&cli).await,
+        Command::BatchSweep => batch_sweep(&cli).await,
         Command::Replay { run } => replay(&cli, run).await,
         Command::List { what } => list(&cli, *what),
         Command::FaultProxy { listen, metrics } => fault_proxy(&cli, listen, *metrics).await,
@@ -91,6 +92,11 @@ async fn failure_sim(cli: &Cli) -> Result<u8, Failure> {
 async fn breaker_sweep(cli: &Cli) -> Result<u8, Failure> {
     let options = cli.breaker_sweep().map_err(usage)?;
     experiment(cli, breaker_sweep::scenario(&options), Vec::new()).await
+}
+
+async fn batch_sweep(cli: &Cli) -> Result<u8, Failure> {
+    let options = cli.batch_sweep().map_err(usage)?;
+    experiment(cli, batch_sweep::scenario(&options), Vec::new()).await
 }
 
 async fn replay(cli: &Cli, run: &Path) -> Result<u8, Failure> {
@@ -134,7 +140,8 @@ fn list(cli: &Cli, what: Listing) -> Result<u8, Failure> {
         Listing::Experiments => print(
             "failure-sim   failures of a database: what they do with a bare pool, and with the engine\n\
              breaker-sweep a grid of breaker settings: which of them to ship, and what the guide's cost\n\
-             replay DIR    the faults and the load of an earlier run, exactly, once more\n\
+             batch-sweep   sizes of a batch, for each class of queries: which to ship, and what it brings\n\
+             replay DIR    what an earlier run did, exactly, once more\n\
              \n\
              `scenarios list faults` lists what a plan may hold.\n",
         ),

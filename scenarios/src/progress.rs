@@ -57,6 +57,7 @@ impl Progress {
 
 fn text(event: &Event) -> Option<String> {
     Some(match &event.what {
+        What::LoadStarted => event.arm.clone()?,
         What::EnvironmentReady {
             environment,
             server_version,

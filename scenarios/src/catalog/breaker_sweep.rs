@@ -150,6 +150,7 @@ pub fn scenario(options: &Options) -> Scenario {
             outages,
             stretches: Vec::new(),
         }),
+        batches: None,
     }
 }
 

@@ -125,6 +125,7 @@ pub fn scenario(options: &Options) -> Scenario {
         arms,
         steady_patience: Duration::from_secs(15),
         sweep: None,
+        batches: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: flags into a scenario and a place, errors into exit codes.
 
+mod files;
 mod folder;
 mod options;
 
@@ -11,6 +12,7 @@ use engine::config::{ConfigError, Secret};
 use crate::{
     environment::{EnvironmentError, Kind},
     faults::plan::PlanError,
+    load::workload::WorkloadError,
     runner::RunError,
 };
 
@@ -49,7 +51,9 @@ pub enum Command {
     FailureSim,
     /// Which settings of the circuit breaker to ship: a grid of them under real outages
     BreakerSweep,
-    /// The faults and the load of an earlier run, exactly, once more
+    /// Which batch size to ship, for each class of queries, and what pipelining brings
+    BatchSweep,
+    /// What an earlier run did, exactly, once more
     Replay {
         /// Folder of that run
         #[arg(value_name = "DIR")]
@@ -79,6 +83,9 @@ pub enum Command {
         dry_run: bool,
     },
 }
+
+/// Deadline of an operation, if the user does not say.
+const DEADLINE_MS: u32 = 500;
 
 /// What can be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -125,6 +132,9 @@ struct Global {
     /// A fault, as in a plan: see `scenarios list faults`. Can be repeated
     #[arg(long, global = true, value_name = "KIND[,KEY=VALUE]...")]
     fault: Vec<String>,
+    /// For batch-sweep: statements to measure instead of the guide's, separated by `;`, without parameters; each file by itself, so a weight is refused. They are run as they stand, thousands of times. Can be repeated
+    #[arg(short, long = "file", global = true, value_name = "FILE.sql")]
+    file: Vec<String>,
     /// How often each entry of the plan is carried out [default: what the plan says, or 1]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     repeats: Option<u32>,
@@ -132,7 +142,7 @@ struct Global {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=20_000))]
     rate: Option<u32>,
     /// Deadline of an operation, in milliseconds
-    #[arg(long, global = true, default_value = "500", value_name = "MS", value_parser = clap::value_parser!(u32).range(20..=30_000))]
+    #[arg(long, global = true, default_value_t = DEADLINE_MS, value_name = "MS", value_parser = clap::value_parser!(u32).range(20..=30_000))]
     deadline_ms: u32,
     /// Draws the plan: same seed and flags, same plan
     #[arg(long, global = true, default_value = "1", value_name = "N")]
@@ -221,7 +231,8 @@ pub enum CliError {
 pub fn exit_code(error: &RunError) -> u8 {
     match error {
         RunError::Environment(EnvironmentError::Refused { .. }) => exit::REFUSED,
-        RunError::Environment(EnvironmentError::Invalid { .. }) => exit::USAGE,
+        RunError::Environment(EnvironmentError::Invalid { .. })
+        | RunError::Workload(WorkloadError::Refused { .. }) => exit::USAGE,
         RunError::Environment(EnvironmentError::Cancelled) => exit::INTERRUPTED,
         RunError::Environment(_) | RunError::Toxics(_) | RunError::Workload(_) => exit::ENVIRONMENT,
         RunError::Record(_) | RunError::Events(_) => exit::BUG,

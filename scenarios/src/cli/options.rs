@@ -3,17 +3,17 @@
 use std::{
     fs,
     net::{SocketAddr, ToSocketAddrs as _},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use engine::PoolConfig;
 use reports::Record;
 
-use super::{Cli, CliError, Global};
+use super::{Cli, CliError, DEADLINE_MS, Global, files};
 use crate::{
     catalog::{
-        breaker_sweep,
+        batch_sweep, breaker_sweep,
         failure_sim::{self, Options, Size},
     },
     environment::{Kind, Wanted, chain},
@@ -71,6 +71,7 @@ impl Cli {
     /// If the configuration cannot be read or is not valid.
     pub fn failure_sim(&self) -> Result<(Options, Vec<String>), CliError> {
         let global = &self.global;
+        self.no_files()?;
         let deadline = Duration::from_millis(u64::from(global.deadline_ms));
         let (config, remarks) = self.seawall(global.deadline_ms)?;
         let options = Options {
@@ -91,25 +92,8 @@ impl Cli {
     /// If a flag is given that has no meaning for it.
     pub fn breaker_sweep(&self) -> Result<breaker_sweep::Options, CliError> {
         let global = &self.global;
-        let no = |field, value: String| {
-            let allowed = "left out: breaker-sweep has its own outages and its own settings";
-            Err(CliError::Flags {
-                field,
-                value,
-                allowed,
-            })
-        };
-        if let Some(fault) = global.fault.first() {
-            return no("--fault", fault.clone());
-        }
-        if let Some(repeats) = global.repeats {
-            return no("--repeats", repeats.to_string());
-        }
-        for (field, path) in [("--faults", &global.faults), ("--config", &global.config)] {
-            if let Some(path) = path {
-                return no(field, path.display().to_string());
-            }
-        }
+        self.no_plan("left out: breaker-sweep has its own outages and its own settings")?;
+        self.no_files()?;
         Ok(breaker_sweep::Options {
             size: self.size(),
             seed: global.seed,
@@ -117,6 +101,69 @@ impl Cli {
             deadline: Duration::from_millis(u64::from(global.deadline_ms)),
             only_network_faults: self.not_ours(),
         })
+    }
+
+    /// The options of `batch-sweep`.
+    ///
+    /// # Errors
+    /// If a flag is given that has no meaning for it, or a file cannot be used.
+    pub fn batch_sweep(&self) -> Result<batch_sweep::Options, CliError> {
+        let global = &self.global;
+        let allowed = "left out: batch-sweep injects nothing, and its queries follow each other";
+        self.no_plan(allowed)?;
+        let no = |field, value: u32| {
+            let value = value.to_string();
+            Err(CliError::Flags {
+                field,
+                value,
+                allowed,
+            })
+        };
+        if let Some(rate) = global.rate {
+            return no("--rate", rate);
+        }
+        if global.deadline_ms != DEADLINE_MS {
+            return no("--deadline-ms", global.deadline_ms);
+        }
+        Ok(batch_sweep::Options {
+            size: self.size(),
+            seed: global.seed,
+            own: files::read(&global.file)?,
+        })
+    }
+
+    /// Fails if there is a fault plan, or a configuration of the seawall arm.
+    fn no_plan(&self, allowed: &'static str) -> Result<(), CliError> {
+        let global = &self.global;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let given = [
+            ("--fault", global.fault.first().cloned()),
+            ("--repeats", global.repeats.map(|n| n.to_string())),
+            ("--faults", path(&global.faults)),
+            ("--config", path(&global.config)),
+        ];
+        for (field, value) in given {
+            if let Some(value) = value {
+                return Err(CliError::Flags {
+                    field,
+                    value,
+                    allowed,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if there are files of statements.
+    fn no_files(&self) -> Result<(), CliError> {
+        match self.global.file.first() {
+            Some(file) => Err(CliError::Flags {
+                field: "-f",
+                value: file.clone(),
+                allowed: "only with batch-sweep",
+            }),
+            None => Ok(()),
+        }
     }
 
     fn size(&self) -> Size {
@@ -176,8 +223,14 @@ impl Cli {
             reason,
             allowed,
         };
+        self.no_files()?;
         let record = Record::load(&run.join("record.json"))
             .map_err(|error| cannot(chain(&error), "the folder of a run"))?;
+        if record.batches.is_some() {
+            return batch_sweep::replay(&record)
+                .map(|scenario| (scenario, Vec::new()))
+                .map_err(|(reason, allowed)| cannot(reason, allowed));
+        }
         if record.sweep.is_some() {
             return breaker_sweep::replay(&record)
                 .map(|scenario| (scenario, Vec::new()))

@@ -2,10 +2,12 @@
 //!
 //! [`arrivals`] says when (pure), [`workload`] what, [`client`] through what,
 //! [`worker`] does it, [`ledger`] checks what became of the writes (pure);
-//! [`alarms`] looks like trouble and is none.
+//! [`alarms`] looks like trouble and is none; [`batch`] is the load of a sweep of batch
+//! sizes.
 
 pub mod alarms;
 pub mod arrivals;
+pub mod batch;
 pub mod client;
 pub mod ledger;
 pub mod worker;

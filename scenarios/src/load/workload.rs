@@ -67,6 +67,18 @@ pub enum WorkloadError {
         /// What was being done.
         what: &'static str,
     },
+    /// The server refuses a statement of the user's.
+    #[error(
+        "-f: {class}: statement {number}: {reason}, allowed: statements that the server takes, twice in a row"
+    )]
+    Refused {
+        /// Its class: the stem of its file.
+        class: String,
+        /// Which it is of its file, from 1 on.
+        number: usize,
+        /// What the server said.
+        reason: String,
+    },
 }
 
 impl Workload {
@@ -141,6 +153,25 @@ impl Workload {
             Lease::ours().map_or_else(|_| String::new(), |lease| lease.to_string()),
         );
         self.batch(direct, "making", &sql).await
+    }
+
+    /// Where the tables are.
+    #[must_use]
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Makes, or changes, tables beside the others.
+    ///
+    /// # Errors
+    /// If that cannot be done.
+    pub(crate) async fn beside(
+        &self,
+        direct: &Endpoint,
+        what: &'static str,
+        sql: &str,
+    ) -> Result<(), WorkloadError> {
+        self.batch(direct, what, sql).await
     }
 
     /// Removes the tables.

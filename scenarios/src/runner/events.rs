@@ -67,6 +67,16 @@ impl<'a> Events<'a> {
         });
     }
 
+    /// Records that something happened to what is measured now, outside of a schedule.
+    pub fn of(&self, subject: &str, at: Instant, what: What) {
+        self.write(&Event {
+            at_us: self.us(at),
+            planned: None,
+            arm: Some(subject.to_owned()),
+            what,
+        });
+    }
+
     /// The first error of writing, if there was one. It does not stop a run, since
     /// everything that is judged is in the record.
     pub fn first_error(&self) -> Option<io::Error> {

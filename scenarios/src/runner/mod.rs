@@ -5,6 +5,7 @@
 //! reverse. However it ends - done, interrupted, failed - faults are rolled back,
 //! server and proxy are gone, and the record holds what was measured.
 
+mod batches;
 mod events;
 mod injection;
 mod interrupt;
@@ -25,7 +26,12 @@ pub use self::{
 use crate::{
     environment::{Environment, EnvironmentError, Wanted, chain},
     faults::{sessions::SessionsError, toxics::ToxicsError},
-    load::{client::Setup, worker::Panicked, workload::WorkloadError},
+    load::{
+        batch::{BatchError, plan},
+        client::Setup,
+        worker::Panicked,
+        workload::WorkloadError,
+    },
 };
 
 /// What is to be found out, and how.
@@ -47,6 +53,8 @@ pub struct Scenario {
     pub steady_patience: Duration,
     /// The grid, if breaker settings are swept. Nothing is carried out yet in it.
     pub sweep: Option<record::Sweep>,
+    /// The grid, if batch sizes are swept.
+    pub batches: Option<plan::Plan>,
 }
 
 impl Scenario {
@@ -108,6 +116,10 @@ pub(crate) enum Stop {
     Sessions(#[from] SessionsError),
     #[error(transparent)]
     Load(#[from] Panicked),
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
     #[error("a bug: the runner panicked in the middle of a fault, which was taken back")]
     Panicked,
     #[error("arm {arm}")]
@@ -169,9 +181,10 @@ pub async fn run(
             return Err(error);
         }
     };
-    let carried_out = match &scenario.sweep {
-        Some(sweep) => sweep::carry_out(&mut stage, sweep).await,
-        None => stage.carry_out().await,
+    let carried_out = match (&scenario.sweep, &scenario.batches) {
+        (Some(sweep), _) => sweep::carry_out(&mut stage, sweep).await,
+        (_, Some(plan)) => batches::carry_out(&mut stage, plan).await,
+        _ => stage.carry_out().await,
     };
     if let Err(stop) = carried_out {
         stage.record.ended = stop.into();

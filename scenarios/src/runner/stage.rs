@@ -8,7 +8,9 @@ use reports::{
     record::{self, Ended, Event, Fault, Planned, RecordError, SCHEMA, Skipped, What},
 };
 
-use super::{Events, Interrupt, Interrupted, Place, RunError, Scenario, Stop, injection, utc_now};
+use super::{
+    Events, Interrupt, Interrupted, Place, RunError, Scenario, Stop, batches, injection, utc_now,
+};
 use crate::{
     environment::{Environment, chain},
     faults::{kind, sessions::Sessions, toxics::Toxics},
@@ -55,7 +57,15 @@ impl<'a> Stage<'a> {
             {
                 workload = workload.on_small_disk(disk);
             }
-            if let Err(error) = workload.create(environment.endpoint()).await {
+            let made = async {
+                let direct = environment.endpoint();
+                workload.create(direct).await?;
+                match &scenario.batches {
+                    Some(plan) => batches::prepare(plan, direct, &workload).await,
+                    None => Ok(()),
+                }
+            };
+            if let Err(error) = made.await {
                 // What was half made, and our proxy in the user's Toxiproxy. If that
                 // fails too, the first error is the one to tell.
                 let _dropped = workload.drop(environment.endpoint()).await;
@@ -92,7 +102,7 @@ impl<'a> Stage<'a> {
             injections: Vec::new(),
             skipped: Vec::new(),
             sweep: scenario.sweep.clone(),
-            batches: None,
+            batches: scenario.batches.as_ref().map(batches::nothing_yet),
             // Until the end is reached: a crash leaves a record that says so.
             ended: Ended::Failed {
                 reason: "the runner did not reach the end".to_owned(),

@@ -30,6 +30,15 @@ impl Toxic {
             attributes: BTreeMap::new(),
         }
     }
+
+    /// Lets nothing pass before so many milliseconds, and nothing later.
+    pub(super) fn latency(stream: &'static str, ms: u32) -> Self {
+        Self {
+            stream,
+            attributes: BTreeMap::from([("latency", ms)]),
+            ..Self::plain("latency")
+        }
+    }
 }
 
 /// What a fault is in the proxy: a toxic, or for [`Fault::Refused`] none: the proxy

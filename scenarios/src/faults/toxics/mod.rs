@@ -171,6 +171,29 @@ impl Toxics {
         }
     }
 
+    /// Makes the way to the server and back longer by `round_trip`, from now on: half of
+    /// it each way, in whole milliseconds.
+    ///
+    /// # Errors
+    /// If the proxy says otherwise, or nothing.
+    pub async fn lengthen(&self, round_trip: Duration) -> Result<(), ToxicsError> {
+        let ms = u32::try_from(round_trip.as_millis()).unwrap_or(u32::MAX);
+        let ways = [
+            ("way-there", "upstream", ms / 2),
+            ("way-back", "downstream", ms - ms / 2),
+        ];
+        self.on_thread(move |driver| {
+            for (name, stream, ms) in ways {
+                driver.remove(name)?;
+                if ms > 0 {
+                    driver.add(name, Toxic::latency(stream, ms))?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Removes the proxy, and the server if it is ours.
     ///
     /// # Errors

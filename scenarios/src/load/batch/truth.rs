@@ -1,0 +1,162 @@
+//! What the server itself counted while a known number of queries was run.
+//!
+//! Counters reach the server's statistics late unless a session is told to hand its own
+//! over (`pg_stat_force_next_flush`, from PostgreSQL 15 on), so it is the session of the
+//! load that is told, and that reads: what those two commit is known.
+
+use engine::{Pool, metrics::Counter};
+use reports::record::{How, Size, Slice, Truth};
+
+use super::{BatchError, Queries, Until, run};
+use crate::environment::chain;
+
+const FLUSH: &str = "SELECT pg_stat_force_next_flush()";
+const WAL: &str = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint";
+const SYNCS: &str = "SELECT wal_sync FROM pg_stat_wal";
+/// From 18 on.
+const SYNCS_OF_IO: &str =
+    "SELECT sum(fsyncs)::bigint FROM pg_stat_io WHERE object = 'wal' AND context = 'normal'";
+const COMMITS: &str = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
+
+/// Queries that an automatic size is given.
+const STREAM: u64 = 200;
+/// Of fixed sizes: so many queries, if that is not more than [`BATCHES`] of them.
+const QUERIES: u64 = 200;
+const BATCHES: u64 = 50;
+
+/// The server's counters at a moment.
+struct Counters {
+    wal: Option<i64>,
+    fsyncs: Option<i64>,
+    commits: Option<i64>,
+    /// Transactions in which these were read that the next reading will find.
+    own: i64,
+}
+
+/// Prepares all that [`truth`] needs: preparing is a transaction as well.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn prime(
+    pool: &Pool,
+    queries: &mut Queries<'_>,
+    ways: &[How],
+) -> Result<(), BatchError> {
+    counters(pool).await?;
+    let once = Until::Queries(queries.class().statements.len() as u64);
+    let mut primed = Vec::new();
+    for how in ways {
+        let short = match *how {
+            How::Pipelined { mode, .. } => How::Pipelined {
+                mode,
+                size: Size::Fixed(1),
+            },
+            How::Sequential => How::Sequential,
+        };
+        if !primed.contains(&short) {
+            run(pool, queries, short, once, 1).await?;
+            primed.push(short);
+        }
+    }
+    Ok(())
+}
+
+/// Runs a known number of queries one way, between two looks at the server's counters.
+/// Says what it counted, and how the queries went.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn truth(
+    pool: &Pool,
+    queries: &mut Queries<'_>,
+    how: How,
+    room: usize,
+) -> Result<(Truth, Slice), BatchError> {
+    let before = counters(pool).await?;
+    let syncs = pool.metrics().counter(Counter::PipelineSyncs);
+    let slice = run(pool, queries, how, Until::Queries(count(how)), room).await?;
+    let syncs = pool.metrics().counter(Counter::PipelineSyncs) - syncs;
+    let after = counters(pool).await?;
+    let between = |before: Option<i64>, after: Option<i64>, own: i64| {
+        u64::try_from(after? - before? - own).ok()
+    };
+    let truth = Truth {
+        how,
+        queries: slice.queries,
+        syncs: match how {
+            How::Sequential => slice.queries,
+            How::Pipelined { .. } => syncs,
+        },
+        commits: between(before.commits, after.commits, before.own),
+        wal_bytes: between(before.wal, after.wal, 0),
+        fsyncs: between(before.fsyncs, after.fsyncs, 0),
+    };
+    Ok((truth, slice))
+}
+
+/// Whole batches, so that each is as long as it says.
+fn count(how: How) -> u64 {
+    match how {
+        How::Sequential => BATCHES,
+        How::Pipelined {
+            size: Size::Auto, ..
+        } => STREAM,
+        How::Pipelined {
+            size: Size::Fixed(n),
+            ..
+        } => {
+            let n = u64::from(n.max(1));
+            QUERIES.div_ceil(n).min(BATCHES) * n
+        }
+    }
+}
+
+async fn counters(pool: &Pool) -> Result<Counters, BatchError> {
+    let flushed = ask(pool, FLUSH).await?.is_some();
+    let wal = ask(pool, WAL).await?;
+    let mut fsyncs = ask(pool, SYNCS).await?;
+    if fsyncs.is_none() {
+        fsyncs = ask(pool, SYNCS_OF_IO).await?;
+    }
+    let commits = ask(pool, COMMITS).await?;
+    // What was refused was rolled back. And the next flush commits too.
+    let answered = [wal, fsyncs, commits].iter().flatten().count();
+    Ok(Counters {
+        own: i64::try_from(answered + 1).unwrap_or(i64::MAX),
+        wal: wal.flatten(),
+        fsyncs: fsyncs.flatten().filter(|_| flushed),
+        commits: commits.flatten().filter(|_| flushed),
+    })
+}
+
+/// A number, or nothing: `None` if this server refuses the question.
+async fn ask(pool: &Pool, sql: &str) -> Result<Option<Option<i64>>, BatchError> {
+    match pool.query(sql, &[]).await {
+        Ok(rows) => Ok(Some(rows.first().and_then(|row| row.try_get(0).ok()))),
+        Err(engine::Error::Statement(error)) if error.code().is_some() => Ok(None),
+        Err(error) => Err(BatchError::Lost {
+            reason: chain(&error),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reports::record::Mode;
+
+    use super::*;
+
+    #[test]
+    fn batches_are_whole() {
+        let of = |n| {
+            count(How::Pipelined {
+                mode: Mode::Reads,
+                size: Size::Fixed(n),
+            })
+        };
+        for (size, queries) in [(1, 50), (2, 100), (20, 200), (50, 200), (500, 500)] {
+            assert_eq!(of(size), queries, "batches of {size}");
+        }
+        assert_eq!(count(How::Sequential), 50);
+    }
+}
