@@ -181,8 +181,9 @@ impl Unit {
     }
 }
 
-/// Puts statements on the wire. False if one was over at its first poll: what was
-/// announced for the connection does not hold then.
+/// Puts statements on the wire. False if one was over at its first poll without an
+/// answer: what was announced for the connection does not hold then. An answer may be
+/// there already, where the thread was stopped between sending and looking for it.
 pub(super) async fn launch(flying: &mut VecDeque<Flying>) -> bool {
     let mut all_left = true;
     let mut at = 0;
@@ -191,7 +192,9 @@ pub(super) async fn launch(flying: &mut VecDeque<Flying>) -> bool {
         poll_fn(|cx| {
             for flying in flying.range_mut(at..end) {
                 if let Poll::Ready(answer) = flying.poll(cx) {
-                    all_left = false;
+                    all_left &= answer
+                        .as_ref()
+                        .map_or_else(|e| e.code().is_some(), |_| true);
                     *flying = Flying::Over(answer);
                 }
             }
@@ -216,4 +219,21 @@ pub(super) fn poll_next(units: &mut VecDeque<Unit>, cx: &mut Context<'_>) -> Pol
         }
     }
     Poll::Pending
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_answered_at_once_has_left() {
+        let answered = Flying::Pending(Box::pin(async { Ok((Vec::new(), 1)) }));
+        let waiting = Flying::Pending(Box::pin(std::future::pending()));
+        let mut flying = VecDeque::from([waiting, answered]);
+        assert!(launch(&mut flying).await);
+        assert!(matches!(flying[1], Flying::Over(Ok((_, 1)))));
+        let closed = async { Err(tokio_postgres::Error::__private_api_timeout()) };
+        let mut flying = VecDeque::from([Flying::Pending(Box::pin(closed))]);
+        assert!(!launch(&mut flying).await);
+    }
 }
