@@ -58,7 +58,10 @@ fn whole(condition: &Condition) {
         }
         for slice in &round.slices {
             assert_eq!(slice.failed, 0, "{}: {slice:?}", condition.class);
-            assert!(slice.queries > 0 && slice.p50_us <= slice.p99_us, "{slice:?}");
+            assert!(
+                slice.queries > 0 && slice.p50_us <= slice.p99_us,
+                "{slice:?}"
+            );
             if let How::Pipelined {
                 size: Size::Fixed(n),
                 mode,
@@ -149,10 +152,20 @@ fn the_user_s_own_files_are_measured_instead() {
     let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("run");
-    let (reads, writes) = (folder.path().join("look.sql"), folder.path().join("note.sql"));
-    fs::write(&reads, "SELECT count(*) FROM pg_class; -- one\nVALUES (';')").expect("written");
-    fs::write(&writes, "CREATE TABLE IF NOT EXISTS notes (at timestamptz); INSERT INTO notes VALUES (now());")
-        .expect("written");
+    let (reads, writes) = (
+        folder.path().join("look.sql"),
+        folder.path().join("note.sql"),
+    );
+    fs::write(
+        &reads,
+        "SELECT count(*) FROM pg_class; -- one\nVALUES (';')",
+    )
+    .expect("written");
+    fs::write(
+        &writes,
+        "CREATE TABLE IF NOT EXISTS notes (at timestamptz); INSERT INTO notes VALUES (now());",
+    )
+    .expect("written");
     let mut command = command(&out, kind);
     command.arg("-f").arg(&reads).arg("-f").arg(&writes);
     let output = command.output().expect("it ends");
@@ -192,7 +205,10 @@ fn a_file_that_cannot_be_measured_is_a_usage_error() {
         assert!(said.contains("-f: ") && said.contains(says_so), "{said}");
         assert!(!out.join("record.json").exists(), "{said}");
     }
-    let other = Command::new(binary()).args(["breaker-sweep", "-f"]).arg(&file).output();
+    let other = Command::new(binary())
+        .args(["breaker-sweep", "-f"])
+        .arg(&file)
+        .output();
     assert_eq!(other.expect("it ends").status.code(), Some(64));
 }
 

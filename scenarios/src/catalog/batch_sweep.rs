@@ -25,6 +25,10 @@ use crate::{
 const SIZES: [u32; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 const FEW_SIZES: [u32; 5] = [1, 10, 50, 200, 500];
 
+/// From the same machine to another continent's edge. Toxiproxy's latency is in whole
+/// milliseconds, each way, so there is nothing between none and this.
+const RTTS_US: [u64; 4] = [0, 1_000, 2_000, 10_000];
+
 /// What the user may set.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -59,7 +63,7 @@ fn extent(size: Size) -> Extent {
         },
         Size::Default => Extent {
             sizes: &SIZES,
-            rtts_us: &[0, 500, 2_000, 10_000],
+            rtts_us: &RTTS_US,
             slice: ms(60),
             longest_batch: ms(700),
             rounds: 6,
@@ -67,7 +71,7 @@ fn extent(size: Size) -> Extent {
         },
         Size::Full => Extent {
             sizes: &SIZES,
-            rtts_us: &[0, 500, 2_000, 10_000],
+            rtts_us: &RTTS_US,
             slice: ms(100),
             longest_batch: s(3),
             rounds: 16,

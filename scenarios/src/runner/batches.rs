@@ -15,9 +15,9 @@ use crate::{
     environment::Endpoint,
     load::{
         batch::{
-            BatchError, Queries, Until, empty_events,
+            BatchError, Queries, Until, Way, empty_events,
             plan::{Plan, Wanted, condition_name},
-            pool, prime, round_trip, run, synchronous_commit, tables, truth, try_all,
+            pool, prime, round_trip, synchronous_commit, tables, truth, try_all,
         },
         workload::{Workload, WorkloadError},
     },
@@ -25,12 +25,18 @@ use crate::{
 
 /// Most rounds of a condition: more say nothing new.
 const MOST_ROUNDS: usize = 30;
+/// The guide's size may take so many times as long as others.
+const OF_GUIDE: u32 = 4;
 /// Queries that an automatic size may have waiting: twice what its own window holds,
 /// which is the rate times one and a quarter round trips and 2 ms (`engine::pipeline`),
 /// and no fewer than keep it going.
 const LEAST_WAITING: usize = 64;
 const MOST_WAITING: usize = 10_000;
 const WAITING: Duration = Duration::from_millis(10);
+/// Slices that an automatic size is given to find itself: it doubles every 20 ms or
+/// round trip at best (`engine::pipeline`), and a thousand is six times from where it
+/// begins.
+const LEARNING: u32 = 6;
 
 /// What a record has of a sweep before anything was measured.
 pub(super) fn nothing_yet(plan: &Plan) -> BatchSweep {
@@ -75,7 +81,7 @@ pub(super) async fn carry_out(stage: &mut Stage<'_>, plan: &Plan) -> Result<(), 
             wanted,
             rng: rng.fork(),
             condition: empty(plan, wanted),
-            usual: Vec::new(),
+            ways: Vec::new(),
         };
         let subject = condition_name(measured.class(), wanted);
         let began = clock::now();
@@ -122,9 +128,8 @@ struct Measured<'a> {
     wanted: &'a Wanted,
     rng: fastrand::Rng,
     condition: Condition,
-    /// The ways that are measured, how long a query took with each, and with how many
-    /// in a batch.
-    usual: Vec<(How, Duration, u32)>,
+    /// The ways that are measured, and how long a query took with each.
+    ways: Vec<(Way, Duration)>,
 }
 
 impl Measured<'_> {
@@ -156,7 +161,8 @@ impl Measured<'_> {
         prime(&pool, &mut queries, &wanted.ways).await?;
         self.count(&pool, &mut queries, rtt).await?;
         let rest = share.saturating_sub(clock::now() - began);
-        let batches: Vec<Duration> = self.usual.iter().map(|(_, one, n)| *one * *n).collect();
+        let batch = |(way, one): &(Way, Duration)| *one * in_a_batch(way.how);
+        let batches: Vec<Duration> = self.ways.iter().map(batch).collect();
         let slice = self.plan.slice_in(rest, &batches);
         loop {
             let rounds = self.condition.rounds.len();
@@ -165,7 +171,7 @@ impl Measured<'_> {
             if rounds >= self.plan.rounds as usize && (late || rounds >= MOST_ROUNDS) {
                 return Ok(());
             }
-            let round = self.round(&pool, &mut queries, slice, rtt).await?;
+            let round = self.round(&pool, &mut queries, slice).await?;
             self.condition.rounds.push(round);
         }
     }
@@ -182,11 +188,15 @@ impl Measured<'_> {
                 self.condition.left_out.push(LeftOut { how: *how, reason });
                 continue;
             }
-            let room = self.room(*how, rtt);
-            let (counted, slice) = truth(pool, queries, *how, room).await?;
+            let mut way = Way::new(pool, queries, *how, self.room(*how, rtt))?;
+            if is_auto(*how) {
+                let learning = Until::Time(LEARNING * (self.plan.slice + rtt));
+                way.run(pool, queries, learning).await?;
+            }
+            let (counted, slice) = truth(pool, queries, &mut way).await?;
             let queries = u32::try_from(slice.queries.max(1)).unwrap_or(u32::MAX);
             let one = Duration::from_micros(slice.took_us) / queries;
-            self.usual.push((*how, one, in_a_batch(*how)));
+            self.ways.push((way, one));
             self.condition.truth.push(counted);
         }
         Ok(())
@@ -200,10 +210,11 @@ impl Measured<'_> {
         };
         let Size::Fixed(n) = size else { return None };
         let one = self.fastest(mode)?;
-        let (batch, longest) = (one * n, self.plan.longest_batch);
         // What the guide recommends is what is asked about.
         let of_guide = self.class().guide_batch == Some(n);
-        (batch > if of_guide { longest * 4 } else { longest }).then(|| {
+        let longest = self.plan.longest_batch * if of_guide { OF_GUIDE } else { 1 };
+        let batch = one * n;
+        (batch > longest).then(|| {
             format!(
                 "a batch of {n} takes about {:.1} s here, and every slice is of whole batches: \
                  more than {:.2} s would make the run too long",
@@ -215,9 +226,9 @@ impl Measured<'_> {
 
     /// What a query takes in the best size of a mode so far.
     fn fastest(&self, mode: Mode) -> Option<Duration> {
-        let of_mode = |how: &How| matches!(how, How::Pipelined { mode: m, .. } if *m == mode);
-        let of_mode = self.usual.iter().filter(|(how, ..)| of_mode(how));
-        of_mode.map(|(_, one, _)| *one).min()
+        let of_mode = |how| matches!(how, How::Pipelined { mode: m, .. } if m == mode);
+        let of_mode = self.ways.iter().filter(|(way, _)| of_mode(way.how));
+        of_mode.map(|(_, one)| *one).min()
     }
 
     fn room(&self, how: How, rtt: Duration) -> usize {
@@ -237,18 +248,24 @@ impl Measured<'_> {
         pool: &Pool,
         queries: &mut Queries<'_>,
         slice: Duration,
-        rtt: Duration,
     ) -> Result<Round, BatchError> {
-        let mut ways: Vec<How> = self.usual.iter().map(|(how, ..)| *how).collect();
-        ways.push(How::Sequential);
-        self.rng.shuffle(&mut ways);
-        let mut slices = Vec::with_capacity(ways.len());
-        for how in ways {
-            let room = self.room(how, rtt);
-            slices.push(run(pool, queries, how, Until::Time(slice), room).await?);
+        let mut order: Vec<usize> = (0..self.ways.len()).collect();
+        let again = |i: &usize| self.ways[*i].0.how == How::Sequential;
+        let again: Vec<usize> = order.iter().copied().filter(again).collect();
+        order.extend(again);
+        self.rng.shuffle(&mut order);
+        let mut slices = Vec::with_capacity(order.len());
+        for i in order {
+            let (way, _) = &mut self.ways[i];
+            slices.push(way.run(pool, queries, Until::Time(slice)).await?);
         }
         Ok(Round { slices })
     }
+}
+
+fn is_auto(how: How) -> bool {
+    let auto = Size::Auto;
+    matches!(how, How::Pipelined { size, .. } if size == auto)
 }
 
 fn in_a_batch(how: How) -> u32 {

@@ -19,7 +19,7 @@ pub(crate) use self::{
     link::{pool, round_trip, synchronous_commit},
     own::try_all,
     queries::{Queries, empty_events, tables},
-    slice::{Until, run},
+    slice::{Until, Way},
     truth::{prime, truth},
 };
 

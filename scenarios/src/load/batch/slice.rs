@@ -85,47 +85,69 @@ impl Taken {
     }
 }
 
-/// Runs queries one way for a while. `room` bounds how many an automatic size may
-/// have waiting, so that what is left of them at the end is soon done.
-///
-/// Cancel safe: what is under way is given up.
-///
-/// # Errors
-/// If there is no connection or no answer, or every query failed.
-pub(crate) async fn run(
-    pool: &Pool,
-    queries: &mut Queries<'_>,
-    how: How,
-    until: Until,
-    room: usize,
-) -> Result<Slice, BatchError> {
-    let mut taken = Taken::new();
-    let counter = || pool.metrics().counter(Counter::PipelineBatches);
-    let before = counter();
-    match how {
-        How::Sequential => one_at_a_time(pool, queries, until, &mut taken).await?,
-        How::Pipelined { mode, size } => {
-            let mut pipeline = pipeline(pool, queries, mode, size, room)?;
-            taken.began = clock::now();
-            match size {
-                Size::Fixed(n) => in_batches(&mut pipeline, queries, n, until, &mut taken).await?,
-                Size::Auto => in_a_stream(&mut pipeline, queries, until, &mut taken).await?,
-            }
+/// A way of running queries. It keeps its pipeline from one stretch to the next, as a
+/// service does: what an automatic size has learnt is not learnt anew each time.
+#[derive(Debug)]
+pub(crate) struct Way {
+    pub(crate) how: How,
+    pipeline: Option<Pipeline>,
+}
+
+impl Way {
+    /// Sends nothing yet. `room` bounds how many queries an automatic size may have
+    /// waiting, so that what is left of them at the end of a stretch is soon done.
+    ///
+    /// # Errors
+    /// If there is no pipeline of such a size.
+    pub(crate) fn new(
+        pool: &Pool,
+        queries: &Queries<'_>,
+        how: How,
+        room: usize,
+    ) -> Result<Self, BatchError> {
+        let pipeline = match how {
+            How::Sequential => None,
+            How::Pipelined { mode, size } => Some(pipeline(pool, queries, mode, size, room)?),
+        };
+        Ok(Self { how, pipeline })
+    }
+
+    /// Runs queries for a while.
+    ///
+    /// Not cancel safe: what is under way is given up only when this is dropped.
+    ///
+    /// # Errors
+    /// If there is no connection or no answer, or every query failed.
+    pub(crate) async fn run(
+        &mut self,
+        pool: &Pool,
+        queries: &mut Queries<'_>,
+        until: Until,
+    ) -> Result<Slice, BatchError> {
+        let mut taken = Taken::new();
+        let counter = || pool.metrics().counter(Counter::PipelineBatches);
+        let before = counter();
+        match (self.how, &mut self.pipeline) {
+            (How::Pipelined { size, .. }, Some(pipeline)) => match size {
+                Size::Fixed(n) => in_batches(pipeline, queries, n, until, &mut taken).await?,
+                Size::Auto => in_a_stream(pipeline, queries, until, &mut taken).await?,
+            },
+            _ => one_at_a_time(pool, queries, until, &mut taken).await?,
         }
+        let ended = clock::now();
+        let batches = match self.how {
+            How::Sequential => taken.took_us.len() as u64,
+            How::Pipelined { .. } => counter() - before,
+        };
+        if taken.failed == taken.took_us.len() as u64 {
+            return Err(BatchError::AllFailed {
+                class: queries.class().name.clone(),
+                how: plan::name(self.how),
+                reason: taken.first_error.unwrap_or_default(),
+            });
+        }
+        Ok(taken.slice(self.how, ended, batches))
     }
-    let ended = clock::now();
-    let batches = match how {
-        How::Sequential => taken.took_us.len() as u64,
-        How::Pipelined { .. } => counter() - before,
-    };
-    if taken.failed == taken.took_us.len() as u64 {
-        return Err(BatchError::AllFailed {
-            class: queries.class().name.clone(),
-            how: plan::name(how),
-            reason: taken.first_error.unwrap_or_default(),
-        });
-    }
-    Ok(taken.slice(how, ended, batches))
 }
 
 fn pipeline(
@@ -158,7 +180,6 @@ async fn one_at_a_time(
     until: Until,
     taken: &mut Taken,
 ) -> Result<(), BatchError> {
-    taken.began = clock::now();
     let mut began = taken.began;
     loop {
         let query = queries.next();

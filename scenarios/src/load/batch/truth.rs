@@ -7,7 +7,7 @@
 use engine::{Pool, metrics::Counter};
 use reports::record::{How, Size, Slice, Truth};
 
-use super::{BatchError, Queries, Until, run};
+use super::{BatchError, Queries, Until, Way};
 use crate::environment::chain;
 
 const FLUSH: &str = "SELECT pg_stat_force_next_flush()";
@@ -36,7 +36,7 @@ struct Counters {
 /// Prepares all that [`truth`] needs: preparing is a transaction as well.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`Way::run`].
 pub(crate) async fn prime(
     pool: &Pool,
     queries: &mut Queries<'_>,
@@ -54,7 +54,8 @@ pub(crate) async fn prime(
             How::Sequential => How::Sequential,
         };
         if !primed.contains(&short) {
-            run(pool, queries, short, once, 1).await?;
+            let mut way = Way::new(pool, queries, short, 1)?;
+            way.run(pool, queries, once).await?;
             primed.push(short);
         }
     }
@@ -65,18 +66,20 @@ pub(crate) async fn prime(
 /// Says what it counted, and how the queries went.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`Way::run`].
 pub(crate) async fn truth(
     pool: &Pool,
     queries: &mut Queries<'_>,
-    how: How,
-    room: usize,
+    way: &mut Way,
 ) -> Result<(Truth, Slice), BatchError> {
+    let how = way.how;
     let before = counters(pool).await?;
     let syncs = pool.metrics().counter(Counter::PipelineSyncs);
-    let slice = run(pool, queries, how, Until::Queries(count(how)), room).await?;
-    let syncs = pool.metrics().counter(Counter::PipelineSyncs) - syncs;
+    let until = Until::Queries(count(how));
+    let slice = way.run(pool, queries, until).await?;
+    // There is one connection: when this has it, the pipeline has counted its Syncs.
     let after = counters(pool).await?;
+    let syncs = pool.metrics().counter(Counter::PipelineSyncs) - syncs;
     let between = |before: Option<i64>, after: Option<i64>, own: i64| {
         u64::try_from(after? - before? - own).ok()
     };
