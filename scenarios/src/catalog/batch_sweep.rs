@@ -25,7 +25,7 @@ use crate::{
 const SIZES: [u32; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 const FEW_SIZES: [u32; 5] = [1, 10, 50, 200, 500];
 
-/// From the same machine to another continent's edge. Toxiproxy's latency is in whole
+/// From the same machine to another region. Toxiproxy's latency is in whole
 /// milliseconds, each way, so there is nothing between none and this.
 const RTTS_US: [u64; 4] = [0, 1_000, 2_000, 10_000];
 
@@ -57,17 +57,17 @@ fn extent(size: Size) -> Extent {
             sizes: &FEW_SIZES,
             rtts_us: &[0, 2_000],
             slice: ms(30),
-            longest_batch: ms(250),
+            longest_batch: ms(150),
             rounds: 6,
-            budget: s(36),
+            budget: s(34),
         },
         Size::Default => Extent {
             sizes: &SIZES,
             rtts_us: &RTTS_US,
             slice: ms(60),
-            longest_batch: ms(700),
+            longest_batch: ms(500),
             rounds: 6,
-            budget: s(165),
+            budget: s(160),
         },
         Size::Full => Extent {
             sizes: &SIZES,

@@ -26,7 +26,7 @@ use crate::{
 /// Most rounds of a condition: more say nothing new.
 const MOST_ROUNDS: usize = 30;
 /// The guide's size may take so many times as long as others.
-const OF_GUIDE: u32 = 4;
+const OF_GUIDE: u32 = 3;
 /// Queries that an automatic size may have waiting: twice what its own window holds,
 /// which is the rate times one and a quarter round trips and 2 ms (`engine::pipeline`),
 /// and no fewer than keep it going.
@@ -166,8 +166,9 @@ impl Measured<'_> {
         let slice = self.plan.slice_in(rest, &batches);
         loop {
             let rounds = self.condition.rounds.len();
-            let longest = (clock::now() - began) / u32::try_from(rounds.max(1)).unwrap_or(1);
-            let late = clock::now() - began + longest > share;
+            let so_far = clock::now() - began;
+            // Another one may take as long as those before, with what came before them.
+            let late = so_far + so_far / u32::try_from(rounds.max(1)).unwrap_or(1) > share;
             if rounds >= self.plan.rounds as usize && (late || rounds >= MOST_ROUNDS) {
                 return Ok(());
             }
@@ -188,11 +189,11 @@ impl Measured<'_> {
                 self.condition.left_out.push(LeftOut { how: *how, reason });
                 continue;
             }
-            let mut way = Way::new(pool, queries, *how, self.room(*how, rtt))?;
-            if is_auto(*how) {
-                let learning = Until::Time(LEARNING * (self.plan.slice + rtt));
-                way.run(pool, queries, learning).await?;
-            }
+            let mut way = if is_auto(*how) {
+                self.learnt(pool, queries, *how, rtt).await?
+            } else {
+                Way::new(pool, queries, *how, LEAST_WAITING)?
+            };
             let (counted, slice) = truth(pool, queries, &mut way).await?;
             let queries = u32::try_from(slice.queries.max(1)).unwrap_or(u32::MAX);
             let one = Duration::from_micros(slice.took_us) / queries;
@@ -231,15 +232,31 @@ impl Measured<'_> {
         of_mode.map(|(_, one)| *one).min()
     }
 
-    fn room(&self, how: How, rtt: Duration) -> usize {
-        let How::Pipelined { mode, .. } = how else {
-            return LEAST_WAITING;
+    /// An automatic size that has found itself. How many queries it may have waiting
+    /// follows from the best fixed size; where it is much slower than that, from itself.
+    async fn learnt(
+        &self,
+        pool: &Pool,
+        queries: &mut Queries<'_>,
+        how: How,
+        rtt: Duration,
+    ) -> Result<Way, BatchError> {
+        let time = Until::Time(LEARNING * (self.plan.slice + rtt));
+        let best = match how {
+            How::Pipelined { mode, .. } => self.fastest(mode),
+            How::Sequential => None,
         };
-        let one = self.fastest(mode).unwrap_or(WAITING);
-        let n = (2 * (rtt + WAITING)).as_nanos() / one.as_nanos().max(1);
-        usize::try_from(n)
-            .unwrap_or(MOST_WAITING)
-            .clamp(LEAST_WAITING, MOST_WAITING)
+        let mut waiting = room(best.unwrap_or(WAITING), rtt);
+        loop {
+            let mut way = Way::new(pool, queries, how, waiting)?;
+            let slice = way.run(pool, queries, time).await?;
+            let n = u32::try_from(slice.queries.max(1)).unwrap_or(u32::MAX);
+            let own = room(Duration::from_micros(slice.took_us) / n, rtt);
+            if 2 * own >= waiting {
+                return Ok(way);
+            }
+            waiting = own;
+        }
     }
 
     /// Every way once, one at a time twice.
@@ -261,6 +278,13 @@ impl Measured<'_> {
         }
         Ok(Round { slices })
     }
+}
+
+/// How many queries an automatic size may have waiting where one takes so long.
+fn room(one: Duration, rtt: Duration) -> usize {
+    let n = (2 * (rtt + WAITING)).as_nanos() / one.as_nanos().max(1);
+    let n = usize::try_from(n).unwrap_or(MOST_WAITING);
+    n.clamp(LEAST_WAITING, MOST_WAITING)
 }
 
 fn is_auto(how: How) -> bool {
