@@ -64,10 +64,10 @@ fn extent(size: Size) -> Extent {
         Size::Default => Extent {
             sizes: &SIZES,
             rtts_us: &RTTS_US,
-            slice: ms(60),
-            longest_batch: ms(500),
+            slice: ms(50),
+            longest_batch: ms(300),
             rounds: 6,
-            budget: s(160),
+            budget: s(140),
         },
         Size::Full => Extent {
             sizes: &SIZES,

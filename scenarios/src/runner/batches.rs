@@ -36,7 +36,7 @@ const WAITING: Duration = Duration::from_millis(10);
 /// Slices that an automatic size is given to find itself: it doubles every 20 ms or
 /// round trip at best (`engine::pipeline`), and a thousand is six times from where it
 /// begins.
-const LEARNING: u32 = 6;
+const LEARNING: u32 = 5;
 
 /// What a record has of a sweep before anything was measured.
 pub(super) fn nothing_yet(plan: &Plan) -> BatchSweep {
@@ -246,17 +246,16 @@ impl Measured<'_> {
             How::Pipelined { mode, .. } => self.fastest(mode),
             How::Sequential => None,
         };
-        let mut waiting = room(best.unwrap_or(WAITING), rtt);
-        loop {
-            let mut way = Way::new(pool, queries, how, waiting)?;
-            let slice = way.run(pool, queries, time).await?;
-            let n = u32::try_from(slice.queries.max(1)).unwrap_or(u32::MAX);
-            let own = room(Duration::from_micros(slice.took_us) / n, rtt);
-            if 2 * own >= waiting {
-                return Ok(way);
-            }
-            waiting = own;
+        let waiting = room(best.unwrap_or(WAITING), rtt);
+        let mut way = Way::new(pool, queries, how, waiting)?;
+        let slice = way.run(pool, queries, time).await?;
+        let n = u32::try_from(slice.queries.max(1)).unwrap_or(u32::MAX);
+        let own = room(Duration::from_micros(slice.took_us) / n, rtt);
+        if 2 * own < waiting {
+            way = Way::new(pool, queries, how, own)?;
+            way.run(pool, queries, time).await?;
         }
+        Ok(way)
     }
 
     /// Every way once, one at a time twice.

@@ -22,7 +22,7 @@ const COMMITS: &str = "SELECT xact_commit FROM pg_stat_database WHERE datname = 
 const STREAM: u64 = 200;
 /// Of fixed sizes: so many queries, if that is not more than [`BATCHES`] of them.
 const QUERIES: u64 = 200;
-const BATCHES: u64 = 50;
+const BATCHES: u64 = 25;
 
 /// The server's counters at a moment.
 struct Counters {
@@ -157,9 +157,9 @@ mod tests {
                 size: Size::Fixed(n),
             })
         };
-        for (size, queries) in [(1, 50), (2, 100), (20, 200), (50, 200), (500, 500)] {
+        for (size, queries) in [(1, 25), (2, 50), (20, 200), (50, 200), (500, 500)] {
             assert_eq!(of(size), queries, "batches of {size}");
         }
-        assert_eq!(count(How::Sequential), 50);
+        assert_eq!(count(How::Sequential), 25);
     }
 }
