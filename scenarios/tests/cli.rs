@@ -57,8 +57,42 @@ fn a_sweep_takes_no_plan_and_no_configuration_of_the_user_s() {
         ("--faults", "plan.toml"),
         ("--config", "pool.toml"),
     ] {
-        let args = ["breaker-sweep", flag, value];
+        for sweep in ["breaker-sweep", "batch-sweep"] {
+            let args = [sweep, flag, value];
+            fails(&args, 64, &[flag, value, "allowed: left out"]);
+        }
+    }
+    for (flag, value) in [("--rate", "100"), ("--deadline-ms", "300")] {
+        let args = ["batch-sweep", flag, value];
         fails(&args, 64, &[flag, value, "allowed: left out"]);
+    }
+}
+
+#[test]
+fn files_of_statements_are_for_batch_sweep_and_are_read_before_anything_starts() {
+    for command in ["failure-sim", "breaker-sweep"] {
+        let args = [command, "-f", "q.sql"];
+        fails(&args, 64, &["-f: q.sql, allowed: only with batch-sweep"]);
+    }
+    let missing = ["batch-sweep", "-f", "nowhere/q.sql"];
+    fails(
+        &missing,
+        64,
+        &["-f: nowhere/q.sql", "No such file", "allowed: "],
+    );
+    let weight = ["batch-sweep", "-f", "nowhere/q.sql@2"];
+    fails(&weight, 64, &["nowhere/q.sql@2", "without @WEIGHT"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("q.sql");
+    let file = path.to_str().expect("UTF-8");
+    for (sql, says) in [
+        ("", "no statement"),
+        ("SELECT 1; SELECT $1", "statement 2: $1, allowed: "),
+        ("COPY t FROM STDIN", "statement 1: COPY, allowed: "),
+        ("BEGIN; SELECT 1; COMMIT", "statement 1: BEGIN, allowed: "),
+    ] {
+        fs::write(&path, sql).expect("written");
+        fails(&["batch-sweep", "-f", file], 64, &["-f: ", "q.sql", says]);
     }
 }
 
@@ -240,7 +274,7 @@ fn a_configuration_is_read_over_the_deadlines_of_the_run() {
     let path = folder.path().join("pool.toml");
     fs::write(
         &path,
-        "max_connections = 20\nhost = \"db\"\nenable_pipelining = true",
+        "max_connections = 20\nhost = \"db\"\nenable_monitoring = true",
     )
     .expect("written");
     let config = path.to_str().expect("UTF-8");
@@ -265,7 +299,7 @@ fn a_configuration_is_read_over_the_deadlines_of_the_run() {
     assert!(
         remarks
             .iter()
-            .any(|r| r.contains("enable_pipelining has no effect")),
+            .any(|r| r.contains("enable_monitoring has no effect")),
         "{remarks:?}"
     );
 }

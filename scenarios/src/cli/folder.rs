@@ -47,6 +47,11 @@ impl Cli {
     /// the folder, without anything in it the folder goes.
     pub fn conclude(&self, place: &Place) {
         if !place.folder.join("record.json").is_file() {
+            let events = place.folder.join("events.jsonl");
+            if fs::metadata(&events).is_ok_and(|events| events.len() == 0) {
+                // It says nothing, so it is not missed.
+                let _unless_gone = fs::remove_file(&events);
+            }
             // Fails, as it should, unless there is nothing in it.
             let _only_if_empty = fs::remove_dir(&place.folder);
         } else if self.global.out.is_none() {
