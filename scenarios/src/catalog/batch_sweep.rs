@@ -65,9 +65,9 @@ fn extent(size: Size) -> Extent {
             sizes: &SIZES,
             rtts_us: &RTTS_US,
             slice: ms(50),
-            longest_batch: ms(300),
+            longest_batch: ms(250),
             rounds: 6,
-            budget: s(140),
+            budget: s(135),
         },
         Size::Full => Extent {
             sizes: &SIZES,

@@ -33,10 +33,10 @@ const OF_GUIDE: u32 = 3;
 const LEAST_WAITING: usize = 64;
 const MOST_WAITING: usize = 10_000;
 const WAITING: Duration = Duration::from_millis(10);
-/// Slices that an automatic size is given to find itself: it doubles every 20 ms or
-/// round trip at best (`engine::pipeline`), and a thousand is six times from where it
-/// begins.
-const LEARNING: u32 = 5;
+/// Slices and round trips that an automatic size is given to find itself: it doubles
+/// every 20 ms or two round trips at best (`engine::pipeline`), and a thousand is six
+/// times from where it begins.
+const LEARNING: u32 = 4;
 
 /// What a record has of a sweep before anything was measured.
 pub(super) fn nothing_yet(plan: &Plan) -> BatchSweep {
