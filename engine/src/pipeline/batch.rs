@@ -32,6 +32,8 @@ pub(super) struct Chunk {
     numbers: Vec<u64>,
     pub(super) entries: Vec<Entry>,
     bytes: BytesMut,
+    /// Nothing comes behind it until it is answered: it was flushed.
+    last: bool,
 }
 
 impl Chunk {
@@ -41,6 +43,14 @@ impl Chunk {
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    pub(super) fn is_last(&self) -> bool {
+        self.last
+    }
+
+    pub(super) fn set_last(&mut self) {
+        self.last = true;
     }
 
     pub(super) fn bytes(&self) -> usize {

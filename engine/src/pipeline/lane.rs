@@ -72,7 +72,7 @@ impl Lane {
             pool: pool.clone(),
             queue,
             index,
-            window: Window::new(settings.latency_budget),
+            window: Window::new(settings.latency_budget, settings.grouped()),
             settings,
             mean: Duration::ZERO,
             outbox: Vec::new(),
@@ -174,7 +174,12 @@ impl Lane {
             if units.iter().all(|unit| unit.flying.is_empty()) {
                 let Some(first) = failed.take() else {
                     // Nothing was sent, so there was nothing to send.
-                    return self.done(carrier);
+                    self.window.idle();
+                    match carrier.sync().await {
+                        Some(unit) => units.push_back(unit),
+                        None => return self.done(carrier),
+                    }
+                    continue;
                 };
                 if let Err(error) = carrier.reset(self.pool.statement_timeout()).await {
                     return self.lost(carrier, units, todo, Arc::new(error)).await;
@@ -264,7 +269,6 @@ impl Lane {
             let under_way: usize = units.iter().map(|unit| unit.flying.len()).sum();
             let n = self.portion(work, under_way, units.len());
             if n == 0 || !may_follow(units.back(), work.kind) {
-                self.window.limited();
                 return true;
             }
             if units.is_empty() {
@@ -291,7 +295,9 @@ impl Lane {
                     continue;
                 }
             };
-            let more = !todo.is_empty() || self.queue.has_work(self.index);
+            // Behind a flush the caller waits; else there will be more before the answer.
+            let last =
+                todo.is_empty() && work.chunk.is_last() && work.range.end == work.chunk.len();
             let whole = matches!(self.meaning(), Meaning::Skips | Meaning::Undoes);
             let flush_every = if self.mean.is_zero() {
                 16
@@ -299,9 +305,11 @@ impl Lane {
                 (SIGN_OF_LIFE.as_nanos() / self.mean.as_nanos().max(1)).clamp(1, 10_000) as usize
             };
             let (unit, left) = carrier
-                .launch(work, prepared, whole || !more, flush_every)
+                .launch(work, prepared, whole || last, flush_every)
                 .await;
             units.push_back(unit);
+            let under_way = units.iter().map(|unit| unit.flying.len()).sum();
+            self.window.under_way(under_way, clock::now());
             if !left {
                 return false;
             }
@@ -354,6 +362,10 @@ impl Lane {
     fn complete(&mut self, carrier: &mut Carrier, unit: Unit) {
         let now = clock::now();
         let n = unit.work.range.len();
+        if n == 0 {
+            // Only a Sync.
+            return;
+        }
         let statements = u32::try_from(unit.places.len()).unwrap_or(u32::MAX);
         let took = (now - unit.began) / statements.max(1);
         self.mean = if self.mean.is_zero() {
@@ -510,6 +522,8 @@ fn answered(unit: &mut Unit, answer: Answer) {
 /// whatever becomes of what is before it.
 fn may_follow(last: Option<&Unit>, kind: Kind) -> bool {
     last.is_none_or(|last| match (last.work.kind, kind) {
+        // Only a Sync, which does not fail.
+        _ if last.work.range.is_empty() => true,
         (Kind::Each, Kind::Each) => true,
         (Kind::Each, _) | (_, Kind::Each) => false,
         _ => !last.synced,

@@ -233,6 +233,9 @@ impl Queue {
             if !lane.open.is_empty() {
                 lane.sealed.push_back(std::mem::take(&mut lane.open));
             }
+            if let Some(last) = lane.sealed.back_mut() {
+                last.set_last();
+            }
         }
         drop(state);
         self.work.iter().for_each(Notify::notify_one);
@@ -277,13 +280,6 @@ impl Queue {
             return Next::Send(std::mem::take(&mut queue.open));
         }
         Next::At(due)
-    }
-
-    /// Whether there is anything for a lane.
-    pub(super) fn has_work(&self, lane: usize) -> bool {
-        let state = self.state();
-        let queue = &state.lanes[lane];
-        !queue.sealed.is_empty() || !queue.open.is_empty()
     }
 
     /// Waits for something new for a lane. Cancel safe.

@@ -24,8 +24,12 @@ const MOST: usize = 10_000;
 /// for each, which takes 50 to 100 us in a virtual machine. Measured: with 2 ms the
 /// window reached 0.6 to 0.8 of the rate of the best fixed one, with 4 ms 0.8 to 1.0.
 const SLACK: Duration = Duration::from_millis(6);
-/// And this part of it: answers do not come evenly.
+/// And this part of it, for queries of their own: answers do not come evenly.
 const MARGIN: f64 = 1.5;
+/// For transactions: what they cost beside their queries, the wait for the disk above
+/// all, is part of the least time that one takes, and is to be a small part of the
+/// whole.
+const MARGIN_OF_TRANSACTIONS: f64 = 4.0;
 /// Growth of the rate that makes slow start go on.
 const FASTER: f64 = 1.25;
 /// The shortest time that a rate is taken over.
@@ -39,6 +43,7 @@ const RTT_LASTS: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Window {
     budget: Duration,
+    transactions: bool,
     limit: usize,
     slow_start: bool,
     rate_per_s: f64,
@@ -52,16 +57,17 @@ pub(super) struct Window {
 struct Span {
     began: Instant,
     answers: usize,
-    /// Whether there was more to send than the limit let through.
+    /// Whether the limit was what kept more from being under way.
     limited: bool,
 }
 
 impl Window {
-    /// Before anything is known. Nothing should be under way for longer than `budget`,
-    /// if the round trip is not.
-    pub(super) fn new(budget: Duration) -> Self {
+    /// Before anything is known, for queries of their own or for transactions. Nothing
+    /// should be under way for longer than `budget`, if the round trip is not.
+    pub(super) fn new(budget: Duration, transactions: bool) -> Self {
         Self {
             budget,
+            transactions,
             limit: 2 * LEAST,
             slow_start: true,
             rate_per_s: 0.0,
@@ -77,11 +83,20 @@ impl Window {
         if self.probing { LEAST } else { self.limit }
     }
 
-    /// The limit kept something from being sent.
-    pub(super) fn limited(&mut self) {
-        if let Some(span) = &mut self.span {
-            span.limited = true;
-        }
+    /// So many are under way now.
+    pub(super) fn under_way(&mut self, queries: usize, now: Instant) {
+        let limited = 2 * queries >= self.limit();
+        let span = self.span.get_or_insert(Span {
+            began: now,
+            answers: 0,
+            limited: false,
+        });
+        span.limited |= limited;
+    }
+
+    /// Nothing is: the time until there is something again is nobody's fault.
+    pub(super) fn idle(&mut self) {
+        self.span = None;
     }
 
     /// `n` answers came, the last to what was sent then.
@@ -90,7 +105,7 @@ impl Window {
         if took <= self.rtt || self.probing {
             (self.rtt, self.rtt_measured) = (took, Some(now));
             self.probing = false;
-        } else if self.rtt_measured.is_some_and(|at| now - at > RTT_LASTS) {
+        } else if !self.transactions && self.rtt_measured.is_some_and(|at| now - at > RTT_LASTS) {
             self.probing = true;
             self.rtt_measured = Some(now);
         }
@@ -125,7 +140,12 @@ impl Window {
             return;
         }
         self.slow_start = false;
-        let time = self.rtt.mul_f64(MARGIN) + SLACK;
+        let margin = if self.transactions {
+            MARGIN_OF_TRANSACTIONS
+        } else {
+            MARGIN
+        };
+        let time = self.rtt.mul_f64(margin) + SLACK;
         self.limit = self.worth(time).min(self.most());
     }
 
@@ -159,7 +179,7 @@ mod tests {
     /// A server behind a wire, and a client that always has more to send: how much is
     /// done in two seconds, as a share of what can be, and the median latency.
     fn run(rtt: Duration, service: Duration) -> (f64, Duration) {
-        let mut window = Window::new(Duration::from_millis(100));
+        let mut window = Window::new(Duration::from_millis(100), false);
         let start = crate::clock::now();
         let (mut now, mut free) = (start, start);
         let mut under_way: VecDeque<(Instant, Instant)> = VecDeque::new();
@@ -173,7 +193,7 @@ mod tests {
                 free = free.max(now + rtt / 2) + service;
                 under_way.push_back((now, free + rtt / 2));
             }
-            window.limited();
+            window.under_way(under_way.len(), now);
             let (sent, answered) = under_way.pop_front().expect("never below the least");
             now = answered;
             window.answered(1, sent, now);
@@ -206,10 +226,58 @@ mod tests {
         }
     }
 
+    /// One transaction on the server and one on its way, each with a fixed cost.
+    fn transactions(rtt: Duration, commit: Duration, service: Duration) -> f64 {
+        let mut window = Window::new(Duration::from_millis(100), true);
+        let start = crate::clock::now();
+        let (mut now, mut free, mut done, mut round) = (start, start, 0, 0);
+        let mut idle = Duration::ZERO;
+        let mut under_way: VecDeque<(usize, Instant, Instant)> = VecDeque::new();
+        let (warm, end) = (
+            start + Duration::from_secs(1),
+            start + Duration::from_secs(3),
+        );
+        while now < end {
+            while under_way.len() < 2 {
+                let n = (window.limit() / 2).max(1);
+                let queries = service * u32::try_from(n).expect("few");
+                free = free.max(now + rtt / 2) + queries + commit;
+                under_way.push_back((n, now, free + rtt / 2));
+                window.under_way(under_way.iter().map(|(n, ..)| n).sum(), now);
+            }
+            let (n, sent, answered) = under_way.pop_front().expect("two");
+            now = answered;
+            window.answered(n, sent, now);
+            if now > warm {
+                done += n;
+            }
+            // The caller has nothing for a while now and then.
+            round += 1;
+            if round % 50 == 0 {
+                let pause = Duration::from_millis(30);
+                (now, free) = (now + pause, free + pause);
+                idle += if now > warm { pause } else { Duration::ZERO };
+                under_way.clear();
+                window.idle();
+            }
+        }
+        let possible = (end - warm - idle).as_secs_f64() / service.as_secs_f64();
+        done as f64 / possible
+    }
+
+    #[tokio::test]
+    async fn what_a_transaction_costs_is_spread_over_many_queries() {
+        let us = Duration::from_micros;
+        for (rtt, commit) in [(40, 0), (40, 2_000), (10_000, 0), (10_000, 4_000)] {
+            let share = transactions(us(rtt), us(commit), us(15));
+            assert!(share > 0.4, "{rtt} {commit}: {share}");
+        }
+    }
+
     #[tokio::test]
     async fn a_longer_way_is_noticed() {
         let ms = Duration::from_millis;
-        let mut window = Window::new(ms(100));
+        let mut window = Window::new(ms(100), false);
         let mut now = crate::clock::now();
         let mut go = |window: &mut Window, rtt: Duration, seconds: u64| {
             let until = now + Duration::from_secs(seconds);
@@ -217,7 +285,7 @@ mod tests {
                 let n = window.limit();
                 let sent = now;
                 now += rtt + Duration::from_micros(50) * u32::try_from(n).expect("few");
-                window.limited();
+                window.under_way(n, sent);
                 window.answered(n, sent, now);
             }
             window.rtt
@@ -228,7 +296,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_with_little_to_do_does_not_shrink_it() {
-        let mut window = Window::new(Duration::from_millis(100));
+        let mut window = Window::new(Duration::from_millis(100), false);
         window.rate_per_s = 10_000.0;
         window.rtt = Duration::from_millis(1);
         window.learn(10.0, false);

@@ -44,6 +44,8 @@ pub(super) struct Carrier {
     pub(super) progress: Instant,
     /// A transaction has failed.
     failing: bool,
+    /// The last unit ended with a Flush: the session is not idle yet for the server.
+    flushed: Option<Work>,
 }
 
 /// The statements for a unit.
@@ -72,6 +74,7 @@ impl Carrier {
             handed: 0,
             progress: clock::now(),
             failing: false,
+            flushed: None,
         })
     }
 
@@ -255,6 +258,10 @@ impl Carrier {
             Some(_) if framed => usize::from(synced),
             _ => places.len(),
         });
+        self.flushed = (!synced).then(|| Work {
+            range: 0..0,
+            ..work.clone()
+        });
         let first = self.handed;
         self.handed += places.len() as u64;
         self.connection.occupy(true);
@@ -273,6 +280,27 @@ impl Carrier {
         (unit, all_left)
     }
 
+    /// Ends what ended with a Flush, for a session to be given back: for the server it is
+    /// still under way until a Sync, and counts as active. `None` if there is nothing to
+    /// end.
+    pub(super) async fn sync(&mut self) -> Option<Unit> {
+        let work = self.flushed.take()?;
+        self.synced(1);
+        let mut flying = VecDeque::from([Flying::sync(self.client.clone())]);
+        launch(&mut flying).await;
+        Some(Unit {
+            work,
+            places: vec![Place::Sync],
+            flying,
+            first: self.handed,
+            began: clock::now(),
+            answers: Vec::new(),
+            xid: None,
+            error: None,
+            synced: true,
+        })
+    }
+
     /// How many of our statements have left. From now on no more do. `None` if nobody
     /// knows: then all may have.
     pub(super) fn cut(&self) -> Option<u64> {
@@ -285,6 +313,7 @@ impl Carrier {
     /// answers, unless that has been asked for.
     pub(super) async fn fail(&mut self, units: &mut VecDeque<Unit>) {
         self.failing = true;
+        self.flushed = None;
         let asked = units
             .iter()
             .any(|unit| unit.synced && !unit.flying.is_empty());
