@@ -27,8 +27,9 @@ pub enum Strategy {
 /// How many queries a batch has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BatchSize {
-    /// So many, 1..=10000. It goes out when it is full, is flushed, or has waited for
-    /// the linger time.
+    /// So many, 1..=10000. It goes out when it is full, has 64 KiB of parameters, is
+    /// flushed, or has waited for the linger time. One query in a transaction of its own
+    /// making ([`Builder::group_commit`]) costs a BEGIN and a COMMIT more than alone.
     Fixed(u32),
     /// As many as have come together while the server was busy with those before, up
     /// to what the measured rate and round-trip time need.

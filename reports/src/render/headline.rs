@@ -93,7 +93,10 @@ pub(super) fn headline(record: &Record, verdict: &Verdict) -> Headline {
 /// The command that does the same run again. `folder` is where it is, if that is
 /// known.
 pub(super) fn again(record: &Record, folder: Option<&Path>) -> String {
-    if record.plan.is_some() {
+    // The user's own queries are in the record; where their files are is not.
+    let batches = record.batches.as_ref();
+    let own = batches.is_some_and(|b| b.classes.iter().any(|c| c.guide_batch.is_none()));
+    if record.plan.is_some() || own {
         let folder = folder.map_or("FOLDER-OF-THIS-RUN".into(), Path::to_string_lossy);
         return format!("cargo run -p scenarios -- replay {folder}");
     }
@@ -117,10 +120,9 @@ pub(super) fn again(record: &Record, folder: Option<&Path>) -> String {
 
 /// The flags of the load, where it was not the usual one.
 fn load(record: &Record) -> String {
-    if let Some(batches) = &record.batches {
+    if record.batches.is_some() {
         // As fast as it goes: there is no rate, and no deadline.
-        let own = batches.classes.iter().filter(|c| c.guide_batch.is_none());
-        return own.map(|class| format!(" -f {}", class.name)).collect();
+        return String::new();
     }
     let settings = &record.settings;
     let usual_rate = if record.sweep.is_some() { 40 } else { 400 };

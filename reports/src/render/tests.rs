@@ -391,7 +391,7 @@ fn a_sweep_of_batch_sizes_without_anything_measured_is_rendered() {
         text.contains("interrupted: 2 conditions measured"),
         "{text}"
     );
-    assert!(text.contains("batch-sweep --quick --seed 7 --env local -f orders.sql\n"));
+    assert!(text.contains("scenarios -- replay x\n"));
     assert!(text.contains("updates: nothing: no size was measured"));
     let batches = record.batches.as_mut().unwrap();
     batches.conditions.clear();
