@@ -92,7 +92,9 @@ enum Fault {
     Kill,
 }
 
-const WAYS: [(&str, fn(Builder) -> Builder); 5] = [
+type Way = fn(Builder) -> Builder;
+
+const WAYS: [(&str, Way); 5] = [
     ("autocommit", |b| b.batch_size(40)),
     ("auto window", |b| b.batch_size(BatchSize::Auto)),
     ("group", |b| b.group_commit(true).batch_size(25)),
@@ -121,7 +123,7 @@ async fn fail(server: &Environment, link: &Link, fault: Fault, rng: &mut fastran
     }
 }
 
-async fn batch(pool: &Pool, way: fn(Builder) -> Builder, first: i64) -> Vec<(i64, Outcome)> {
+async fn batch(pool: &Pool, way: Way, first: i64) -> Vec<(i64, Outcome)> {
     within(30, async {
         // The one before may have opened it.
         while pool.breaker().state() != State::Closed {

@@ -5,12 +5,14 @@
 //!
 //! Needs PostgreSQL's programs (`apt-get install postgresql`, or `PG_BIN`).
 
+#![expect(clippy::print_stdout, reason = "a bench reports")]
+
 #[path = "../../../scenarios/fault-proxy/benches/pgbench/postgres.rs"]
 mod postgres;
 mod raw;
 mod relay;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use engine::{
     Pool, PoolConfig, clock,
@@ -288,27 +290,24 @@ fn main() -> Outcome {
     } else {
         [true; 2]
     };
-    let postgres = Arc::new(Postgres::start(&["max_wal_size=4GB"])?);
+    let postgres = Postgres::start(&["max_wal_size=4GB"])?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     // On a worker, as a service's tasks are.
-    let run = runtime.spawn({
-        let postgres = postgres.clone();
-        async move {
-            let n = if quick { 4_000 } else { 20_000 };
-            if loops {
-                loopback(&postgres, "off", n).await?;
-                pgbench(&postgres)?;
-                loopback(&postgres, "on", n / 10).await?;
-            }
-            for us in [0, 500, 2_000, 10_000] {
-                if waits {
-                    windows(&postgres, Duration::from_micros(us)).await?;
-                }
-            }
-            Ok(())
+    let run = runtime.spawn(async move {
+        let n = if quick { 4_000 } else { 20_000 };
+        if loops {
+            loopback(&postgres, "off", n).await?;
+            pgbench(&postgres)?;
+            loopback(&postgres, "on", n / 10).await?;
         }
+        for us in [0, 500, 2_000, 10_000] {
+            if waits {
+                windows(&postgres, Duration::from_micros(us)).await?;
+            }
+        }
+        Ok(())
     });
     runtime.block_on(run)?
 }

@@ -1,7 +1,7 @@
 //! One query at a time, or many: what a sweep of batch sizes drives.
 //!
-//! [`plan`] says what is measured, [`queries`] what is run, [`slice`] runs a stretch of
-//! it one way, [`truth`] asks the server what that came to, and [`own`] tries the
+//! `plan` says what is measured, `queries` what is run, `slice` runs a stretch of
+//! it one way, `truth` asks the server what that came to, and `own` tries the
 //! user's statements before they are measured.
 //!
 //! Everything goes through one connection of one pool: what is compared is how the
