@@ -11,6 +11,9 @@
 //! - **eviction**: the first sign of a dead host drops every older connection at
 //!   once, instead of one caller's time-out after another.
 //!
+//! And a **pipeline** ([`Pool::pipeline`]) for who has many queries at once: batches on
+//! the wire, with one Sync where a batch is one transaction, and an outcome for each.
+//!
 //! ```no_run
 //! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
 //! use engine::{Error, Pool, PoolConfig};

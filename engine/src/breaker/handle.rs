@@ -253,6 +253,12 @@ impl Breaker {
         .await
     }
 
+    /// Whether callers are refused, as far as the state goes.
+    pub(crate) fn refuses(&self) -> bool {
+        let shadow = self.mode() == Mode::Shadow;
+        !shadow && self.state() == State::Open
+    }
+
     /// Waits until there is a server to probe for: the circuit is open by itself.
     pub(crate) async fn probing(&self) -> u64 {
         self.until(open_epoch).await

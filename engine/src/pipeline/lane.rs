@@ -17,7 +17,6 @@ use super::{
     window::Window,
 };
 use crate::{
-    breaker::State,
     clock::{self, Timer},
     error::{Error, ends_session},
     metrics::Counter,
@@ -241,7 +240,7 @@ impl Lane {
         todo: &mut VecDeque<Todo>,
         units: &mut VecDeque<Unit>,
     ) -> bool {
-        if self.pool.breaker().state() == State::Open {
+        if self.pool.breaker().refuses() {
             return true;
         }
         loop {

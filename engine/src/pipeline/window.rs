@@ -34,6 +34,8 @@ const MARGIN_OF_TRANSACTIONS: f64 = 4.0;
 const FASTER: f64 = 1.25;
 /// The shortest time that a rate is taken over.
 const SPAN: Duration = Duration::from_millis(20);
+/// The same during slow start, where a rate need not be exact.
+const FIRST_SPANS: Duration = Duration::from_millis(5);
 /// A rate that was reached once counts less by this, each time it is not.
 const DECAY: f64 = 0.95;
 /// When the round-trip time is measured anew (BBR's probe of it).
@@ -116,7 +118,12 @@ impl Window {
         });
         span.answers += n;
         let elapsed = now.saturating_duration_since(span.began);
-        if elapsed < SPAN.max(self.rtt.saturating_mul(2)) {
+        let least = if self.slow_start {
+            FIRST_SPANS.max(self.rtt)
+        } else {
+            SPAN.max(self.rtt.saturating_mul(2))
+        };
+        if elapsed < least {
             return;
         }
         let (rate, limited) = (span.answers as f64 / elapsed.as_secs_f64(), span.limited);

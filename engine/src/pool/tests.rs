@@ -107,6 +107,7 @@ impl Stub {
                 b'E' => b"C\0\0\0\x0dSELECT 0\0",
                 b'C' => b"3\0\0\0\x04",
                 b'S' => b"Z\0\0\0\x05I",
+                b'H' => b"",
                 // One row without columns, for the probe.
                 b'Q' => b"T\0\0\0\x06\0\0D\0\0\0\x06\0\0C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I",
                 _ => return Ok(()),
@@ -431,4 +432,34 @@ async fn a_cache_that_is_just_full_is_of_use() {
             .expect("well");
     }
     assert_eq!(stub.parses.load(Ordering::SeqCst), 8);
+}
+
+/// In shadow mode an open circuit refuses nobody, and a pipeline neither waits for it nor
+/// runs in circles.
+#[tokio::test(start_paused = true)]
+async fn a_pipeline_is_not_held_up_by_a_circuit_that_only_reports() {
+    let stub = Stub::new();
+    let config = PoolConfig {
+        circuit_breaker_mode: crate::breaker::Mode::Shadow,
+        circuit_breaker_probe: Probe::Passive,
+        ..PoolConfig::default()
+    };
+    let pool = Pool::with_connect(config, stub.clone(), fastrand::Rng::with_seed(1));
+    let pool = pool.expect("valid");
+    stub.set(Mood::Gone);
+    while pool.breaker().state() != State::Open {
+        pool.query("SELECT 1", &[]).await.expect_err("nobody there");
+    }
+    stub.set(Mood::Well);
+    for grouped in [false, true] {
+        let builder = pool.pipeline().batch_size(4).group_commit(grouped);
+        let mut pipeline = builder.idempotent(true).start().expect("valid");
+        for _ in 0..10 {
+            pipeline.add("SELECT 1", &[]).await.expect("added");
+        }
+        let deadline = clock::now() + Duration::from_secs(30);
+        let results = clock::timeout_at(deadline, pipeline.flush()).await;
+        let results = results.expect("in time");
+        assert!(results.iter().all(|result| result.success()), "{results:?}");
+    }
 }

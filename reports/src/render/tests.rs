@@ -410,13 +410,10 @@ fn the_name_of_a_user_s_class_stays_text() {
     let page = page(&record, &verdict);
     assert!(!page.contains("<i>") && page.contains("&lt;i&gt;a|b/../c"));
     let text = markdown(&record, &verdict, &[]);
-    // The command to run it again is code, and stays as it is typed.
-    let (text, code) = text.split_once("## Again").unwrap();
     assert!(
         text.contains("\\<i\\>a\\|b") && !text.contains("<i>"),
         "{text}"
     );
-    assert!(code.contains("-f <i>a|b/../c\n```"), "{code}");
     assert_eq!(plots(&record)[0].name, "speedup--i-a-b-..-c");
 }
 
