@@ -1,30 +1,28 @@
 //! A lane: one task that carries queries over one connection at a time.
 
+mod answers;
 mod carrier;
 mod failed;
 mod lost;
 
 use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
-use self::carrier::Carrier;
+use self::{answers::answered, carrier::Carrier};
 use super::{
     batch::Chunk,
-    flight::{Answer, Flying, Kind, Place, Unit, Work, poll_next},
+    flight::{Answer, Flying, Kind, Unit, Work, poll_next},
     outcome::{Outcome, QueryResult},
     queue::{Next, Queue},
     settings::{BatchSize, Settings, Strategy},
-    settle::{At, Meaning},
+    settle::Meaning,
     window::Window,
 };
 use crate::{
     clock::{self, Timer},
     error::{Error, ends_session},
-    metrics::Counter,
     pool::Pool,
 };
 
-/// Results are handed over at least so often.
-const OUTBOX: usize = 256;
 /// What the queries of a transaction may take until the server is asked for what it has
 /// so far: a sign of life well within any deadline.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(50);
@@ -355,165 +353,6 @@ impl Lane {
             self.timer.poll_at(deadline, cx).map(|()| Event::Late)
         })
         .await
-    }
-
-    /// A unit is through.
-    fn complete(&mut self, carrier: &mut Carrier, unit: Unit) {
-        let now = clock::now();
-        let n = unit.work.range.len();
-        if n == 0 {
-            // Only a Sync.
-            return;
-        }
-        let statements = u32::try_from(unit.places.len()).unwrap_or(u32::MAX);
-        let took = (now - unit.began) / statements.max(1);
-        self.mean = if self.mean.is_zero() {
-            took
-        } else {
-            (self.mean * 7 + took) / 8
-        };
-        self.window.answered(n, unit.began, now);
-        self.pace();
-        let metrics = self.pool.metrics();
-        metrics.count(Counter::PipelineBatches);
-        metrics.batch(n);
-        if unit.work.kind == Kind::Each {
-            return;
-        }
-        carrier.succeeded(n, unit.began, now);
-        self.committed(unit, true);
-    }
-
-    /// Lets as much be added as can be under way, and a quarter more: so there is always
-    /// something to send, and nothing that waits for long.
-    fn pace(&self) {
-        let whole = matches!(self.meaning(), Meaning::Skips | Meaning::Undoes);
-        if self.settings.batch_size == BatchSize::Auto && !whole {
-            let limit = self.window.limit();
-            // Transactions of half of it: one that the server works on, and one on its
-            // way. Queries of their own go in smaller bursts.
-            let part = if self.settings.grouped() { 2 } else { 4 };
-            let lanes = self.queue.lanes();
-            self.queue.pace(limit / part, lanes * (limit + limit / 4));
-        }
-    }
-
-    /// What the queries of a committed unit came to.
-    fn committed(&mut self, unit: Unit, complete: bool) {
-        let Unit {
-            work,
-            places,
-            answers,
-            ..
-        } = unit;
-        let runs = places.into_iter().filter_map(|place| match place {
-            Place::Queries(run) => Some(run),
-            Place::Begin | Place::Xid | Place::Commit | Place::Sync => None,
-        });
-        let mut answers = answers.into_iter();
-        for run in runs {
-            let single = run.len() == 1;
-            let (mut rows, affected) = answers.next().unwrap_or_default();
-            for i in run {
-                let affected = if single { affected } else { 1 };
-                let rows = std::mem::take(&mut rows);
-                self.result(&work, i, Outcome::Ok, rows, affected, complete);
-            }
-        }
-    }
-
-    /// An answer to a query of its own.
-    fn answered_each(
-        &mut self,
-        carrier: &mut Carrier,
-        unit: &mut Unit,
-        answer: Answer,
-        todo: &mut VecDeque<Todo>,
-    ) {
-        let i = unit.work.range.start + unit.answered() - 1;
-        match answer {
-            Ok((rows, affected)) => {
-                let now = clock::now();
-                carrier.succeeded(1, unit.began, now);
-                let work = unit.work.clone();
-                self.result(&work, i, Outcome::Ok, rows, affected, true);
-            }
-            Err(error) => {
-                let error = Error::Statement(error);
-                let alone = unit.places.len() == 1;
-                carrier.failed(&error, unit.began);
-                if alone && is_stale(&error) && unit.work.tries < self.settings.retries {
-                    // Prepared for a table that has changed, or deallocated: that is our
-                    // cache's fault, and nothing has run behind it.
-                    let mut again = unit.work.clone();
-                    again.tries += 1;
-                    todo.push_front(Todo::Run(again));
-                    return;
-                }
-                let error = Arc::new(error);
-                let work = unit.work.clone();
-                if self.meaning() == Meaning::Skips {
-                    self.skip_rest(&work.chunk, &error, todo);
-                }
-                self.result(&work, i, Outcome::Failed(error), Vec::new(), 0, true);
-            }
-        }
-    }
-
-    /// Says the same of all queries of some work.
-    fn say(&mut self, work: &Work, outcome: &Outcome) {
-        for i in work.range.clone() {
-            self.result(work, i, outcome.clone(), Vec::new(), 0, true);
-        }
-    }
-
-    fn result(
-        &mut self,
-        work: &Work,
-        i: usize,
-        outcome: Outcome,
-        rows: Vec<tokio_postgres::Row>,
-        affected: u64,
-        complete: bool,
-    ) {
-        self.pool.metrics().outcome(outcome.index());
-        let added = work.chunk.entries[i].added;
-        self.outbox.push(QueryResult {
-            index: work.chunk.number(i),
-            outcome,
-            rows,
-            affected,
-            complete,
-            time: clock::now() - added,
-        });
-        if self.outbox.len() >= OUTBOX {
-            self.hand_over();
-        }
-    }
-
-    fn hand_over(&mut self) {
-        if !self.outbox.is_empty() {
-            self.queue.deliver(self.outbox.drain(..));
-        }
-    }
-}
-
-/// An answer to a statement of a transaction.
-fn answered(unit: &mut Unit, answer: Answer) {
-    let place = unit.places.get(unit.answered() - 1);
-    match (place, answer) {
-        (Some(Place::Xid), Ok((rows, _))) => {
-            unit.xid = rows.first().and_then(|row| row.try_get(0).ok());
-        }
-        (Some(Place::Queries(_)), Ok(answer)) if unit.error.is_none() => unit.answers.push(answer),
-        (place, Err(error)) if unit.error.is_none() => {
-            let at = match place {
-                Some(Place::Queries(run)) => At::Query(run.start),
-                _ => At::Transaction,
-            };
-            unit.error = Some((at, Arc::new(Error::Statement(error))));
-        }
-        _ => {}
     }
 }
 

@@ -440,7 +440,7 @@ async fn a_cache_that_is_just_full_is_of_use() {
 async fn a_pipeline_is_not_held_up_by_a_circuit_that_only_reports() {
     let stub = Stub::new();
     let config = PoolConfig {
-        circuit_breaker_mode: crate::breaker::Mode::Shadow,
+        circuit_breaker_mode: breaker::Mode::Shadow,
         circuit_breaker_probe: Probe::Passive,
         ..PoolConfig::default()
     };

@@ -1,0 +1,178 @@
+//! Answers into results.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{
+    super::{
+        flight::{Answer, Kind, Place, Unit, Work},
+        outcome::{Outcome, QueryResult},
+        settings::BatchSize,
+        settle::{At, Meaning},
+    },
+    Carrier, Lane, Todo, is_stale,
+};
+use crate::{clock, error::Error, metrics::Counter};
+
+/// Results are handed over at least so often.
+const OUTBOX: usize = 256;
+
+impl Lane {
+    /// A unit is through.
+    pub(super) fn complete(&mut self, carrier: &mut Carrier, unit: Unit) {
+        let now = clock::now();
+        let n = unit.work.range.len();
+        if n == 0 {
+            // Only a Sync.
+            return;
+        }
+        let statements = u32::try_from(unit.places.len()).unwrap_or(u32::MAX);
+        let took = (now - unit.began) / statements.max(1);
+        self.mean = if self.mean.is_zero() {
+            took
+        } else {
+            (self.mean * 7 + took) / 8
+        };
+        self.window.answered(n, unit.began, now);
+        self.pace();
+        let metrics = self.pool.metrics();
+        metrics.count(Counter::PipelineBatches);
+        metrics.batch(n);
+        if unit.work.kind == Kind::Each {
+            return;
+        }
+        carrier.succeeded(n, unit.began, now);
+        self.committed(unit, true);
+    }
+
+    /// Lets as much be added as can be under way, and a quarter more: so there is always
+    /// something to send, and nothing that waits for long.
+    pub(super) fn pace(&self) {
+        let whole = matches!(self.meaning(), Meaning::Skips | Meaning::Undoes);
+        if self.settings.batch_size == BatchSize::Auto && !whole {
+            let limit = self.window.limit();
+            // Transactions of half of it: one that the server works on, and one on its
+            // way. Queries of their own go in smaller bursts.
+            let part = if self.settings.grouped() { 2 } else { 4 };
+            let lanes = self.queue.lanes();
+            self.queue.pace(limit / part, lanes * (limit + limit / 4));
+        }
+    }
+
+    /// What the queries of a committed unit came to.
+    pub(super) fn committed(&mut self, unit: Unit, complete: bool) {
+        let Unit {
+            work,
+            places,
+            answers,
+            ..
+        } = unit;
+        let runs = places.into_iter().filter_map(|place| match place {
+            Place::Queries(run) => Some(run),
+            Place::Begin | Place::Xid | Place::Commit | Place::Sync => None,
+        });
+        let mut answers = answers.into_iter();
+        for run in runs {
+            let single = run.len() == 1;
+            let (mut rows, affected) = answers.next().unwrap_or_default();
+            for i in run {
+                let affected = if single { affected } else { 1 };
+                let rows = std::mem::take(&mut rows);
+                self.result(&work, i, Outcome::Ok, rows, affected, complete);
+            }
+        }
+    }
+
+    /// An answer to a query of its own.
+    pub(super) fn answered_each(
+        &mut self,
+        carrier: &mut Carrier,
+        unit: &mut Unit,
+        answer: Answer,
+        todo: &mut VecDeque<Todo>,
+    ) {
+        let i = unit.work.range.start + unit.answered() - 1;
+        match answer {
+            Ok((rows, affected)) => {
+                let now = clock::now();
+                carrier.succeeded(1, unit.began, now);
+                let work = unit.work.clone();
+                self.result(&work, i, Outcome::Ok, rows, affected, true);
+            }
+            Err(error) => {
+                let error = Error::Statement(error);
+                let alone = unit.places.len() == 1;
+                carrier.failed(&error, unit.began);
+                if alone && is_stale(&error) && unit.work.tries < self.settings.retries {
+                    // Prepared for a table that has changed, or deallocated: that is our
+                    // cache's fault, and nothing has run behind it.
+                    let mut again = unit.work.clone();
+                    again.tries += 1;
+                    todo.push_front(Todo::Run(again));
+                    return;
+                }
+                let error = Arc::new(error);
+                let work = unit.work.clone();
+                if self.meaning() == Meaning::Skips {
+                    self.skip_rest(&work.chunk, &error, todo);
+                }
+                self.result(&work, i, Outcome::Failed(error), Vec::new(), 0, true);
+            }
+        }
+    }
+
+    /// Says the same of all queries of some work.
+    pub(super) fn say(&mut self, work: &Work, outcome: &Outcome) {
+        for i in work.range.clone() {
+            self.result(work, i, outcome.clone(), Vec::new(), 0, true);
+        }
+    }
+
+    pub(super) fn result(
+        &mut self,
+        work: &Work,
+        i: usize,
+        outcome: Outcome,
+        rows: Vec<tokio_postgres::Row>,
+        affected: u64,
+        complete: bool,
+    ) {
+        self.pool.metrics().outcome(outcome.index());
+        let added = work.chunk.entries[i].added;
+        self.outbox.push(QueryResult {
+            index: work.chunk.number(i),
+            outcome,
+            rows,
+            affected,
+            complete,
+            time: clock::now() - added,
+        });
+        if self.outbox.len() >= OUTBOX {
+            self.hand_over();
+        }
+    }
+
+    pub(super) fn hand_over(&mut self) {
+        if !self.outbox.is_empty() {
+            self.queue.deliver(self.outbox.drain(..));
+        }
+    }
+}
+
+/// An answer to a statement of a transaction.
+pub(super) fn answered(unit: &mut Unit, answer: Answer) {
+    let place = unit.places.get(unit.answered() - 1);
+    match (place, answer) {
+        (Some(Place::Xid), Ok((rows, _))) => {
+            unit.xid = rows.first().and_then(|row| row.try_get(0).ok());
+        }
+        (Some(Place::Queries(_)), Ok(answer)) if unit.error.is_none() => unit.answers.push(answer),
+        (place, Err(error)) if unit.error.is_none() => {
+            let at = match place {
+                Some(Place::Queries(run)) => At::Query(run.start),
+                _ => At::Transaction,
+            };
+            unit.error = Some((at, Arc::new(Error::Statement(error))));
+        }
+        _ => {}
+    }
+}
