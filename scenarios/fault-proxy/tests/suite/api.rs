@@ -107,9 +107,16 @@ async fn metrics_count_bytes_when_they_are_switched_on() {
     let upstream = crate::rig::echo().await;
     let listen = rig.proxy(upstream).await;
     drop(crate::rig::connect(listen).await);
-    let reply = rig.ok("GET", "/metrics", "").await;
+    let mut reply = rig.ok("GET", "/metrics", "").await;
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     assert_eq!(reply.header("content-type"), Some(kind));
+    // What was sent is counted when that is done, and by then it may have been read.
+    for _ in 0..500 {
+        if reply.body.matches("} 5\n").count() == 4 {
+            break;
+        }
+        reply = rig.ok("GET", "/metrics", "").await;
+    }
     for what in ["received", "sent"] {
         for direction in ["upstream", "downstream"] {
             let line = format!(
