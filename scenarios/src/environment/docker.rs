@@ -45,6 +45,9 @@ const START_LABEL: &str = "dev.seawall.start";
 const ANSWER: Duration = Duration::from_secs(5);
 const REGISTRY: Duration = Duration::from_secs(10);
 const PULL_AND_START: Duration = Duration::from_secs(300);
+/// How often a container is asked to pause.
+const PAUSE_TRIES: u32 = 4;
+const PAUSE_AGAIN: Duration = Duration::from_millis(50);
 const COMMAND: Duration = Duration::from_secs(20);
 const PORT: u16 = 5432;
 /// Where a container gets its address from, unless it is told otherwise.
@@ -312,8 +315,17 @@ impl Container {
     }
 
     pub(super) async fn pause(&self) -> Result<(), EnvironmentError> {
-        let pause = self.docker.pause_container(self.container.id());
-        command("pausing the container", pause).await
+        let mut tries = 1;
+        loop {
+            let pause = self.docker.pause_container(self.container.id());
+            match command("pausing the container", pause).await {
+                // The kernel freezes a process when that lets it, and on a busy machine
+                // runc may not wait for it ("unable to freeze"): it thaws all again.
+                Err(_) if tries < PAUSE_TRIES => tries += 1,
+                done => return done,
+            }
+            clock::sleep(PAUSE_AGAIN).await;
+        }
     }
 
     pub(super) async fn resume(&self) -> Result<(), EnvironmentError> {
