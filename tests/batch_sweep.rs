@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Command, Output, Stdio},
+    process::Command,
 };
 
 use reports::{
@@ -14,24 +14,12 @@ use reports::{
 use scenarios::{catalog::batch_sweep, environment::Kind};
 
 use super::{
-    failure_sim::{alone, binary, env, interrupt, left_by},
+    failure_sim::{alone, binary, experiment, interrupt, left_by, says},
     server::kinds,
 };
 
 fn command(out: &Path, kind: Kind) -> Command {
-    let mut command = Command::new(binary());
-    command
-        .args(["batch-sweep", "--quick", "--seed", "5", "--out"])
-        .arg(out)
-        .args(["--env", env(kind)])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-fn says(output: &Output) -> String {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    format!("{}{stderr}", String::from_utf8_lossy(&output.stdout))
+    experiment("batch-sweep", "5", out, kind)
 }
 
 fn record(folder: &Path) -> (Record, BatchSweep) {

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Command, Output, Stdio},
+    process::Command,
 };
 
 use reports::{
@@ -15,24 +15,12 @@ use scenarios::{catalog::breaker_sweep, environment::Kind};
 use serde_json::Value;
 
 use super::{
-    failure_sim::{alone, binary, env, interrupt, json, left_by},
+    failure_sim::{alone, experiment, interrupt, json, left_by, says},
     server::kinds,
 };
 
 fn command(out: &Path, kind: Kind) -> Command {
-    let mut command = Command::new(binary());
-    command
-        .args(["breaker-sweep", "--quick", "--seed", "3", "--out"])
-        .arg(out)
-        .args(["--env", env(kind)])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-fn says(output: &Output) -> String {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    format!("{}{stderr}", String::from_utf8_lossy(&output.stdout))
+    experiment("breaker-sweep", "3", out, kind)
 }
 
 fn claim<'a>(verdict: &'a Value, id: &str) -> &'a Value {

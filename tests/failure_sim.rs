@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -53,6 +53,24 @@ fn start(out: &Path, args: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .expect("it runs")
+}
+
+/// A quick run of an experiment, with what it says.
+pub(crate) fn experiment(name: &str, seed: &str, out: &Path, kind: Kind) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args([name, "--quick", "--seed", seed, "--out"])
+        .arg(out)
+        .args(["--env", env(kind)])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// All that it said.
+pub(crate) fn says(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    format!("{}{stderr}", String::from_utf8_lossy(&output.stdout))
 }
 
 pub(crate) fn json(path: &Path) -> Value {
