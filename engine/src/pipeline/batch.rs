@@ -4,13 +4,13 @@
 //! or -1 for NULL, and the bytes. So a query costs its bytes and one entry, and is
 //! sent, and sent again, by copying.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::{BufMut as _, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::shape::Shape;
-use crate::{clock::Instant, error::Error};
+use crate::{clock::Instant, error::Error, wire::Repeats};
 
 type Encoding = Box<dyn std::error::Error + Sync + Send>;
 
@@ -78,9 +78,39 @@ impl Chunk {
         });
     }
 
+    /// The statements of these queries, with the queries that follow each other and
+    /// have the same.
+    pub(super) fn runs(
+        &self,
+        queries: Range<usize>,
+    ) -> impl Iterator<Item = (Range<usize>, &Result<Arc<Shape>, Arc<Error>>)> {
+        let mut start = queries.start;
+        let same = |a: &Result<Arc<Shape>, _>, b: &Result<Arc<Shape>, _>| match (a, b) {
+            (Ok(a), Ok(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        std::iter::from_fn(move || {
+            let shape = &self.entries[..queries.end].get(start)?.shape;
+            let rest = &self.entries[start + 1..queries.end];
+            let more = rest.iter().take_while(|next| same(shape, &next.shape));
+            let run = start..start + 1 + more.count();
+            start = run.end;
+            Some((run, shape))
+        })
+    }
+
     /// The number of a query in the pipeline.
     pub(super) fn number(&self, i: usize) -> u64 {
         self.numbers[i]
+    }
+
+    /// The parameters of queries, for statements that repeat another.
+    pub(super) fn repeats(&self, queries: Range<usize>) -> Repeats {
+        let mut repeats = Repeats::default();
+        for i in queries {
+            repeats.push(|out| out.extend_from_slice(self.params(i).encoded()));
+        }
+        repeats
     }
 
     /// The parameters of a query.
@@ -135,6 +165,13 @@ pub(super) fn encode(
 pub(super) struct Params<'a> {
     bytes: &'a [u8],
     left: usize,
+}
+
+impl<'a> Params<'a> {
+    /// As they stand in a Bind message.
+    pub(super) fn encoded(&self) -> &'a [u8] {
+        self.bytes
+    }
 }
 
 impl<'a> Iterator for Params<'a> {

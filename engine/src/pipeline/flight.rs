@@ -135,27 +135,59 @@ pub(super) struct Work {
     pub(super) failures: u32,
 }
 
-/// What stands at a place of a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+/// What a statement on the wire is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
     Begin,
     Xid,
-    Queries(Range<usize>),
+    Query,
     Commit,
     /// Behind the last, if the batch has failed.
     Sync,
 }
 
+/// A statement of a unit, and those in front of it that are not waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) role: Role,
+    /// So many that repeat the one before: their answers are there when that to this
+    /// one is, which is their error if one of them failed.
+    pub(super) repeats: usize,
+}
+
+impl From<Role> for Place {
+    fn from(role: Role) -> Self {
+        Self { role, repeats: 0 }
+    }
+}
+
+/// Queries of a unit that follow each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) queries: Range<usize>,
+    /// They are one statement.
+    pub(super) merged: bool,
+}
+
+impl Part {
+    pub(super) fn statements(&self) -> usize {
+        if self.merged { 1 } else { self.queries.len() }
+    }
+}
+
 /// Work under way.
 pub(super) struct Unit {
     pub(super) work: Work,
+    pub(super) parts: Vec<Part>,
     /// What stands on the wire, in order; the first are answered.
     pub(super) places: Vec<Place>,
     pub(super) flying: VecDeque<Flying>,
     /// The number of its first statement among all of the connection.
     pub(super) first: u64,
     pub(super) began: Instant,
-    /// Answers to its queries, in order, as long as none has failed.
+    /// The number of its statements.
+    pub(super) statements: usize,
+    /// Answers to its statements with queries, in order, as long as none has failed.
     pub(super) answers: Vec<(Vec<Row>, u64)>,
     pub(super) xid: Option<String>,
     pub(super) error: Option<(At, Arc<Error>)>,
@@ -174,10 +206,37 @@ impl Unit {
         self.flying.is_empty() && self.error.is_none()
     }
 
-    /// The number of its commit among all statements of the connection.
+    /// Queries under way: of a transaction all, until it is through.
+    pub(super) fn under_way(&self) -> usize {
+        match self.work.kind {
+            Kind::Each => self.flying.len(),
+            _ if self.flying.is_empty() => 0,
+            _ => self.work.range.len(),
+        }
+    }
+
+    /// The number of its commit, the last that was sent, among all statements of the
+    /// connection.
     pub(super) fn commit_at(&self) -> u64 {
-        let commit = self.places.iter().position(|place| *place == Place::Commit);
-        self.first + commit.unwrap_or(0) as u64
+        self.first + self.statements as u64 - 1
+    }
+
+    /// The query of the next statement with one that has no answer, the first if that
+    /// has several.
+    pub(super) fn next_query(&self) -> Option<usize> {
+        let mut before = self.answers.len();
+        for part in &self.parts {
+            if before < part.statements() {
+                return Some(part.queries.start + before);
+            }
+            before -= part.statements();
+        }
+        None
+    }
+
+    /// Whether every query has its answer.
+    pub(super) fn is_complete(&self) -> bool {
+        self.next_query().is_none()
     }
 }
 

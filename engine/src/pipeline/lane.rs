@@ -188,6 +188,7 @@ impl Lane {
             }
             match self.wait(&mut units, &carrier, failed.is_none()).await {
                 Event::More => {}
+                Event::Late if carrier.heard() => {}
                 Event::Late => {
                     let timeout = self.pool.statement_timeout();
                     let error = Arc::new(Error::StatementTimeout { timeout });
@@ -206,7 +207,7 @@ impl Lane {
                         if unit.work.kind == Kind::Each {
                             self.answered_each(&mut carrier, unit, answer, todo);
                         } else {
-                            answered(unit, answer);
+                            answered(&carrier, unit, answer);
                         }
                         if unit.error.is_some() && failed.is_none() {
                             failed = Some(i);
@@ -263,7 +264,7 @@ impl Lane {
             let Some(Todo::Run(work)) = todo.front() else {
                 continue;
             };
-            let under_way: usize = units.iter().map(|unit| unit.flying.len()).sum();
+            let under_way: usize = units.iter().map(Unit::under_way).sum();
             let n = self.portion(work, under_way, units.len());
             if n == 0 || !may_follow(units.back(), work.kind) {
                 return true;
@@ -305,7 +306,7 @@ impl Lane {
                 .launch(work, prepared, whole || last, flush_every)
                 .await;
             units.push_back(unit);
-            let under_way = units.iter().map(|unit| unit.flying.len()).sum();
+            let under_way = units.iter().map(Unit::under_way).sum();
             self.window.under_way(under_way, clock::now());
             if !left {
                 return false;

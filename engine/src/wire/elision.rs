@@ -1,17 +1,25 @@
 //! Which Syncs are left out, and what is said in their place. Pure.
 
+mod repeats;
+
 use std::collections::VecDeque;
 
 use bytes::{BufMut as _, BytesMut};
+
+pub(crate) use self::repeats::Repeats;
+use self::repeats::{Tag, Template};
 
 /// Kind and length of a message.
 const HEADER: usize = 5;
 const SYNC: u8 = b'S';
 const FLUSH: [u8; HEADER] = *b"H\0\0\0\x04";
+const BIND: u8 = b'B';
 const EXECUTE: u8 = b'E';
 const QUERY: u8 = b'Q';
 const READY: u8 = b'Z';
 const COPY_IN: u8 = b'G';
+/// NoticeResponse, NotificationResponse, ParameterStatus: they come at any time.
+const UNASKED: [u8; 3] = *b"NAS";
 const ERROR: u8 = b'E';
 /// ReadyForQuery, in a transaction block and in a failed one.
 const READY_IN_BLOCK: [u8; 6] = *b"Z\0\0\0\x05T";
@@ -23,17 +31,21 @@ const SKIPPED: &[u8] = b"SERROR\0VERROR\0C25P02\0Mcurrent transaction is aborted
 commands ignored until end of transaction block\0\0";
 
 /// How a batch ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
     /// With a Sync: what comes behind it runs whatever became of the batch.
     Sync,
     /// With a Flush: the server answers as well, and if a statement of the batch fails
     /// it skips all that comes behind, up to the next Sync.
     Flush,
+    /// With its last statement once more for each of these, and nothing behind. They go
+    /// out in front of the next statement, and a failure among them is its answer.
+    /// Only for a statement that returns no rows.
+    Repeats(Repeats),
 }
 
 /// What is done with the Syncs of the next statements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Batch {
     /// Statements that are still to come, 1 or more.
     statements: usize,
@@ -49,11 +61,13 @@ struct Batch {
 pub(super) struct Plan(VecDeque<Batch>);
 
 /// What becomes of a Sync.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Fate {
     Passes,
     Flush,
     Goes,
+    /// Goes, and these follow, with a Flush behind every so many.
+    Repeats(Repeats, usize),
 }
 
 impl Plan {
@@ -76,11 +90,16 @@ impl Plan {
         batch.statements -= 1;
         batch.since_flush += 1;
         if batch.statements == 0 {
-            let end = batch.end;
-            self.0.pop_front();
-            return match end {
-                End::Sync => Fate::Passes,
-                End::Flush => Fate::Flush,
+            return match self.0.pop_front() {
+                Some(Batch {
+                    end: End::Repeats(repeats),
+                    flush_every,
+                    ..
+                }) => Fate::Repeats(repeats, flush_every),
+                Some(Batch {
+                    end: End::Flush, ..
+                }) => Fate::Flush,
+                _ => Fate::Passes,
             };
         }
         if batch.since_flush < batch.flush_every {
@@ -89,25 +108,36 @@ impl Plan {
         batch.since_flush = 0;
         Fate::Flush
     }
+
+    /// Whether the next statement will be repeated.
+    fn repeats_next(&self) -> bool {
+        let batch = self.0.front();
+        batch.is_some_and(|batch| batch.statements == 1 && matches!(batch.end, End::Repeats(_)))
+    }
 }
 
-/// A request of tokio-postgres: some messages and a Sync.
+/// What is still to be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Request {
-    /// Kind of its last message before the Sync: what the answer ends with follows
-    /// from it.
-    last: u8,
-    /// Whether its Sync was passed on.
-    synced: bool,
+enum Request {
+    /// A request of tokio-postgres: some messages and a Sync.
+    Theirs {
+        /// Kind of its last message before the Sync: what the answer ends with follows
+        /// from it.
+        last: u8,
+        /// Whether its Sync was passed on.
+        synced: bool,
+    },
+    /// So many statements of ours, 1 or more, of which tokio-postgres knows nothing.
+    Ours(usize),
 }
 
 /// The state of both directions.
 #[derive(Debug, Default)]
 pub(super) struct Elision {
-    /// Requests without a complete answer, oldest first. Each is answered with one
+    /// Without a complete answer, oldest first. Each of theirs is answered with one
     /// ReadyForQuery.
     waiting: VecDeque<Request>,
-    /// The oldest of them was answered with an error, and the server skips what
+    /// The oldest of theirs was answered with an error, and the server skips what
     /// follows up to the next Sync.
     failed: bool,
     outgoing: Framing,
@@ -115,6 +145,12 @@ pub(super) struct Elision {
     /// The kind of the message before the one that is being written.
     last: u8,
     started: bool,
+    /// Of the statement that is being written, if it will be repeated.
+    template: Option<Template>,
+    /// To be written in front of the next statement.
+    repeats: Option<(Repeats, usize)>,
+    /// Of the message that is being read, if it is for us alone.
+    ours: Option<Tag>,
 }
 
 /// Where in the stream of one direction we are.
@@ -148,13 +184,12 @@ impl Framing {
         self.have = 0;
     }
 
-    /// Passes on what there is of the body; true when it is complete.
-    fn pass(&mut self, bytes: &mut &[u8], out: &mut BytesMut) -> bool {
-        let n = self.left.min(bytes.len());
-        out.put_slice(&bytes[..n]);
-        *bytes = &bytes[n..];
-        self.left -= n;
-        self.left == 0
+    /// Takes what there is of the body; it is complete when none is left.
+    fn part<'a>(&mut self, bytes: &mut &'a [u8]) -> &'a [u8] {
+        let (part, rest) = bytes.split_at(self.left.min(bytes.len()));
+        *bytes = rest;
+        self.left -= part.len();
+        part
     }
 }
 
@@ -171,7 +206,14 @@ impl Elision {
     ) {
         while !bytes.is_empty() || self.outgoing.left > 0 {
             if self.outgoing.left > 0 {
-                if !self.outgoing.pass(&mut bytes, out) {
+                let part = self.outgoing.part(&mut bytes);
+                out.put_slice(part);
+                if self.last == BIND
+                    && let Some(template) = &mut self.template
+                {
+                    template.take(part);
+                }
+                if self.outgoing.left > 0 {
                     break;
                 }
                 if self.last == EXECUTE {
@@ -190,10 +232,15 @@ impl Elision {
                 if self.started {
                     self.last = self.outgoing.kind();
                 }
+                if self.started && self.last == BIND {
+                    self.repeat(out, &mut executed);
+                    self.template = plan.repeats_next().then(Template::default);
+                }
                 if !self.started || self.last == QUERY {
                     // Log-in and simple queries end with a ReadyForQuery unasked.
                     let last = self.last;
-                    self.waiting.push_back(Request { last, synced: true });
+                    let synced = true;
+                    self.waiting.push_back(Request::Theirs { last, synced });
                 }
                 out.put_slice(&self.outgoing.header[..size]);
             }
@@ -211,32 +258,60 @@ impl Elision {
         } else {
             Fate::Passes
         };
+        let synced = matches!(fate, Fate::Passes);
         match fate {
             Fate::Passes => out.put_slice(&self.outgoing.header),
             Fate::Flush => out.put_slice(&FLUSH),
             Fate::Goes => {}
+            Fate::Repeats(repeats, flush_every) => self.repeats = Some((repeats, flush_every)),
         }
-        let synced = fate == Fate::Passes;
         // A Sync that comes alone belongs to no statement.
         self.last = SYNC;
-        self.waiting.push_back(Request { last, synced });
+        self.waiting.push_back(Request::Theirs { last, synced });
     }
 
-    /// What tokio-postgres is to read, for `bytes` that came from the server.
-    pub(super) fn incoming(&mut self, mut bytes: &[u8], out: &mut BytesMut) {
+    /// A statement is about to be written: those before it that tokio-postgres knows
+    /// nothing of go first. It waits for the answer to this one by now, so if one of
+    /// them fails there is somebody to tell.
+    fn repeat(&mut self, out: &mut BytesMut, executed: &mut impl FnMut(usize)) {
+        let template = self.template.take();
+        let (Some((repeats, flush_every)), Some(template)) = (self.repeats.take(), template) else {
+            return;
+        };
+        if let Some(template) = template.bytes()
+            && repeats.len() > 0
+        {
+            repeats.write(template, flush_every, out, executed);
+            self.waiting.push_back(Request::Ours(repeats.len()));
+        }
+    }
+
+    /// What tokio-postgres is to read, for `bytes` that came from the server. Calls
+    /// `repeated` for every statement of ours that was done, with the number of rows.
+    pub(super) fn incoming(
+        &mut self,
+        mut bytes: &[u8],
+        out: &mut BytesMut,
+        mut repeated: impl FnMut(u64),
+    ) {
         while !bytes.is_empty() {
             if self.incoming.left == 0 {
                 if !self.incoming.header(&mut bytes, HEADER) {
                     return;
                 }
-                if self.incoming.kind() == READY {
-                    self.ready(out);
-                }
-                out.put_slice(&self.incoming.header);
+                self.begun(out);
                 self.incoming.body(HEADER);
             }
-            if self.incoming.pass(&mut bytes, out) {
-                self.ended(out);
+            let part = self.incoming.part(&mut bytes);
+            match &mut self.ours {
+                Some(tag) => tag.take(part),
+                None => out.put_slice(part),
+            }
+            if self.incoming.left == 0 {
+                match self.ours.take() {
+                    Some(tag) => self.done(tag, &mut repeated),
+                    None => self.ended(out),
+                }
             }
         }
     }
@@ -247,19 +322,51 @@ impl Elision {
         self.incoming.have = 0;
     }
 
+    /// The header of a message of the server is there.
+    fn begun(&mut self, out: &mut BytesMut) {
+        let kind = self.incoming.kind();
+        if kind == READY {
+            self.ready(out);
+        } else if let Some(Request::Ours(_)) = self.waiting.front() {
+            if kind == ERROR {
+                // Of them no more is heard, and the next of theirs is told.
+                self.waiting.pop_front();
+            } else if !UNASKED.contains(&kind) {
+                self.ours = Some(Tag::default());
+                return;
+            }
+        }
+        out.put_slice(&self.incoming.header);
+    }
+
+    /// A message that is for us alone has come to its end.
+    fn done(&mut self, mut tag: Tag, repeated: &mut impl FnMut(u64)) {
+        if ends(EXECUTE, self.incoming.kind())
+            && let Some(Request::Ours(left)) = self.waiting.front_mut()
+        {
+            repeated(tag.rows());
+            *left -= 1;
+            if *left == 0 {
+                self.waiting.pop_front();
+            }
+        }
+    }
+
     /// A message of the server has been passed on to its end.
     fn ended(&mut self, out: &mut BytesMut) {
-        let Some(request) = self.waiting.front() else {
-            return;
-        };
         let kind = self.incoming.kind();
         if kind == ERROR {
             self.failed = true;
-        } else if kind == READY || kind == COPY_IN {
+            return;
+        }
+        let Some(Request::Theirs { last, synced }) = self.waiting.front().copied() else {
+            return;
+        };
+        if kind == READY || kind == COPY_IN {
             // While it takes a COPY, the server ignores the Sync that came with it;
             // there is another behind the data.
             self.waiting.pop_front();
-        } else if !request.synced && ends(request.last, kind) {
+        } else if !synced && ends(last, kind) {
             out.put_slice(&READY_IN_BLOCK);
             self.waiting.pop_front();
         }
@@ -268,19 +375,26 @@ impl Elision {
     /// The server is about to say that it has come to a Sync. If it skipped what was
     /// before it, this is said now.
     fn ready(&mut self, out: &mut BytesMut) {
-        let mut failed = std::mem::take(&mut self.failed);
-        while let Some(request) = self.waiting.front()
-            && !request.synced
-        {
-            if !failed {
-                skipped(out);
+        let mut told = std::mem::take(&mut self.failed);
+        let mut skips = false;
+        while let Some(request) = self.waiting.front() {
+            match request {
+                Request::Ours(_) => {}
+                Request::Theirs { synced: true, .. } => {
+                    if skips && !told {
+                        skipped(out);
+                    }
+                    return;
+                }
+                Request::Theirs { synced: false, .. } => {
+                    if !told {
+                        skipped(out);
+                    }
+                    out.put_slice(&READY_IN_FAILED);
+                    (told, skips) = (false, true);
+                }
             }
-            out.put_slice(&READY_IN_FAILED);
             self.waiting.pop_front();
-            failed = false;
-            if self.waiting.front().is_some_and(|next| next.synced) {
-                skipped(out);
-            }
         }
     }
 }

@@ -22,11 +22,20 @@
 //! front of each message. `cargo bench -p engine --bench pipeline` compares it with a
 //! raw client.
 //!
+//! A statement whose only news is how many rows it changed costs tokio-postgres two to
+//! four microseconds, a fifth of what it costs the server. So a run of the same
+//! statement that returns no rows is handed over as one, with the parameters of the
+//! others beside it ([`Repeats`]): the transport writes their Bind and Execute with what
+//! tokio-postgres wrote for the first, and counts their answers. If one of them fails,
+//! the error is the answer to the statement behind them, as the server sends it.
+//!
 //! A second use: the transport knows what was handed to the system. A statement that
 //! never left cannot have run, whatever became of the connection ([`Wire::left`]).
 //!
 //! # Invariants
 //! - Without a plan every byte passes as it is.
+//! - What is repeated goes out when tokio-postgres waits for the answer to the statement
+//!   behind it, so an error finds somebody to tell.
 //! - tokio-postgres gets one ReadyForQuery for each Sync that it wrote, in order; one
 //!   that the server sent is never held back and never made up.
 //! - Nothing is said in the server's place before the server has said what it follows
@@ -36,5 +45,5 @@
 mod elision;
 mod transport;
 
-pub(crate) use self::elision::End;
+pub(crate) use self::elision::{End, Repeats};
 pub use self::transport::{Transport, Wire};

@@ -5,7 +5,7 @@ use std::{
     fmt, io,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
 use super::elision::{Elision, End, Plan};
+use crate::clock::{self, Instant};
 
 /// Most that is kept unsent. tokio-postgres writes some 8 KiB at a time.
 const UNSENT: usize = 64 * 1024;
@@ -31,8 +32,18 @@ struct Shared {
     plan: Mutex<Plan>,
     /// Held while something is handed to the system, which does not wait.
     gate: Mutex<Gate>,
+    repeated: Mutex<Repeated>,
     attached: AtomicBool,
     left: AtomicU64,
+}
+
+/// Answers that tokio-postgres does not get.
+#[derive(Debug, Default)]
+struct Repeated {
+    /// The rows of each statement, as many statements as there were announced.
+    rows: VecDeque<u64>,
+    /// When the last of them came.
+    at: Option<Instant>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -49,6 +60,25 @@ impl Wire {
     pub(crate) fn announce(&self, statements: usize, flush_every: usize, end: End) {
         let mut plan = self.0.plan.lock().unwrap_or_else(PoisonError::into_inner);
         plan.push(statements, flush_every, end);
+    }
+
+    /// Takes the answers to at most `most` repeated statements, oldest first: how many
+    /// rows each inserted or changed. They are there before the answer to the statement
+    /// behind them is.
+    pub(crate) fn repeated(&self, most: usize) -> Vec<u64> {
+        let mut answers = self.answers();
+        let n = most.min(answers.rows.len());
+        answers.rows.drain(..n).collect()
+    }
+
+    /// When the last answer to a repeated statement came.
+    pub(crate) fn heard(&self) -> Option<Instant> {
+        self.answers().at
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Repeated> {
+        let repeated = &self.0.repeated;
+        repeated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on nothing more leaves: what has left is known for good.
@@ -81,6 +111,8 @@ pub struct Transport<S> {
     raw: Box<[u8]>,
     /// For tokio-postgres to read.
     readable: BytesMut,
+    /// Answers that are not for it, until they are handed over.
+    repeated: Vec<u64>,
     ended: bool,
     /// Not yet handed to the system.
     unsent: BytesMut,
@@ -116,6 +148,7 @@ impl<S> Transport<S> {
             elision: Elision::default(),
             raw: vec![0; READ].into_boxed_slice(),
             readable: BytesMut::new(),
+            repeated: Vec::new(),
             ended: false,
             unsent: BytesMut::new(),
             sent: 0,
@@ -189,7 +222,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
                 this.ended = true;
                 this.elision.rest(&mut this.readable);
             } else {
-                this.elision.incoming(raw.filled(), &mut this.readable);
+                let repeated = &mut this.repeated;
+                this.elision
+                    .incoming(raw.filled(), &mut this.readable, |rows| repeated.push(rows));
+                if !repeated.is_empty() {
+                    let now = clock::now();
+                    let mut answers = this.wire.answers();
+                    answers.rows.extend(repeated.drain(..));
+                    answers.at = Some(now);
+                }
             }
         }
         let n = this.readable.len().min(buf.remaining());

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     super::{
-        flight::{Answer, Kind, Place, Unit, Work},
+        flight::{Answer, Kind, Part, Place, Role, Unit, Work},
         outcome::{Outcome, QueryResult},
         settings::BatchSize,
         settle::{At, Meaning},
@@ -25,7 +25,7 @@ impl Lane {
             // Only a Sync.
             return;
         }
-        let statements = u32::try_from(unit.places.len()).unwrap_or(u32::MAX);
+        let statements = u32::try_from(unit.statements).unwrap_or(u32::MAX);
         let took = (now - unit.began) / statements.max(1);
         self.mean = if self.mean.is_zero() {
             took
@@ -41,7 +41,13 @@ impl Lane {
             return;
         }
         carrier.succeeded(n, unit.began, now);
-        self.committed(unit, true);
+        if unit.is_complete() {
+            self.committed(unit);
+        } else {
+            // Never seen, and not to be taken for done.
+            tracing::error!("a transaction was committed before its statements were answered");
+            self.say(&unit.work, &Outcome::Unknown(Arc::new(Error::Closed)));
+        }
     }
 
     /// Lets as much be added as can be under way, and a quarter more: so there is always
@@ -59,25 +65,19 @@ impl Lane {
     }
 
     /// What the queries of a committed unit came to.
-    pub(super) fn committed(&mut self, unit: Unit, complete: bool) {
-        let Unit {
-            work,
-            places,
-            answers,
-            ..
-        } = unit;
-        let runs = places.into_iter().filter_map(|place| match place {
-            Place::Queries(run) => Some(run),
-            Place::Begin | Place::Xid | Place::Commit | Place::Sync => None,
-        });
-        let mut answers = answers.into_iter();
-        for run in runs {
-            let single = run.len() == 1;
-            let (mut rows, affected) = answers.next().unwrap_or_default();
-            for i in run {
-                let affected = if single { affected } else { 1 };
-                let rows = std::mem::take(&mut rows);
-                self.result(&work, i, Outcome::Ok, rows, affected, complete);
+    pub(super) fn committed(&mut self, unit: Unit) {
+        let complete = unit.is_complete();
+        let mut answers = unit.answers.into_iter();
+        for Part { queries, merged } in unit.parts {
+            if merged {
+                answers.next();
+            }
+            for i in queries {
+                let (rows, affected) = match merged {
+                    true => (Vec::new(), 1),
+                    false => answers.next().unwrap_or_default(),
+                };
+                self.result(&unit.work, i, Outcome::Ok, rows, affected, complete);
             }
         }
     }
@@ -159,20 +159,26 @@ impl Lane {
 }
 
 /// An answer to a statement of a transaction.
-pub(super) fn answered(unit: &mut Unit, answer: Answer) {
-    let place = unit.places.get(unit.answered() - 1);
-    match (place, answer) {
-        (Some(Place::Xid), Ok((rows, _))) => {
+pub(super) fn answered(carrier: &Carrier, unit: &mut Unit, answer: Answer) {
+    let Place { role, repeats } = unit.places[unit.answered() - 1];
+    let repeated = carrier.repeated(repeats);
+    if unit.error.is_some() {
+        return;
+    }
+    let all = repeated.len() == repeats;
+    let rows = |affected| (Vec::new(), affected);
+    unit.answers.extend(repeated.into_iter().map(rows));
+    match (role, answer) {
+        (Role::Xid, Ok((rows, _))) => {
             unit.xid = rows.first().and_then(|row| row.try_get(0).ok());
         }
-        (Some(Place::Queries(_)), Ok(answer)) if unit.error.is_none() => unit.answers.push(answer),
-        (place, Err(error)) if unit.error.is_none() => {
-            let at = match place {
-                Some(Place::Queries(run)) => At::Query(run.start),
-                _ => At::Transaction,
-            };
+        (Role::Query, Ok(answer)) => unit.answers.push(answer),
+        (_, Ok(_)) => {}
+        (role, Err(error)) => {
+            let of_query = role == Role::Query || !all;
+            let at = unit.next_query().filter(|_| of_query);
+            let at = at.map_or(At::Transaction, At::Query);
             unit.error = Some((at, Arc::new(Error::Statement(error))));
         }
-        _ => {}
     }
 }

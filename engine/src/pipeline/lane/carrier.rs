@@ -11,10 +11,11 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Statement;
 
 use super::super::{
-    flight::{Flying, Kind, Place, Unit, Work, launch},
+    flight::{Flying, Kind, Part, Place, Role, Unit, Work, launch},
     resolve::{Incarnation, WHO},
     settings::{Settings, Strategy},
     settle::At,
+    shape::Shape,
 };
 use crate::{
     clock::{self, Instant},
@@ -51,7 +52,7 @@ pub(super) struct Carrier {
 /// The statements for a unit.
 pub(super) struct Prepared {
     frame: Option<Frame>,
-    statements: Vec<(Range<usize>, Statement)>,
+    parts: Vec<(Part, Statement)>,
 }
 
 struct Frame {
@@ -82,18 +83,12 @@ impl Carrier {
     pub(super) fn knows(&self, work: &Work) -> bool {
         let known = |sql: &str| self.statements.contains_key(sql);
         let framed = work.kind == Kind::Each || known(COMMIT);
+        let mut runs = work.chunk.runs(work.range.clone());
         framed
-            && work
-                .range
-                .clone()
-                .all(|i| match &work.chunk.entries[i].shape {
-                    Ok(shape) if work.kind == Kind::Coalesced && shape.unnest.is_some() => shape
-                        .unnest
-                        .as_ref()
-                        .is_some_and(|u| known(&u.sql) && known(&shape.sql)),
-                    Ok(shape) => known(&shape.sql),
-                    Err(_) => false,
-                })
+            && runs.all(|(queries, shape)| {
+                let shape = shape.as_ref();
+                shape.is_ok_and(|shape| known(text(work.kind, &queries, shape).0))
+            })
     }
 
     /// Prepares what is not, while nothing is under way.
@@ -114,46 +109,23 @@ impl Carrier {
                     .map_err(|e| (At::Transaction, Arc::new(e)))?,
             ),
         };
-        let mut statements: Vec<(Range<usize>, Statement)> = Vec::with_capacity(work.range.len());
-        let mut i = work.range.start;
-        while i < work.range.end {
-            let failed = |error| (At::Query(i), error);
-            let shape = work.chunk.entries[i].shape.clone().map_err(failed)?;
-            // The run of the same statement, if it can be had as one.
-            let mut end = i + 1;
-            if work.kind == Kind::Coalesced && shape.unnest.is_some() {
-                let same = |i: usize| {
-                    let other = work.chunk.entries[i].shape.as_ref();
-                    other.is_ok_and(|other| Arc::ptr_eq(other, &shape))
+        let mut parts = Vec::new();
+        for (queries, shape) in work.chunk.runs(work.range.clone()) {
+            let failed = |error| (At::Query(queries.start), error);
+            let shape = shape.as_ref().map_err(|error| failed(error.clone()))?;
+            let (sql, merged) = text(work.kind, &queries, shape);
+            let statement = self.statement(sql).await;
+            let statement = statement.map_err(|error| failed(Arc::new(error)))?;
+            if !merged && statement.params() != &shape.params[..] {
+                pool.shapes().forget(sql);
+                let changed = Error::PipelineRefused {
+                    reason: "the types of its parameters have changed since it was added",
                 };
-                end += (end..work.range.end).take_while(|i| same(*i)).count();
+                return Err(failed(Arc::new(changed)));
             }
-            let unnest = shape.unnest.as_ref().filter(|_| end > i + 1);
-            let sql = unnest.map_or(&*shape.sql, |unnest| &*unnest.sql);
-            let last = statements.last().map(|(run, _)| run.start);
-            let like_last = last.filter(|at| {
-                let last = work.chunk.entries[*at].shape.as_ref();
-                unnest.is_none() && last.is_ok_and(|last| Arc::ptr_eq(last, &shape))
-            });
-            let statement = match (like_last, statements.last()) {
-                (Some(_), Some((_, statement))) => statement.clone(),
-                _ => {
-                    let statement = self.statement(sql).await;
-                    let statement = statement.map_err(|error| failed(Arc::new(error)))?;
-                    if unnest.is_none() && statement.params() != &shape.params[..] {
-                        pool.shapes().forget(sql);
-                        let changed = Error::PipelineRefused {
-                            reason: "the types of its parameters have changed since it was added",
-                        };
-                        return Err(failed(Arc::new(changed)));
-                    }
-                    statement
-                }
-            };
-            statements.push((i..end, statement));
-            i = end;
+            parts.push((Part { queries, merged }, statement));
         }
-        Ok(Prepared { frame, statements })
+        Ok(Prepared { frame, parts })
     }
 
     async fn frame(&mut self, settings: &Settings) -> Result<Frame, Error> {
@@ -209,68 +181,112 @@ impl Carrier {
         last: bool,
         flush_every: usize,
     ) -> (Unit, bool) {
-        let Prepared { frame, statements } = prepared;
-        let mut places = Vec::with_capacity(statements.len() + 3);
-        let mut flying = VecDeque::with_capacity(statements.len() + 3);
+        let Prepared { frame, parts } = prepared;
+        let mut places: Vec<Place> = Vec::new();
+        let mut flying = VecDeque::new();
         let bare = |statement| Flying::bare(self.client.clone(), statement);
         let mut commit = None;
         if let Some(frame) = frame {
-            places.push(Place::Begin);
+            places.push(Role::Begin.into());
             flying.push_back(bare(frame.begin));
             if let Some(immediate) = frame.immediate {
-                places.push(Place::Begin);
+                places.push(Role::Begin.into());
                 flying.push_back(bare(immediate));
             }
             if let Some(xid) = frame.xid {
-                places.push(Place::Xid);
+                places.push(Role::Xid.into());
                 flying.push_back(bare(xid));
             }
             commit = Some(bare(frame.commit));
         }
-        let before = places.len();
-        for (run, statement) in statements {
-            let (client, chunk) = (self.client.clone(), work.chunk.clone());
-            flying.push_back(if run.len() == 1 {
-                Flying::query(client, statement, chunk, run.start)
-            } else {
-                Flying::run(client, statement, chunk, run.clone())
-            });
-            places.push(Place::Queries(run));
+        let wire = self.wire.as_ref().filter(|_| commit.is_some());
+        if let Some(wire) = wire {
+            // The answer with the id is worth a Flush of its own.
+            wire.announce(places.len(), usize::MAX, End::Flush);
+        }
+        // Not yet announced, and in front of the next.
+        let (mut open, mut repeats) = (0, 0);
+        for (part, statement) in &parts {
+            let (client, chunk) = (&self.client, &work.chunk);
+            let mut queries = part.queries.clone();
+            if part.merged {
+                let all = std::mem::take(&mut queries);
+                flying.push_back(Flying::run(
+                    client.clone(),
+                    statement.clone(),
+                    chunk.clone(),
+                    all,
+                ));
+                places.push(Place {
+                    role: Role::Query,
+                    repeats,
+                });
+                (open, repeats) = (open + 1, 0);
+            }
+            let repeat = wire.filter(|_| queries.len() > 1 && statement.columns().is_empty());
+            let others = match repeat {
+                Some(_) => {
+                    queries.start + 1..std::mem::replace(&mut queries.end, queries.start + 1)
+                }
+                None => 0..0,
+            };
+            for i in queries {
+                flying.push_back(Flying::query(
+                    client.clone(),
+                    statement.clone(),
+                    chunk.clone(),
+                    i,
+                ));
+                places.push(Place {
+                    role: Role::Query,
+                    repeats,
+                });
+                (open, repeats) = (open + 1, 0);
+            }
+            if let Some(wire) = repeat {
+                repeats = others.len();
+                let others = chunk.repeats(others);
+                wire.announce(std::mem::take(&mut open), flush_every, End::Repeats(others));
+            }
         }
         let framed = commit.is_some();
         if let Some(commit) = commit {
-            places.push(Place::Commit);
+            places.push(Place {
+                role: Role::Commit,
+                repeats,
+            });
+            open += 1;
             flying.push_back(commit);
         }
-        let mut synced = true;
-        if let (true, Some(wire)) = (framed, &self.wire) {
-            synced = last;
+        let synced = last || wire.is_none();
+        if let Some(wire) = wire {
             let end = if synced { End::Sync } else { End::Flush };
-            // The answer with the id is worth a Flush of its own.
-            wire.announce(before, usize::MAX, End::Flush);
-            wire.announce(places.len() - before, flush_every, end);
+            wire.announce(open, flush_every, end);
         }
+        let statements = places.iter().map(|place| 1 + place.repeats).sum();
         if self.handed == 0 {
             // What was prepared until now is answered, and has left.
             self.left_before = self.wire.as_ref().map_or(0, Wire::left);
         }
         self.synced(match &self.wire {
             Some(_) if framed => usize::from(synced),
-            _ => places.len(),
+            _ => statements,
         });
         self.flushed = (!synced).then(|| Work {
             range: 0..0,
             ..work.clone()
         });
         let first = self.handed;
-        self.handed += places.len() as u64;
+        self.handed += statements as u64;
         self.connection.occupy(true);
         let all_left = launch(&mut flying).await;
         let unit = Unit {
             work,
+            parts: parts.into_iter().map(|(part, _)| part).collect(),
             places,
             flying,
             first,
+            statements,
             began: clock::now(),
             answers: Vec::new(),
             xid: None,
@@ -290,15 +306,32 @@ impl Carrier {
         launch(&mut flying).await;
         Some(Unit {
             work,
-            places: vec![Place::Sync],
+            parts: Vec::new(),
+            places: vec![Role::Sync.into()],
             flying,
             first: self.handed,
+            statements: 1,
             began: clock::now(),
             answers: Vec::new(),
             xid: None,
             error: None,
             synced: true,
         })
+    }
+
+    /// The rows of at most `most` statements that repeat another, oldest first.
+    pub(super) fn repeated(&self, most: usize) -> Vec<u64> {
+        let wire = self.wire.as_ref().filter(|_| most > 0);
+        wire.map_or_else(Vec::new, |wire| wire.repeated(most))
+    }
+
+    /// Whether there was news of statements that are not waited for, since the last
+    /// progress; then that is the last.
+    pub(super) fn heard(&mut self) -> bool {
+        let heard = self.wire.as_ref().and_then(Wire::heard);
+        let news = heard.filter(|at| *at > self.progress);
+        self.progress = news.unwrap_or(self.progress);
+        news.is_some()
     }
 
     /// How many of our statements have left. From now on no more do. `None` if nobody
@@ -321,7 +354,7 @@ impl Carrier {
             let mut sync = VecDeque::from([Flying::sync(self.client.clone())]);
             launch(&mut sync).await;
             self.synced(1);
-            last.places.push(Place::Sync);
+            last.places.push(Role::Sync.into());
             last.flying.append(&mut sync);
             last.synced = true;
         }
@@ -369,4 +402,11 @@ impl Carrier {
     pub(super) fn give_back(mut self) {
         self.connection.occupy(false);
     }
+}
+
+/// The statement for a run of queries, and whether it is one for all of them.
+fn text<'a>(kind: Kind, queries: &Range<usize>, shape: &'a Shape) -> (&'a str, bool) {
+    let many = kind == Kind::Coalesced && queries.len() > 1;
+    let merged = shape.unnest.as_ref().filter(|_| many);
+    merged.map_or((&*shape.sql, false), |merged| (&*merged.sql, true))
 }

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
     super::{
-        flight::{Kind, Place, Unit, Work},
+        flight::{Kind, Unit, Work},
         outcome::Outcome,
         resolve::{Incarnation, Resolved, resolve},
     },
@@ -43,7 +43,7 @@ impl Lane {
                 continue;
             }
             if unit.committed() {
-                self.committed(unit, true);
+                self.committed(unit);
                 continue;
             }
             if let Some((at, error)) = unit.error.take()
@@ -67,11 +67,7 @@ impl Lane {
             }
             let xid = unit.xid.clone();
             match self.doubt(xid.as_deref(), who.as_ref()).await {
-                Resolved::Committed => {
-                    let queries = |place: &&Place| matches!(place, Place::Queries(_));
-                    let all = unit.answers.len() == unit.places.iter().filter(queries).count();
-                    self.committed(unit, all);
-                }
+                Resolved::Committed => self.committed(unit),
                 Resolved::NotCommitted => {
                     none_behind = true;
                     self.again(unit.work, &error, &mut after);

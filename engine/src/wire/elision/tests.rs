@@ -28,7 +28,7 @@ fn logged_in() -> Elision {
     assert_eq!(out, STARTUP);
     out.clear();
     let hello = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
-    elision.incoming(&hello, &mut out);
+    elision.incoming(&hello, &mut out, |_| {});
     assert_eq!(out, hello);
     elision
 }
@@ -36,17 +36,34 @@ fn logged_in() -> Elision {
 /// A statement as tokio-postgres sends it: Bind, Execute, Sync.
 fn statement() -> Vec<u8> {
     [
-        message(b'B', b"portal"),
-        message(b'E', b"portal"),
+        message(b'B', &[TEMPLATE, b"\0\0\0\x01x\0\x01\0\x01"].concat()),
+        message(b'E', b"\0\0\0\0\0"),
         message(b'S', b""),
     ]
     .concat()
+}
+
+/// Portal, statement, formats of the parameters, and their number: one.
+const TEMPLATE: &[u8] = b"\0s1\0\0\x01\0\x01\0\x01";
+
+/// So many more of it.
+fn repeats(n: usize) -> End {
+    let mut repeats = Repeats::default();
+    for i in 0..n {
+        let value = i.to_string();
+        repeats.push(|out| {
+            out.put_u32(u32::try_from(value.len()).unwrap());
+            out.put_slice(value.as_bytes());
+        });
+    }
+    End::Repeats(repeats)
 }
 
 struct Both {
     elision: Elision,
     plan: Plan,
     left: usize,
+    repeated: Vec<u64>,
 }
 
 impl Both {
@@ -55,6 +72,7 @@ impl Both {
             elision: logged_in(),
             plan: Plan::default(),
             left: 0,
+            repeated: Vec::new(),
         }
     }
 
@@ -72,7 +90,9 @@ impl Both {
     fn read(&mut self, bytes: &[u8], piece: usize) -> BytesMut {
         let mut out = BytesMut::new();
         for piece in bytes.chunks(piece) {
-            self.elision.incoming(piece, &mut out);
+            let repeated = &mut self.repeated;
+            self.elision
+                .incoming(piece, &mut out, |rows| repeated.push(rows));
         }
         out
     }
@@ -188,6 +208,64 @@ fn a_copy_s_first_sync_is_not_answered() {
     assert_eq!(kinds(&seen), "2CZ2CZ");
 }
 
+#[test]
+fn a_run_is_repeated_in_front_of_the_next_statement() {
+    let mut both = Both::new();
+    both.plan.push(1, 2, repeats(3));
+    both.plan.push(1, 100, End::Sync);
+    // A statement is closed in between: that is no place for them.
+    let close = [message(b'C', b"Ss1\0"), message(b'S', b"")].concat();
+    let all = [&statement()[..], &close, &statement()].concat();
+    let out = both.write(&all, 3);
+    assert_eq!(kinds(&out), "BECSBEBEHBEBES");
+    assert_eq!(both.left, 5);
+    let second = [TEMPLATE, b"\0\0\0\x011\0\0"].concat();
+    let second = [message(b'B', &second), message(b'E', &[0; 5])].concat();
+    assert!(out.windows(second.len()).any(|part| part == second));
+    let done = |n| [message(b'2', b""), message(b'C', n)].concat();
+    let closed = [message(b'3', b""), message(b'Z', b"T")].concat();
+    let notice = message(b'N', b"SNOTICE\0\0");
+    let answers = [
+        &done(b"INSERT 0 9\0")[..],
+        &closed,
+        &done(b"INSERT 0 1\0"),
+        &notice,
+        &done(b"INSERT 0 12\0"),
+        &done(b"INSERT 0 3\0"),
+        &done(b"COMMIT\0"),
+        &message(b'Z', b"I"),
+    ];
+    assert_eq!(kinds(&both.read(&answers.concat(), 4)), "2CZ3ZN2CZ");
+    assert_eq!(both.repeated, [1, 12, 3]);
+    assert!(both.elision.waiting.is_empty());
+}
+
+#[test]
+fn a_failure_among_the_repeated_is_the_answer_to_the_next() {
+    let mut both = Both::new();
+    for _ in 0..2 {
+        both.plan.push(1, 100, repeats(3));
+        both.plan.push(1, 100, End::Flush);
+    }
+    let all = statement().repeat(4);
+    // The server is fast: its error is there before the next statement is written whole.
+    let (first, then) = all.split_at(statement().len() + 10);
+    both.write(first, 100);
+    let done = [message(b'2', b""), message(b'C', b"INSERT 0 1\0")].concat();
+    let error = message(b'E', b"SERROR\0C22012\0\0");
+    let seen = both.read(&[&done[..], &done, &error].concat(), 100);
+    assert_eq!(kinds(&seen), "2CZE");
+    assert_eq!(both.repeated, [1]);
+    both.write(then, 100);
+    both.write(&message(b'S', b""), 100);
+    // Of four statements and a Sync.
+    let seen = both.read(&message(b'Z', b"E"), 100);
+    assert_eq!(kinds(&seen), "ZEZEZEZ");
+    assert_eq!(both.repeated, [1]);
+    assert!(both.elision.waiting.is_empty());
+    assert_eq!(kinds(&both.write(&statement(), 100)), "BES");
+}
+
 proptest! {
     /// Without a plan every byte passes; with one, however the bytes are cut, each Sync
     /// that was written has one ReadyForQuery, in its place.
@@ -195,15 +273,36 @@ proptest! {
     fn cut_anywhere_the_same(
         statements in 1..12_usize,
         planned in prop::option::of(1..12_usize),
-        fails_at in prop::option::of(0..12_usize),
+        repeated in prop::collection::vec(0..4_usize, 12),
+        fails_at in prop::option::of(0..30_usize),
         write in 1..40_usize,
         read in 1..40_usize,
     ) {
         let mut both = Both::new();
         let planned = planned.map_or(0, |planned| planned.min(statements));
-        both.plan.push(planned, 100, End::Sync);
+        // The last has no repeats: there is nothing behind them.
+        let repeated = |i: usize| if i + 1 < planned { repeated[i] } else { 0 };
+        let mut open = 0;
+        for i in 0..planned {
+            open += 1;
+            if repeated(i) > 0 {
+                both.plan.push(open, 100, repeats(repeated(i)));
+                open = 0;
+            }
+        }
+        both.plan.push(open, 100, End::Sync);
+        // Of what goes out, in order: which statement of theirs is told of it, and
+        // whether it is theirs.
+        let sent: Vec<(usize, bool)> = (0..statements)
+            .flat_map(|i| {
+                let ours = std::iter::repeat_n((i + 1, false), repeated(i));
+                std::iter::once((i, true)).chain(ours)
+            })
+            .collect();
+        let fails_at = fails_at.filter(|at| *at < sent.len());
         let bytes = statement().repeat(statements);
         let out = both.write(&bytes, write);
+        prop_assert_eq!(both.left, sent.len());
         if planned <= 1 {
             prop_assert_eq!(&out[..], &bytes[..]);
         }
@@ -234,12 +333,15 @@ proptest! {
         let seen = both.read(&answer, read);
         let seen = kinds(&seen);
         prop_assert_eq!(seen.matches('Z').count(), statements);
+        let told = fails_at.map(|at| sent[at].0);
         for (i, one) in seen.split_terminator('Z').enumerate() {
-            let failed = fails_at.is_some_and(|at| {
+            let failed = told.is_some_and(|at| {
                 i == at || (at < planned && (at..planned).contains(&i))
             });
             prop_assert_eq!(one, if failed { "E" } else { "2DC" }, "{}", i);
         }
+        let done = sent.iter().take(fails_at.unwrap_or(sent.len()));
+        prop_assert_eq!(both.repeated.len(), done.filter(|(_, theirs)| !theirs).count());
         prop_assert!(both.elision.waiting.is_empty());
     }
 }
