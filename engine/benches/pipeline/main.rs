@@ -109,8 +109,8 @@ async fn import(builder: Builder, records: &[String]) -> Outcome {
 }
 
 /// One transaction after another.
-async fn transactions(pool: &Pool, records: &[String], batch: usize) -> Outcome {
-    let mut pipeline = pool.pipeline().strategy(Strategy::Transactional).start()?;
+async fn transactions(builder: Builder, records: &[String], batch: usize) -> Outcome {
+    let mut pipeline = builder.strategy(Strategy::Transactional).start()?;
     for records in records.chunks(batch) {
         for record in records {
             pipeline.add(SQL, &[&"click", record]).await?;
@@ -166,6 +166,12 @@ async fn loopback(postgres: &Postgres, commit: &str, n: usize) -> Outcome {
             client.batch_execute(TABLE).await?;
             let mut raw = Raw::connect(port, commit).await?;
             let size = u32::try_from(batch)?;
+            // What raw has by now: a connection, and its statements prepared.
+            let warm = &records[..batch.min(n)];
+            for coalesce in [false, true] {
+                let builder = pool.pipeline().batch_size(size).group_commit(true);
+                import(builder.coalesce(coalesce), warm).await?;
+            }
             rates
                 .time("one at a time", few.len(), one_at_a_time(&client, few))
                 .await?;
@@ -184,7 +190,22 @@ async fn loopback(postgres: &Postgres, commit: &str, n: usize) -> Outcome {
                 .time("group commit", n, import(grouped.clone(), &records))
                 .await?;
             rates
-                .time("transactional", n, transactions(&pool, &records, batch))
+                .time(
+                    "transactional",
+                    n,
+                    transactions(pool.pipeline(), &records, batch),
+                )
+                .await?;
+            rates
+                .time("raw again", n, raw.insert(&records, batch))
+                .await?;
+            let idempotent = pool.pipeline().idempotent(true);
+            rates
+                .time(
+                    "transactional, idempotent",
+                    n,
+                    transactions(idempotent, &records, batch),
+                )
                 .await?;
             rates
                 .time("unnest by hand", n, unnest(&client, &records, batch))
@@ -202,6 +223,8 @@ async fn loopback(postgres: &Postgres, commit: &str, n: usize) -> Outcome {
                 ("best_effort", "by hand, autocommit"),
                 ("group commit", "raw, one Sync"),
                 ("transactional", "raw, one Sync"),
+                ("transactional, idempotent", "raw, one Sync"),
+                ("raw again", "raw, one Sync"),
                 ("coalesced", "unnest by hand"),
                 ("group commit", "one at a time"),
                 ("transactional", "one at a time"),

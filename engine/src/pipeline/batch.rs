@@ -37,6 +37,17 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
+    /// Takes what there is, and leaves room for as much again.
+    pub(super) fn take(&mut self) -> Self {
+        let next = Self {
+            numbers: Vec::with_capacity(self.numbers.len()),
+            entries: Vec::with_capacity(self.entries.len()),
+            bytes: BytesMut::with_capacity(self.bytes.len()),
+            last: false,
+        };
+        std::mem::replace(self, next)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -4,11 +4,12 @@ use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::BytesMut;
 use futures_util::{Stream, stream};
+use tokio::runtime::Handle;
 use tokio_postgres::types::ToSql;
 
 use super::{
@@ -29,6 +30,11 @@ pub struct Pipeline {
     pool: Pool,
     queue: Arc<Queue>,
     lanes: Vec<AbortOnDrop>,
+    /// Where nothing goes out before a flush, the only lane: whoever flushes is its task.
+    /// So a transaction is not handed from task to task, which for a small one takes
+    /// longer than the server does.
+    own: Option<Lane>,
+    runtime: Handle,
     /// The statement that was added last: mostly the next is the same.
     last: Option<Arc<Shape>>,
     encoded: BytesMut,
@@ -48,16 +54,18 @@ impl std::fmt::Debug for Pipeline {
 impl Pipeline {
     pub(super) fn start(pool: &Pool, settings: Arc<Settings>) -> Self {
         let queue = Arc::new(Queue::new(&settings));
-        let lanes = (0..queue.lanes())
-            .map(|lane| {
-                let lane = Lane::new(pool, queue.clone(), lane, settings.clone());
-                AbortOnDrop(tokio::spawn(lane.run()).abort_handle())
-            })
+        let lane = |lane| Lane::new(pool, queue.clone(), lane, settings.clone());
+        let own = queue.is_whole().then(|| lane(0));
+        let tasks = if own.is_some() { 0 } else { queue.lanes() };
+        let lanes = (0..tasks)
+            .map(|i| AbortOnDrop(tokio::spawn(lane(i).run()).abort_handle()))
             .collect();
         Self {
             pool: pool.clone(),
             queue,
             lanes,
+            own,
+            runtime: Handle::current(),
             last: None,
             encoded: BytesMut::new(),
             max_bytes: settings.max_bytes,
@@ -198,6 +206,18 @@ impl Pipeline {
     /// results.
     pub async fn flush(&mut self) -> Vec<QueryResult> {
         self.queue.seal();
+        if let Some(mut lane) = self.own.take() {
+            let turn = async {
+                lane.turn().await;
+                lane
+            };
+            let carried = Carried {
+                turn: Some(Box::pin(turn)),
+                lanes: &mut self.lanes,
+                runtime: &self.runtime,
+            };
+            self.own = Some(carried.await);
+        }
         self.queue.answered().await;
         self.queue.take()
     }
@@ -245,6 +265,36 @@ impl Drop for Pipeline {
             queries = dropped,
             "pipeline dropped before it was flushed: what became of them is not known"
         );
+    }
+}
+
+/// The turn of a lane, in the task of the caller. If it is dropped in the middle, the
+/// lane gets a task of its own, for good.
+struct Carried<'a> {
+    turn: Option<Pin<Box<dyn Future<Output = Lane> + Send>>>,
+    lanes: &'a mut Vec<AbortOnDrop>,
+    runtime: &'a Handle,
+}
+
+impl Future for Carried<'_> {
+    type Output = Lane;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Lane> {
+        let Some(turn) = &mut self.turn else {
+            return Poll::Pending;
+        };
+        let lane = ready!(turn.as_mut().poll(cx));
+        self.turn = None;
+        Poll::Ready(lane)
+    }
+}
+
+impl Drop for Carried<'_> {
+    fn drop(&mut self) {
+        if let Some(turn) = self.turn.take() {
+            let task = self.runtime.spawn(async { turn.await.run().await });
+            self.lanes.push(AbortOnDrop(task.abort_handle()));
+        }
     }
 }
 

@@ -95,6 +95,13 @@ impl Lane {
         }
     }
 
+    /// Sends what there is now, and ends when it is answered.
+    pub(super) async fn turn(&mut self) {
+        while let Next::Send(chunk) = self.queue.next(self.index, true, clock::now()) {
+            self.session(chunk).await;
+        }
+    }
+
     /// Sends what there is, on as many connections as it takes, until there is nothing.
     async fn session(&mut self, chunk: Chunk) {
         let mut todo = VecDeque::from([self.todo(chunk)]);

@@ -207,7 +207,7 @@ impl Queue {
             to.open.len() >= self.full_at.load(Ordering::Relaxed) || to.open.bytes() >= CHUNK_BYTES;
         let seal = full && !self.whole;
         if seal {
-            to.sealed.push_back(std::mem::take(&mut to.open));
+            to.sealed.push_back(to.open.take());
             if key.is_none() {
                 state.turn = (lane + 1) % lanes;
             }
@@ -231,7 +231,7 @@ impl Queue {
         let mut state = self.state();
         for lane in &mut state.lanes {
             if !lane.open.is_empty() {
-                lane.sealed.push_back(std::mem::take(&mut lane.open));
+                lane.sealed.push_back(lane.open.take());
             }
             if let Some(last) = lane.sealed.back_mut() {
                 last.set_last();
@@ -277,7 +277,7 @@ impl Queue {
         };
         let due = opened + self.linger;
         if (self.natural && idle) || now >= due {
-            return Next::Send(std::mem::take(&mut queue.open));
+            return Next::Send(queue.open.take());
         }
         Next::At(due)
     }

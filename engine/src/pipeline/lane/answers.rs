@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use tokio_postgres::Row;
+
 use super::{
     super::{
         flight::{Answer, Kind, Part, Place, Role, Unit, Work},
@@ -11,10 +13,35 @@ use super::{
     },
     Carrier, Lane, Todo, is_stale,
 };
-use crate::{clock, error::Error, metrics::Counter};
+use crate::{
+    clock::{self, Instant},
+    error::Error,
+    metrics::Counter,
+};
 
 /// Results are handed over at least so often.
 const OUTBOX: usize = 256;
+
+/// What is known of a query beside its outcome.
+pub(super) struct Known {
+    rows: Vec<Row>,
+    affected: u64,
+    complete: bool,
+}
+
+impl Known {
+    pub(super) fn all(rows: Vec<Row>, affected: u64) -> Self {
+        Self {
+            rows,
+            affected,
+            complete: true,
+        }
+    }
+
+    fn nothing() -> Self {
+        Self::all(Vec::new(), 0)
+    }
+}
 
 impl Lane {
     /// A unit is through.
@@ -42,7 +69,7 @@ impl Lane {
         }
         carrier.succeeded(n, unit.began, now);
         if unit.is_complete() {
-            self.committed(unit);
+            self.committed(unit, now);
         } else {
             // Never seen, and not to be taken for done.
             tracing::error!("a transaction was committed before its statements were answered");
@@ -65,7 +92,7 @@ impl Lane {
     }
 
     /// What the queries of a committed unit came to.
-    pub(super) fn committed(&mut self, unit: Unit) {
+    pub(super) fn committed(&mut self, unit: Unit, now: Instant) {
         let complete = unit.is_complete();
         let mut answers = unit.answers.into_iter();
         for Part { queries, merged } in unit.parts {
@@ -77,7 +104,12 @@ impl Lane {
                     true => (Vec::new(), 1),
                     false => answers.next().unwrap_or_default(),
                 };
-                self.result(&unit.work, i, Outcome::Ok, rows, affected, complete);
+                let answer = Known {
+                    rows,
+                    affected,
+                    complete,
+                };
+                self.result(&unit.work, i, Outcome::Ok, answer, now);
             }
         }
     }
@@ -96,7 +128,7 @@ impl Lane {
                 let now = clock::now();
                 carrier.succeeded(1, unit.began, now);
                 let work = unit.work.clone();
-                self.result(&work, i, Outcome::Ok, rows, affected, true);
+                self.result(&work, i, Outcome::Ok, Known::all(rows, affected), now);
             }
             Err(error) => {
                 let error = Error::Statement(error);
@@ -115,15 +147,22 @@ impl Lane {
                 if self.meaning() == Meaning::Skips {
                     self.skip_rest(&work.chunk, &error, todo);
                 }
-                self.result(&work, i, Outcome::Failed(error), Vec::new(), 0, true);
+                self.result(
+                    &work,
+                    i,
+                    Outcome::Failed(error),
+                    Known::nothing(),
+                    clock::now(),
+                );
             }
         }
     }
 
     /// Says the same of all queries of some work.
     pub(super) fn say(&mut self, work: &Work, outcome: &Outcome) {
+        let now = clock::now();
         for i in work.range.clone() {
-            self.result(work, i, outcome.clone(), Vec::new(), 0, true);
+            self.result(work, i, outcome.clone(), Known::nothing(), now);
         }
     }
 
@@ -132,9 +171,12 @@ impl Lane {
         work: &Work,
         i: usize,
         outcome: Outcome,
-        rows: Vec<tokio_postgres::Row>,
-        affected: u64,
-        complete: bool,
+        Known {
+            rows,
+            affected,
+            complete,
+        }: Known,
+        now: Instant,
     ) {
         self.pool.metrics().outcome(outcome.index());
         let added = work.chunk.entries[i].added;
@@ -144,7 +186,7 @@ impl Lane {
             rows,
             affected,
             complete,
-            time: clock::now() - added,
+            time: now.saturating_duration_since(added),
         });
         if self.outbox.len() >= OUTBOX {
             self.hand_over();

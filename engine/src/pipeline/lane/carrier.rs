@@ -200,12 +200,14 @@ impl Carrier {
             commit = Some(bare(frame.commit));
         }
         let wire = self.wire.as_ref().filter(|_| commit.is_some());
-        if let Some(wire) = wire {
-            // The answer with the id is worth a Flush of its own.
-            wire.announce(places.len(), usize::MAX, End::Flush);
-        }
         // Not yet announced, and in front of the next.
-        let (mut open, mut repeats) = (0, 0);
+        let (mut open, mut repeats) = (places.len(), 0);
+        if let Some(wire) = wire
+            && places.last().is_some_and(|place| place.role == Role::Xid)
+        {
+            // The answer with the id is worth a Flush of its own.
+            wire.announce(std::mem::take(&mut open), usize::MAX, End::Flush);
+        }
         for (part, statement) in &parts {
             let (client, chunk) = (&self.client, &work.chunk);
             let mut queries = part.queries.clone();

@@ -9,9 +9,14 @@ use super::{
         outcome::Outcome,
         settle::{At, Failure, Meaning, Step, settle},
     },
-    Carrier, Lane, Todo, is_stale,
+    Carrier, Lane, Todo,
+    answers::Known,
+    is_stale,
 };
-use crate::error::{Error, ErrorClass};
+use crate::{
+    clock,
+    error::{Error, ErrorClass},
+};
 
 impl Lane {
     /// The first of these units has failed, all are answered, and those behind it were
@@ -82,7 +87,8 @@ impl Lane {
                 Step::Done(range) => {
                     for i in range {
                         let (rows, affected) = answers.next().unwrap_or_default();
-                        self.result(&work, i, Outcome::Ok, rows, affected, true);
+                        let now = clock::now();
+                        self.result(&work, i, Outcome::Ok, Known::all(rows, affected), now);
                     }
                     continue;
                 }

@@ -43,7 +43,7 @@ impl Lane {
                 continue;
             }
             if unit.committed() {
-                self.committed(unit);
+                self.committed(unit, clock::now());
                 continue;
             }
             if let Some((at, error)) = unit.error.take()
@@ -67,7 +67,7 @@ impl Lane {
             }
             let xid = unit.xid.clone();
             match self.doubt(xid.as_deref(), who.as_ref()).await {
-                Resolved::Committed => self.committed(unit),
+                Resolved::Committed => self.committed(unit, clock::now()),
                 Resolved::NotCommitted => {
                     none_behind = true;
                     self.again(unit.work, &error, &mut after);
