@@ -1,5 +1,6 @@
 //! The pipeline on a real server.
 
+mod allocations;
 mod losses;
 mod oracle;
 mod semantics;
