@@ -197,7 +197,7 @@ async fn loopback(postgres: &Postgres, commit: &str, n: usize) -> Outcome {
                 )
                 .await?;
             rates
-                .time("raw again", n, raw.insert(&records, batch))
+                .time("raw, once more", n, raw.insert(&records, batch))
                 .await?;
             let idempotent = pool.pipeline().idempotent(true);
             rates
@@ -224,7 +224,7 @@ async fn loopback(postgres: &Postgres, commit: &str, n: usize) -> Outcome {
                 ("group commit", "raw, one Sync"),
                 ("transactional", "raw, one Sync"),
                 ("transactional, idempotent", "raw, one Sync"),
-                ("raw again", "raw, one Sync"),
+                ("raw, once more", "raw, one Sync"),
                 ("coalesced", "unnest by hand"),
                 ("group commit", "one at a time"),
                 ("transactional", "one at a time"),

@@ -331,7 +331,11 @@ impl Lane {
         if work.kind == Kind::Each {
             let room = limit.saturating_sub(under_way);
             // In bursts: each costs a wake-up.
-            return if under_way > 0 && room < limit.div_ceil(4) {
+            let burst = match self.settings.batch_size {
+                BatchSize::Fixed(_) => limit.div_ceil(4),
+                BatchSize::Auto => self.window.burst(),
+            };
+            return if under_way > 0 && room < burst {
                 0
             } else {
                 n.min(room)

@@ -77,17 +77,21 @@ impl Lane {
         }
     }
 
-    /// Lets as much be added as can be under way, and a quarter more: so there is always
+    /// Lets as much be added as can be under way, and a little more: so there is always
     /// something to send, and nothing that waits for long.
     pub(super) fn pace(&self) {
         let whole = matches!(self.meaning(), Meaning::Skips | Meaning::Undoes);
         if self.settings.batch_size == BatchSize::Auto && !whole {
             let limit = self.window.limit();
-            // Transactions of half of it: one that the server works on, and one on its
-            // way. Queries of their own go in smaller bursts.
-            let part = if self.settings.grouped() { 2 } else { 4 };
+            let (chunk, waiting) = if self.settings.grouped() {
+                // Transactions of half of it: one that the server works on, and one on its
+                // way.
+                (limit / 2, limit / 4)
+            } else {
+                (self.window.burst(), self.window.burst())
+            };
             let lanes = self.queue.lanes();
-            self.queue.pace(limit / part, lanes * (limit + limit / 4));
+            self.queue.pace(chunk, lanes * (limit + waiting));
         }
     }
 
