@@ -4,6 +4,7 @@ mod allocations;
 mod losses;
 mod oracle;
 mod semantics;
+mod tls;
 
 use std::time::Duration;
 
