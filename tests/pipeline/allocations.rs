@@ -9,7 +9,7 @@ use tokio::runtime::Builder as Runtime;
 use super::{pool, session};
 use crate::server;
 
-const N: usize = 2_000;
+const N: i32 = 2_000;
 const INSERT: &str = "INSERT INTO n VALUES ($1)";
 const SELECT: &str = "SELECT $1::int";
 /// Of our own, for a query.
@@ -31,6 +31,13 @@ const WAYS: [(&str, &str, Way); 5] = [
     ("reads", SELECT, |b| b.batch_size(100).group_commit(true)),
 ];
 
+/// How many in the best of three: answers that come in more pieces cost a few more, on
+/// either side.
+fn least(run: &mut dyn FnMut()) -> u64 {
+    let counts = (0..3).map(|_| measure(&mut *run).count_total);
+    counts.min().expect("three")
+}
+
 #[test]
 fn a_query_costs_at_most_two_of_our_own() {
     let runtime = Runtime::new_current_thread().enable_all().build();
@@ -47,9 +54,9 @@ fn a_query_costs_at_most_two_of_our_own() {
     for (name, sql, change) in WAYS {
         let client = &session.client;
         let statement = runtime.block_on(client.prepare(sql)).expect("prepared");
-        let theirs = measure(|| {
+        let theirs = least(&mut || {
             runtime.block_on(async {
-                for batch in (0..N as i32).collect::<Vec<_>>().chunks(100) {
+                for batch in (0..N).collect::<Vec<_>>().chunks(100) {
                     let queries = batch
                         .iter()
                         .map(async |i| client.query(&statement, &[i]).await);
@@ -65,17 +72,20 @@ fn a_query_costs_at_most_two_of_our_own() {
         };
         let mut run = || {
             runtime.block_on(async {
-                for i in 0..N as i32 {
+                for i in 0..N {
                     pipeline.add(sql, &[&i]).await.expect("added");
                 }
                 let results = pipeline.flush().await;
-                assert!(results.len() == N && results.iter().all(QueryResult::success));
+                assert!(
+                    i32::try_from(results.len()) == Ok(N)
+                        && results.iter().all(QueryResult::success)
+                );
             });
         };
         // A connection, its statements, and buffers that have grown.
         run();
-        let ours = measure(&mut run);
-        let [ours, theirs] = [ours, theirs].map(|info| info.count_total as f64 / N as f64);
+        let ours = least(&mut run);
+        let [ours, theirs] = [ours, theirs].map(|count| count as f64 / f64::from(N));
         // A run of what returns no rows does not go through tokio-postgres, but for the first.
         let repeated = matches!(name, "group commit" | "transactional" | "coalesced");
         let theirs = if repeated { 0.0 } else { theirs };

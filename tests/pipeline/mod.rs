@@ -1,6 +1,7 @@
 //! The pipeline on a real server.
 
 mod allocations;
+mod failures;
 mod losses;
 mod oracle;
 mod semantics;

@@ -7,7 +7,7 @@
 use std::{ops::Range, sync::Arc};
 
 use bytes::{BufMut as _, BytesMut};
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use super::shape::Shape;
 use crate::{clock::Instant, error::Error, wire::Repeats};
@@ -154,7 +154,11 @@ pub(super) fn encode(
     for (i, (param, ty)) in params.iter().zip(types).enumerate() {
         let at = out.len();
         out.put_i32(-1);
-        let encoded = param.to_sql_checked(ty, out);
+        let format = param.encode_format(ty);
+        let encoded = match format {
+            Format::Binary => param.to_sql_checked(ty, out),
+            Format::Text => Err("a pipeline sends parameters in binary format".into()),
+        };
         let failed = |source| Error::Parameter {
             number: i + 1,
             wanted: ty.name().to_owned(),
@@ -235,6 +239,7 @@ mod tests {
             sql: "".into(),
             params: params.to_vec(),
             unnest: None,
+            stale: false.into(),
         })
     }
 
@@ -261,6 +266,51 @@ mod tests {
             );
             assert_eq!(chunk.number(i), 7 + i as u64);
         }
+    }
+
+    /// Sent as binary, the text of a number would be another number.
+    #[test]
+    fn a_parameter_in_text_is_refused() {
+        #[derive(Debug)]
+        struct Text;
+        impl ToSql for Text {
+            fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Encoding> {
+                out.extend_from_slice(b"1234");
+                Ok(IsNull::No)
+            }
+            fn accepts(_: &Type) -> bool {
+                true
+            }
+            fn encode_format(&self, _: &Type) -> Format {
+                Format::Text
+            }
+            to_sql_checked!();
+        }
+        let error = encode(&[&Text], &[Type::INT4], &mut BytesMut::new()).unwrap_err();
+        assert_eq!(error.to_string(), "parameter 1 cannot be sent as int4");
+    }
+
+    #[test]
+    fn runs_are_of_the_same_shape_and_stay_within_what_is_asked_for() {
+        let (a, b) = (shape(&[]), shape(&[]));
+        let mut chunk = Chunk::default();
+        let refused = || Err(Arc::new(Error::Closed));
+        let shapes = [
+            Ok(a.clone()),
+            Ok(a.clone()),
+            Ok(b),
+            refused(),
+            refused(),
+            Ok(a.clone()),
+            Ok(a),
+        ];
+        for (number, shape) in (0..).zip(shapes) {
+            chunk.push(number, shape, &[], crate::clock::now());
+        }
+        let runs = |range| -> Vec<_> { chunk.runs(range).map(|(run, _)| run).collect() };
+        assert_eq!(runs(0..7), [0..2, 2..3, 3..4, 4..5, 5..7]);
+        assert_eq!(runs(1..6), [1..2, 2..3, 3..4, 4..5, 5..6]);
+        assert_eq!(runs(3..3), []);
     }
 
     #[test]

@@ -23,7 +23,10 @@ use super::{
     settle::At,
     unnest,
 };
-use crate::{clock::Instant, error::Error};
+use crate::{
+    clock::{self, Instant},
+    error::Error,
+};
 
 /// What a statement came to: rows, and how many it affected.
 pub(super) type Answer = Result<(Vec<Row>, u64), tokio_postgres::Error>;
@@ -35,7 +38,7 @@ const TURN: usize = 32;
 /// A statement under way.
 pub(super) enum Flying {
     Pending(Pin<Box<dyn Future<Output = Answer> + Send>>),
-    /// Its first poll was its last: it never left.
+    /// Its first poll was its last: it never left, or the answer was there already.
     Over(Answer),
     /// Its answer was the end of the connection.
     Lost,
@@ -201,8 +204,9 @@ impl Unit {
         self.places.len() - self.flying.len()
     }
 
-    /// Whether it is a transaction, and that was committed.
-    pub(super) fn committed(&self) -> bool {
+    /// Whether all of it was answered, and nothing failed. Behind one that failed this
+    /// says nothing: the server skips it.
+    pub(super) fn is_through(&self) -> bool {
         self.flying.is_empty() && self.error.is_none()
     }
 
@@ -266,6 +270,24 @@ pub(super) async fn launch(flying: &mut VecDeque<Flying>) -> bool {
         at = end;
     }
     all_left
+}
+
+/// Puts the first statement on the wire, and waits for its answer: what is behind it
+/// would run whatever that is. False if there was none until then.
+pub(super) async fn begin(flying: &mut VecDeque<Flying>, until: Instant) -> bool {
+    let Some(first) = flying.front_mut() else {
+        return true;
+    };
+    let answer = poll_fn(|cx| first.poll(cx));
+    let Ok(answer) = clock::timeout_at(until, answer).await else {
+        return false;
+    };
+    let began = answer.is_ok();
+    *first = Flying::Over(answer);
+    if !began {
+        flying.truncate(1);
+    }
+    true
 }
 
 /// The answer that comes next, of the oldest unit that waits for one.

@@ -3,7 +3,7 @@
 use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll, ready},
 };
 
@@ -167,7 +167,8 @@ impl Pipeline {
 
     /// What the server says of a statement, or why it does not.
     async fn shape(&mut self, sql: &str) -> Result<Result<Arc<Shape>, Arc<Error>>, Error> {
-        if let Some(last) = self.last.as_ref().filter(|last| &*last.sql == sql) {
+        let current = |last: &&Arc<Shape>| !last.stale.load(Ordering::Relaxed) && &*last.sql == sql;
+        if let Some(last) = self.last.as_ref().filter(current) {
             return Ok(Ok(last.clone()));
         }
         let described = match self.pool.shapes().find(sql) {

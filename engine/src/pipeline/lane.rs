@@ -3,6 +3,7 @@
 mod answers;
 mod carrier;
 mod failed;
+mod line;
 mod lost;
 
 use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll, time::Duration};
@@ -37,6 +38,8 @@ pub(super) struct Lane {
     window: Window,
     /// What a query takes, as seen of late; zero before the first.
     mean: Duration,
+    /// Of a batch whose queries mind each other, one was not done, or nobody knows.
+    stopped: Option<(Arc<Chunk>, Arc<Error>)>,
     outbox: Vec<QueryResult>,
     timer: Timer,
     rng: fastrand::Rng,
@@ -72,6 +75,7 @@ impl Lane {
             window: Window::new(settings.latency_budget, settings.grouped()),
             settings,
             mean: Duration::ZERO,
+            stopped: None,
             outbox: Vec::new(),
             timer: Timer::default(),
             rng: fastrand::Rng::new(),
@@ -131,7 +135,7 @@ impl Lane {
 
     fn meaning(&self) -> Meaning {
         match self.settings.strategy {
-            _ if self.settings.read_only => Meaning::Reads,
+            Strategy::BestEffort | Strategy::Parallel if self.settings.read_only => Meaning::Reads,
             Strategy::BestEffort | Strategy::Parallel => Meaning::Nothing,
             Strategy::Sequential => Meaning::Skips,
             Strategy::Transactional => Meaning::Undoes,
@@ -171,6 +175,10 @@ impl Lane {
         // The first of them that failed: nothing is sent until all are answered.
         let mut failed: Option<usize> = None;
         loop {
+            if units.is_empty() && carrier.is_broken() {
+                // What is left goes on another.
+                return self.done(carrier);
+            }
             if failed.is_none() && !self.fill(&mut carrier, todo, &mut units).await {
                 let error = Error::Closed;
                 return self.lost(carrier, units, todo, Arc::new(error)).await;
@@ -271,6 +279,12 @@ impl Lane {
             let Some(Todo::Run(work)) = todo.front() else {
                 continue;
             };
+            let stopped = self.stopped.as_ref();
+            if let Some((_, cause)) = stopped.filter(|(c, _)| Arc::ptr_eq(c, &work.chunk)) {
+                let cause = cause.clone();
+                self.skip_rest(&work.chunk.clone(), &cause, todo);
+                continue;
+            }
             let under_way: usize = units.iter().map(Unit::under_way).sum();
             let n = self.portion(work, under_way, units.len());
             if n == 0 || !may_follow(units.back(), work.kind) {
@@ -307,10 +321,11 @@ impl Lane {
             let flush_every = if self.mean.is_zero() {
                 16
             } else {
-                (SIGN_OF_LIFE.as_nanos() / self.mean.as_nanos().max(1)).clamp(1, 10_000) as usize
+                (SIGN_OF_LIFE.as_nanos() / self.mean.as_nanos().max(1)).clamp(1, 256) as usize
             };
+            let timeout = self.pool.statement_timeout();
             let (unit, left) = carrier
-                .launch(work, prepared, whole || last, flush_every)
+                .launch(work, prepared, whole || last, flush_every, timeout)
                 .await;
             units.push_back(unit);
             let under_way = units.iter().map(Unit::under_way).sum();

@@ -25,7 +25,8 @@ use crate::{
 pub(super) const WHO: &str = "SELECT \
     (SELECT system_identifier::text FROM pg_control_system()), \
     (SELECT timeline_id::text FROM pg_control_checkpoint()), \
-    (SELECT max(backend_start)::text FROM pg_stat_activity WHERE backend_type = 'checkpointer')";
+    (SELECT max(backend_start)::text FROM pg_stat_activity WHERE backend_type = 'checkpointer'), \
+    pg_is_in_recovery()";
 
 const STATUS: &str = "SELECT pg_xact_status($1::text::xid8)";
 
@@ -35,17 +36,29 @@ const AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// Who a server is; a part that may not be seen is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Incarnation([Option<String>; 3]);
+pub(crate) struct Incarnation {
+    parts: [Option<String>; 3],
+    /// A standby, that has no transactions with an id.
+    standby: bool,
+}
 
 impl Incarnation {
     /// From the row of [`WHO`].
     pub(super) fn of(row: &Row) -> Self {
-        Self([0, 1, 2].map(|i| row.try_get(i).ok().flatten()))
+        Self {
+            parts: [0, 1, 2].map(|i| row.try_get(i).ok().flatten()),
+            standby: row.try_get(3).unwrap_or(false),
+        }
+    }
+
+    /// Whether a transaction there can have an id.
+    pub(super) fn gives_ids(&self) -> bool {
+        !self.standby
     }
 
     /// Whether both are known to be the same.
     fn is_surely(&self, other: &Self) -> bool {
-        self == other && self.0.iter().all(Option::is_some)
+        self == other && self.parts.iter().all(Option::is_some)
     }
 }
 
@@ -93,7 +106,7 @@ pub(super) async fn resolve(
 
 /// What a status means. Pure.
 fn judge(status: Option<&str>, then: &Incarnation, now: &Incarnation) -> Resolved {
-    let same_system = then.0[0].is_some() && then.0[..2] == now.0[..2];
+    let same_system = then.parts[0].is_some() && then.parts[..2] == now.parts[..2];
     match status {
         Some("committed") if then.is_surely(now) => Resolved::Committed,
         // On another timeline even that is open: the commit may be on the old one only,
@@ -109,7 +122,10 @@ mod tests {
 
     #[test]
     fn only_of_the_same_server_committed_means_committed() {
-        let server = |parts: [Option<&str>; 3]| Incarnation(parts.map(|p| p.map(str::to_owned)));
+        let server = |parts: [Option<&str>; 3]| Incarnation {
+            parts: parts.map(|p| p.map(str::to_owned)),
+            standby: false,
+        };
         let then = server([Some("7"), Some("1"), Some("noon")]);
         let restarted = server([Some("7"), Some("1"), Some("one")]);
         let promoted = server([Some("7"), Some("2"), Some("one")]);

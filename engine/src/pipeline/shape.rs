@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio_postgres::types::Type;
@@ -17,6 +20,8 @@ pub(super) struct Shape {
     pub(super) params: Vec<Type>,
     /// The same for many rows at once, if it is an insert that can be had so.
     pub(super) unnest: Option<Unnest>,
+    /// Its types have changed since.
+    pub(super) stale: AtomicBool,
 }
 
 /// The statements that are known, up to a bound.
@@ -47,6 +52,7 @@ impl Shapes {
             unnest: unnest::of(&sql, params),
             params: params.to_vec(),
             sql: sql.clone(),
+            stale: AtomicBool::new(false),
         });
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= self.most {
@@ -59,6 +65,8 @@ impl Shapes {
     /// Forgets a statement whose types may have changed.
     pub(super) fn forget(&self, sql: &str) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.remove(sql);
+        if let Some(shape) = known.remove(sql) {
+            shape.stale.store(true, Ordering::Relaxed);
+        }
     }
 }

@@ -57,6 +57,12 @@ fn head(sql: &str, params: usize) -> Option<&str> {
     if !begins(before.get(head.len()..)?, "VALUES") || !head.ends_with([' ', ')', '\n', '\t']) {
         return None;
     }
+    // A query in front of it would be run once, not for each row.
+    let set = ["SELECT", "UNION", "EXCEPT", "INTERSECT", "TABLE"];
+    let mut words = head.split(|c: char| !c.is_alphanumeric() && c != '_');
+    if words.any(|word| set.iter().any(|set| word.eq_ignore_ascii_case(set))) {
+        return None;
+    }
     let list = sql[list + 1..].trim_end_matches([';', ' ', '\n']);
     let mut given = list.strip_suffix(')')?.split(',');
     let in_order = (1..=params).all(|i| given.next().is_some_and(|p| p.trim() == format!("${i}")));
@@ -144,6 +150,8 @@ mod tests {
             "INSERT INTO t (a, b) VALUES ($1::int, $2)",
             "INSERT INTO t (a, b) SELECT ($1, $2)",
             "INSERT INTO t SELECT * FROM myvalues($1, $2)",
+            "INSERT INTO t (a, b) SELECT a, b FROM s EXCEPT VALUES ($1, $2)",
+            "INSERT INTO t TABLE s UNION ALL VALUES ($1, $2)",
             "WITH x AS (SELECT 1) INSERT INTO t VALUES ($1, $2)",
             "UPDATE t SET a = $1 WHERE b IN ($1, $2)",
             "SELECT 1",

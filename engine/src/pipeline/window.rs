@@ -60,7 +60,8 @@ pub(super) struct Window {
     rate_per_s: f64,
     rtt: Duration,
     rtt_measured: Option<Instant>,
-    probing: bool,
+    /// Since when few are sent, to measure the round-trip time anew.
+    probing: Option<Instant>,
     span: Option<Span>,
 }
 
@@ -84,14 +85,18 @@ impl Window {
             rate_per_s: 0.0,
             rtt: Duration::MAX,
             rtt_measured: None,
-            probing: false,
+            probing: None,
             span: None,
         }
     }
 
     /// Queries to have under way, at most.
     pub(super) fn limit(&self) -> usize {
-        if self.probing { LEAST } else { self.limit }
+        if self.probing.is_some() {
+            LEAST
+        } else {
+            self.limit
+        }
     }
 
     /// Queries to send at once, where each is for itself: every burst costs a wake-up, and
@@ -119,12 +124,16 @@ impl Window {
     /// `n` answers came, the last to what was sent then.
     pub(super) fn answered(&mut self, n: usize, sent: Instant, now: Instant) {
         let took = now.saturating_duration_since(sent);
-        if took <= self.rtt || self.probing {
+        let probed = self.probing.is_some_and(|since| sent >= since);
+        if took <= self.rtt || probed {
             (self.rtt, self.rtt_measured) = (took, Some(now));
-            self.probing = false;
-        } else if !self.transactions && self.rtt_measured.is_some_and(|at| now - at > RTT_LASTS) {
-            self.probing = true;
-            self.rtt_measured = Some(now);
+            self.probing = None;
+        } else if self.probing.is_none()
+            && !self.transactions
+            && self.rtt_measured.is_some_and(|at| now - at > RTT_LASTS)
+        {
+            // What is under way now was sent into a full queue.
+            self.probing = Some(now);
         }
         let span = self.span.get_or_insert(Span {
             began: sent,
@@ -301,6 +310,29 @@ mod tests {
             let share = transactions(us(rtt), us(commit), us(15));
             assert!(share > 0.4, "{rtt} {commit}: {share}");
         }
+    }
+
+    /// The round trip is measured anew with few under way, not with what was sent into a
+    /// full queue: else the window would grow with its own queue.
+    #[tokio::test]
+    async fn a_queue_of_its_own_is_no_longer_way() {
+        let mut window = Window::new(Duration::from_secs(1), false);
+        let (rtt, service) = (Duration::from_millis(2), Duration::from_micros(50));
+        let mut now = crate::clock::now();
+        let end = now + Duration::from_secs(60);
+        let mut free = now;
+        let mut under_way: VecDeque<(Instant, Instant)> = VecDeque::new();
+        while now < end {
+            while under_way.len() < window.limit() {
+                free = free.max(now + rtt / 2) + service;
+                under_way.push_back((now, free + rtt / 2));
+                window.under_way(under_way.len(), now);
+            }
+            let (sent, answered) = under_way.pop_front().expect("never below the least");
+            now = answered;
+            window.answered(1, sent, now);
+        }
+        assert!(window.rtt < rtt + 2 * u32::try_from(LEAST).expect("few") * service);
     }
 
     #[tokio::test]

@@ -161,6 +161,11 @@ impl Connection {
         self.busy = busy;
     }
 
+    /// Whether it will be closed instead of reused.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// So many statements of a pipeline went well.
     pub(crate) fn succeeded(&mut self, n: usize, began: Instant, now: Instant) {
         let metrics = &self.pool.metrics;

@@ -18,7 +18,8 @@ use tokio_postgres::tls::{ChannelBinding, TlsStream};
 use super::elision::{Elision, End, Plan};
 use crate::clock::{self, Instant};
 
-/// Most that is kept unsent. tokio-postgres writes some 8 KiB at a time.
+/// Most that is taken while something is unsent. tokio-postgres writes some 8 KiB at a
+/// time; what is repeated comes at once, and is bounded by the pipeline's `max_bytes`.
 const UNSENT: usize = 64 * 1024;
 /// What is read at once.
 const READ: usize = 16 * 1024;
@@ -175,6 +176,10 @@ impl<S> Transport<S> {
     /// So many bytes were handed to the system.
     fn gone(&mut self, n: usize) {
         self.unsent.advance(n);
+        if self.unsent.is_empty() && self.unsent.capacity() > UNSENT {
+            // What a large batch took is not kept.
+            self.unsent = BytesMut::new();
+        }
         self.sent += n as u64;
         let still = self.leaving.partition_point(|end| *end <= self.sent);
         self.leaving.drain(..still);

@@ -97,17 +97,21 @@ impl Lane {
 
     /// What the queries of a committed unit came to.
     pub(super) fn committed(&mut self, unit: Unit, now: Instant) {
-        let complete = unit.is_complete();
+        let all = unit.is_complete();
         let mut answers = unit.answers.into_iter();
         for Part { queries, merged } in unit.parts {
-            if merged {
-                answers.next();
-            }
+            // A row each, unless a trigger or a rule had it otherwise: of which query,
+            // nobody knows then.
+            let one_each = merged && {
+                let rows = answers.next().map(|(_, rows)| rows);
+                rows == u64::try_from(queries.len()).ok()
+            };
             for i in queries {
                 let (rows, affected) = match merged {
-                    true => (Vec::new(), 1),
+                    true => (Vec::new(), u64::from(one_each)),
                     false => answers.next().unwrap_or_default(),
                 };
+                let complete = all && (!merged || one_each);
                 let answer = Known {
                     rows,
                     affected,
@@ -165,6 +169,11 @@ impl Lane {
     /// Says the same of all queries of some work.
     pub(super) fn say(&mut self, work: &Work, outcome: &Outcome) {
         let now = clock::now();
+        if let (Meaning::Skips, Outcome::NotSent(error) | Outcome::Unknown(error)) =
+            (self.meaning(), outcome)
+        {
+            self.stopped = Some((work.chunk.clone(), error.clone()));
+        }
         for i in work.range.clone() {
             self.result(work, i, outcome.clone(), Known::nothing(), now);
         }

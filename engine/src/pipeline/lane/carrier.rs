@@ -11,18 +11,19 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Statement;
 
 use super::super::{
-    flight::{Flying, Kind, Part, Place, Role, Unit, Work, launch},
+    flight::{Flying, Kind, Part, Role, Unit, Work, begin, launch},
     resolve::{Incarnation, WHO},
     settings::{Settings, Strategy},
     settle::At,
     shape::Shape,
 };
+use super::line::{Frame, Line, Way};
 use crate::{
     clock::{self, Instant},
     error::Error,
     metrics::Counter,
     pool::{Connection, Pool},
-    wire::{End, Wire},
+    wire::Wire,
 };
 
 const BEGIN: &str = "BEGIN";
@@ -45,6 +46,8 @@ pub(super) struct Carrier {
     pub(super) progress: Instant,
     /// A transaction has failed.
     failing: bool,
+    /// The server was asked who it is, and for the statement that gives an id.
+    asked: bool,
     /// The last unit ended with a Flush: the session is not idle yet for the server.
     flushed: Option<Work>,
 }
@@ -53,13 +56,6 @@ pub(super) struct Carrier {
 pub(super) struct Prepared {
     frame: Option<Frame>,
     parts: Vec<(Part, Statement)>,
-}
-
-struct Frame {
-    begin: Statement,
-    immediate: Option<Statement>,
-    xid: Option<Statement>,
-    commit: Statement,
 }
 
 impl Carrier {
@@ -75,6 +71,7 @@ impl Carrier {
             handed: 0,
             progress: clock::now(),
             failing: false,
+            asked: false,
             flushed: None,
         })
     }
@@ -135,7 +132,9 @@ impl Carrier {
             BEGIN
         };
         let doubts = !settings.read_only && !settings.idempotent;
-        if doubts && self.connection.incarnation().is_none() {
+        // Once, for the first unit: behind others there is no time to ask.
+        let first = !std::mem::replace(&mut self.asked, true);
+        if first && doubts && self.connection.incarnation().is_none() {
             self.connection.occupy(false);
             // A server that does not say who it is, is nobody: nothing will be resolved.
             let rows = self.connection.query(WHO, &[]).await;
@@ -143,7 +142,11 @@ impl Carrier {
                 self.connection.keep_incarnation(Incarnation::of(row));
             }
         }
-        let xid = if doubts && self.connection.incarnation().is_some() {
+        let named = self
+            .connection
+            .incarnation()
+            .is_some_and(Incarnation::gives_ids);
+        let xid = if doubts && named && (first || self.statements.contains_key(XID)) {
             // PostgreSQL 12 has none.
             self.statement(XID).await.ok()
         } else {
@@ -180,99 +183,33 @@ impl Carrier {
         prepared: Prepared,
         last: bool,
         flush_every: usize,
+        timeout: Duration,
     ) -> (Unit, bool) {
         let Prepared { frame, parts } = prepared;
-        let mut places: Vec<Place> = Vec::new();
-        let mut flying = VecDeque::new();
-        let bare = |statement| Flying::bare(self.client.clone(), statement);
-        let mut commit = None;
-        if let Some(frame) = frame {
-            places.push(Role::Begin.into());
-            flying.push_back(bare(frame.begin));
-            if let Some(immediate) = frame.immediate {
-                places.push(Role::Begin.into());
-                flying.push_back(bare(immediate));
-            }
-            if let Some(xid) = frame.xid {
-                places.push(Role::Xid.into());
-                flying.push_back(bare(xid));
-            }
-            commit = Some(bare(frame.commit));
-        }
-        let wire = self.wire.as_ref().filter(|_| commit.is_some());
-        // Not yet announced, and in front of the next.
-        let (mut open, mut repeats) = (places.len(), 0);
-        if let Some(wire) = wire
-            && places.last().is_some_and(|place| place.role == Role::Xid)
-        {
-            // The answer with the id is worth a Flush of its own.
-            wire.announce(std::mem::take(&mut open), usize::MAX, End::Flush);
-        }
-        for (part, statement) in &parts {
-            let (client, chunk) = (&self.client, &work.chunk);
-            let mut queries = part.queries.clone();
-            if part.merged {
-                let all = std::mem::take(&mut queries);
-                flying.push_back(Flying::run(
-                    client.clone(),
-                    statement.clone(),
-                    chunk.clone(),
-                    all,
-                ));
-                places.push(Place {
-                    role: Role::Query,
-                    repeats,
-                });
-                (open, repeats) = (open + 1, 0);
-            }
-            let repeat = wire.filter(|_| queries.len() > 1 && statement.columns().is_empty());
-            let others = match repeat {
-                Some(_) => {
-                    queries.start + 1..std::mem::replace(&mut queries.end, queries.start + 1)
-                }
-                None => 0..0,
-            };
-            for i in queries {
-                flying.push_back(Flying::query(
-                    client.clone(),
-                    statement.clone(),
-                    chunk.clone(),
-                    i,
-                ));
-                places.push(Place {
-                    role: Role::Query,
-                    repeats,
-                });
-                (open, repeats) = (open + 1, 0);
-            }
-            if let Some(wire) = repeat {
-                repeats = others.len();
-                let others = chunk.repeats(others);
-                wire.announce(std::mem::take(&mut open), flush_every, End::Repeats(others));
-            }
-        }
-        let framed = commit.is_some();
-        if let Some(commit) = commit {
-            places.push(Place {
-                role: Role::Commit,
-                repeats,
-            });
-            open += 1;
-            flying.push_back(commit);
-        }
+        let wire = self.wire.as_ref().filter(|_| frame.is_some());
         let synced = last || wire.is_none();
-        if let Some(wire) = wire {
-            let end = if synced { End::Sync } else { End::Flush };
-            wire.announce(open, flush_every, end);
-        }
-        let statements = places.iter().map(|place| 1 + place.repeats).sum();
+        let way = Way {
+            client: &self.client,
+            wire,
+            flush_every,
+            synced,
+        };
+        let (framed, elided) = (frame.is_some(), wire.is_some());
+        let line = Line::up(frame, &parts, &work.chunk, way);
+        let statements = line.statements();
+        let Line {
+            mut places,
+            mut flying,
+            ..
+        } = line;
         if self.handed == 0 {
             // What was prepared until now is answered, and has left.
             self.left_before = self.wire.as_ref().map_or(0, Wire::left);
         }
-        self.synced(match &self.wire {
-            Some(_) if framed => usize::from(synced),
-            _ => statements,
+        self.synced(if elided {
+            usize::from(synced)
+        } else {
+            statements
         });
         self.flushed = (!synced).then(|| Work {
             range: 0..0,
@@ -281,7 +218,14 @@ impl Carrier {
         let first = self.handed;
         self.handed += statements as u64;
         self.connection.occupy(true);
-        let all_left = launch(&mut flying).await;
+        let began = clock::now();
+        let mut all_left = true;
+        if framed && !elided {
+            // Without BEGIN, all behind it would be done, each for itself.
+            all_left = begin(&mut flying, began + timeout).await;
+            places.truncate(flying.len());
+        }
+        all_left = all_left && launch(&mut flying).await;
         let unit = Unit {
             work,
             parts: parts.into_iter().map(|(part, _)| part).collect(),
@@ -289,7 +233,7 @@ impl Carrier {
             flying,
             first,
             statements,
-            began: clock::now(),
+            began,
             answers: Vec::new(),
             xid: None,
             error: None,
@@ -368,8 +312,8 @@ impl Carrier {
     /// # Errors
     /// If it cannot be.
     pub(super) async fn reset(&mut self, timeout: Duration) -> Result<(), Error> {
-        // With a Sync for each statement, COMMIT was run, and was the end of it.
-        if !std::mem::take(&mut self.failing) || self.wire.is_none() {
+        // With a Sync for each statement COMMIT was the end of it, if it could run.
+        if !std::mem::take(&mut self.failing) {
             return Ok(());
         }
         let reset = self.client.batch_execute("ROLLBACK");
@@ -394,6 +338,12 @@ impl Carrier {
             self.statements.clear();
         }
         self.connection.failed_with(error, began);
+    }
+
+    /// Whether it is to be closed, once all is answered: the session has ended, or the
+    /// server takes no writes.
+    pub(super) fn is_broken(&self) -> bool {
+        self.connection.is_broken()
     }
 
     pub(super) fn incarnation(&self) -> Option<Incarnation> {

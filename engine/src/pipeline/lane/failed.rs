@@ -84,9 +84,16 @@ impl Lane {
         let mut front = Vec::new();
         for step in steps {
             let (range, outcome) = match step {
+                // Where the failure came before anything was sent, they were not run.
+                Step::Done(range) if answers.len() < range.len() => {
+                    front.push(Todo::Run(part(range, Kind::Together)));
+                    continue;
+                }
                 Step::Done(range) => {
                     for i in range {
-                        let (rows, affected) = answers.next().unwrap_or_default();
+                        let Some((rows, affected)) = answers.next() else {
+                            continue;
+                        };
                         let now = clock::now();
                         self.result(&work, i, Outcome::Ok, Known::all(rows, affected), now);
                     }
@@ -133,7 +140,7 @@ impl Lane {
         let gone = matches!(
             error.class(),
             ErrorClass::Network | ErrorClass::Timeout | ErrorClass::Unavailable
-        );
+        ) || matches!(*error, Error::Unusable);
         let known = match at {
             At::Query(i) => work.chunk.entries[i].shape.is_ok(),
             At::Transaction => true,

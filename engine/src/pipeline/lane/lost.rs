@@ -42,7 +42,8 @@ impl Lane {
                 self.lost_each(&unit, left, &error, &mut after);
                 continue;
             }
-            if unit.committed() {
+            // One behind a failure was answered too: that it was skipped.
+            if !none_behind && unit.is_through() {
                 self.committed(unit, clock::now());
                 continue;
             }

@@ -1,0 +1,122 @@
+//! The statements of a unit in the order they go out, and what the transport is told of
+//! them.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use deadpool_postgres::ClientWrapper;
+use tokio_postgres::Statement;
+
+use super::super::{
+    batch::Chunk,
+    flight::{Flying, Part, Place, Role},
+};
+use crate::wire::{End, Wire};
+
+/// The statements around those of a transaction.
+pub(super) struct Frame {
+    pub(super) begin: Statement,
+    pub(super) immediate: Option<Statement>,
+    pub(super) xid: Option<Statement>,
+    pub(super) commit: Statement,
+}
+
+/// How a unit goes out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) client: &'a Arc<ClientWrapper>,
+    /// `None` if each statement has its Sync.
+    pub(super) wire: Option<&'a Wire>,
+    /// A Flush goes out every so many statements.
+    pub(super) flush_every: usize,
+    /// Whether it ends with a Sync.
+    pub(super) synced: bool,
+}
+
+/// Statements in order, none of them polled.
+#[derive(Default)]
+pub(super) struct Line {
+    pub(super) places: Vec<Place>,
+    pub(super) flying: VecDeque<Flying>,
+    /// How many of the last ones have not been announced.
+    open: usize,
+    /// How many, announced, go out in front of the next.
+    repeats: usize,
+}
+
+impl Line {
+    /// Those of queries, in a transaction if there is a frame for it.
+    pub(super) fn up(
+        frame: Option<Frame>,
+        parts: &[(Part, Statement)],
+        chunk: &Arc<Chunk>,
+        way: Way<'_>,
+    ) -> Self {
+        let mut line = Self::default();
+        let bare = |statement| Flying::bare(way.client.clone(), statement);
+        let mut commit = None;
+        if let Some(frame) = frame {
+            line.put(Role::Begin, bare(frame.begin));
+            if let Some(immediate) = frame.immediate {
+                line.put(Role::Begin, bare(immediate));
+            }
+            if let Some(xid) = frame.xid {
+                line.put(Role::Xid, bare(xid));
+                // The answer with the id is worth a Flush of its own: it is to be here
+                // before COMMIT is in doubt.
+                line.announce(way, End::Flush);
+            }
+            commit = Some(bare(frame.commit));
+        }
+        for (part, statement) in parts {
+            line.part(part, statement, chunk, way);
+        }
+        if let Some(commit) = commit {
+            line.put(Role::Commit, commit);
+        }
+        let end = if way.synced { End::Sync } else { End::Flush };
+        line.announce(way, end);
+        line
+    }
+
+    /// How many there are, with those that repeat another.
+    pub(super) fn statements(&self) -> usize {
+        self.places.iter().map(|place| 1 + place.repeats).sum()
+    }
+
+    fn part(&mut self, part: &Part, statement: &Statement, chunk: &Arc<Chunk>, way: Way<'_>) {
+        let given = || (way.client.clone(), statement.clone(), chunk.clone());
+        let mut queries = part.queries.clone();
+        if part.merged {
+            let (client, statement, chunk) = given();
+            return self.put(Role::Query, Flying::run(client, statement, chunk, queries));
+        }
+        let silent = statement.columns().is_empty();
+        let others = if way.wire.is_some() && silent && queries.len() > 1 {
+            queries.start + 1..std::mem::replace(&mut queries.end, queries.start + 1)
+        } else {
+            0..0
+        };
+        for i in queries {
+            let (client, statement, chunk) = given();
+            self.put(Role::Query, Flying::query(client, statement, chunk, i));
+        }
+        if !others.is_empty() {
+            self.repeats = others.len();
+            self.announce(way, End::Repeats(chunk.repeats(others)));
+        }
+    }
+
+    fn put(&mut self, role: Role, flying: Flying) {
+        let repeats = std::mem::take(&mut self.repeats);
+        self.places.push(Place { role, repeats });
+        self.flying.push_back(flying);
+        self.open += 1;
+    }
+
+    fn announce(&mut self, way: Way<'_>, end: End) {
+        let open = std::mem::take(&mut self.open);
+        if let Some(wire) = way.wire {
+            wire.announce(open, way.flush_every, end);
+        }
+    }
+}
