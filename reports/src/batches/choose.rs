@@ -38,12 +38,14 @@ pub struct Recommendation {
     pub fastest: f64,
     /// Median latency of a query, where it is greatest.
     pub p50_s: Option<f64>,
-    /// 99th percentile, where it is greatest.
+    /// 99th percentile, of the round and condition where it is greatest.
     pub p99_s: Option<f64>,
     /// What the pipeline's own choice would do instead. `None` if it was not tried.
     pub auto: Option<AutoCompared>,
     /// The block of configuration, in TOML, with the guide's keys.
     pub toml: String,
+    /// What the pipeline is to be built with beside that, in Rust. `None` if nothing.
+    pub builder: Option<String>,
     /// Why, as a sentence.
     pub reason: String,
 }
@@ -71,7 +73,7 @@ pub(super) fn curve(mode: Mode, cells: Vec<Cell>, rtt_us: f64) -> Curve {
     };
     let best = best(&curve).map_or(0.0, |(_, speedup)| speedup);
     let knee = curve.fixed().find(|(_, speedup)| *speedup >= KNEE * best);
-    curve.knee = knee.map(|(size, _)| size);
+    curve.knee = knee.map(|(size, _)| size).filter(|_| !curve.still_rises());
     // s over RTT, which is all that the curve's shape depends on.
     let parts = curve
         .fixed()
@@ -133,7 +135,8 @@ pub(super) fn recommend(mode: Mode, conditions: &[&ConditionFinding]) -> Option<
         let values = cells.iter().filter_map(|cell| of(cell));
         values.max_by(f64::total_cmp)
     };
-    let reason = match enough {
+    let slowest = speedups().min_by(f64::total_cmp)?;
+    let mut reason = match enough {
         Some(_) if curves.len() == 1 => {
             format!("the smallest size that reaches 80 % of the best ({share:.2} of it)")
         }
@@ -148,19 +151,55 @@ pub(super) fn recommend(mode: Mode, conditions: &[&ConditionFinding]) -> Option<
             curves.len()
         ),
     };
+    if curves
+        .iter()
+        .any(|(_, curve)| curve.still_rises() && largest(curve) == Some(*batch))
+    {
+        reason += "; it is the largest that was tried, and larger ones may be faster still";
+    }
+    let mut doubts = curves.iter().filter_map(|(condition, curve)| {
+        let doubt = curve.cell(Size::Fixed(*batch))?.doubt.as_ref()?;
+        Some(format!("; doubtful: {}: {doubt}", condition.place()))
+    });
+    reason += &doubts.next().unwrap_or_default();
+    let pays = slowest > 1.0;
+    if !pays {
+        reason += "; one at a time is as fast somewhere, so leave the pipeline off";
+    }
     Some(Recommendation {
         mode,
         batch: *batch,
         conditions: curves.len(),
         least_share: micro(*share),
-        slowest: speedups().min_by(f64::total_cmp)?,
+        slowest,
         fastest: speedups().max_by(f64::total_cmp)?,
         p50_s: greatest(|cell| cell.p50_s),
-        p99_s: greatest(|cell| cell.p99_s),
+        p99_s: greatest(|cell| cell.worst_p99_s),
         auto: auto(&curves),
-        toml: format!("enable_pipelining = true\npipeline_batch_size = {batch}\n"),
+        toml: match pays {
+            true => format!("enable_pipelining = true\npipeline_batch_size = {batch}\n"),
+            false => "enable_pipelining = false\n".to_owned(),
+        },
+        builder: builder(mode).filter(|_| pays),
         reason,
     })
+}
+
+fn largest(curve: &Curve) -> Option<u32> {
+    curve.fixed().last().map(|(size, _)| size)
+}
+
+/// What makes the mode: without it, every statement is a transaction of its own.
+fn builder(mode: Mode) -> Option<String> {
+    match mode {
+        Mode::Autocommit => None,
+        Mode::OneTransaction => Some(
+            "in the code: pool.pipeline().group_commit(true)\n\
+             or, where a batch is all or nothing: .strategy(Strategy::Transactional)"
+                .to_owned(),
+        ),
+        Mode::Reads => Some("in the code: pool.pipeline().read_only(true)".to_owned()),
+    }
 }
 
 /// What part of each condition's best a size reaches, where that is least. `None` if

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    choose::{self, Recommendation},
+    choose::{self, KNEE, Recommendation},
     measure::{PerQuery, Ratio, median_s, noise, rate_per_s, slices, speedups},
 };
 
@@ -98,7 +98,8 @@ pub struct Sequential {
 pub struct Curve {
     /// How batches were sent.
     pub mode: Mode,
-    /// The smallest fixed size that reaches [`KNEE`](super::KNEE) of the best.
+    /// The smallest fixed size that reaches [`KNEE`](super::KNEE) of the best. `None` if
+    /// only the largest does: the curve still rises there.
     pub knee: Option<u32>,
     /// `s` of the model: what one more statement of a batch costs, in microseconds.
     pub statement_us: Option<f64>,
@@ -119,6 +120,8 @@ pub struct Cell {
     pub p50_s: Option<f64>,
     /// 99th percentile of it: median over rounds.
     pub p99_s: Option<f64>,
+    /// The same where it was greatest: a stall is seen in few rounds.
+    pub worst_p99_s: Option<f64>,
     /// Queries a batch as sent: mean over rounds.
     pub mean_batch: Option<f64>,
     /// Queries that were run.
@@ -169,6 +172,16 @@ impl Curve {
     #[must_use]
     pub fn cell(&self, size: Size) -> Option<&Cell> {
         self.cells.iter().find(|cell| cell.size == size)
+    }
+
+    /// Whether its best is the largest size that was tried: nobody knows where it ends.
+    #[must_use]
+    pub fn still_rises(&self) -> bool {
+        let largest = self.fixed().last();
+        largest.is_some_and(|(_, speedup)| {
+            let others = self.fixed().filter(|(_, other)| *other >= KNEE * speedup);
+            others.count() == 1
+        })
     }
 
     /// The fixed sizes that have a speed-up, smallest first, with it; above zero.
@@ -319,6 +332,7 @@ fn cell(condition: &Condition, mode: Mode, size: Size, base: &Sequential, seed: 
         model: None,
         p50_s: median_s(of(), |slice| slice.p50_us),
         p99_s: median_s(of(), |slice| slice.p99_us),
+        worst_p99_s: of().map(|slice| slice.p99_us as f64 / 1e6).reduce(f64::max),
         mean_batch: mean(&sent).map(micro).filter(|b| b.is_finite()),
         queries,
         failed,

@@ -108,7 +108,8 @@ pub(super) fn speedups(condition: &Condition, how: How) -> Vec<f64> {
     let rounds = condition.rounds.iter().filter_map(|round| {
         let (first, second) = sequential(round)?;
         let slice = round.slices.iter().find(|slice| slice.how == how)?;
-        Some(rate_per_s(slice) / f64::midpoint(first, second))
+        // As everything else here: a mean of logarithms.
+        Some(rate_per_s(slice) / (first * second).sqrt())
     });
     rounds.filter(|ratio| usable(*ratio)).collect()
 }

@@ -16,20 +16,16 @@ use crate::{
     load::{
         batch::{
             BatchError, Queries, Until, Way, empty_events,
-            plan::{Plan, Wanted, condition_name},
-            pool, prime, round_trip, synchronous_commit, tables, truth, try_all,
+            plan::{self, FEWEST_WAITING, Plan, Wanted, condition_name},
+            pool, prime, round_trip, synchronous_commit, tables, that_write, truth, try_all,
         },
         workload::{Workload, WorkloadError},
     },
 };
 
-/// Most rounds of a condition: more say nothing new.
-const MOST_ROUNDS: usize = 30;
-/// The guide's size may take so many times as long as others.
-const OF_GUIDE: u32 = 3;
 /// Queries that an automatic size may have waiting: twice what its own window holds,
 /// which is the rate times one and a quarter round trips and 2 ms (`engine::pipeline`),
-/// and no fewer than keep it going.
+/// and no fewer than keep it going, unless those would take too long.
 const LEAST_WAITING: usize = 64;
 const MOST_WAITING: usize = 10_000;
 const WAITING: Duration = Duration::from_millis(10);
@@ -66,6 +62,8 @@ pub(super) async fn prepare(
 /// an error.
 pub(super) async fn carry_out(stage: &mut Stage<'_>, plan: &Plan) -> Result<(), Stop> {
     stage.save()?;
+    let plan = &as_it_writes(stage, plan).await?;
+    stage.record.batches = Some(nothing_yet(plan));
     let mut rng = fastrand::Rng::with_seed(stage.scenario.seed);
     let mut order: Vec<usize> = (0..plan.conditions.len()).collect();
     rng.shuffle(&mut order);
@@ -91,6 +89,13 @@ pub(super) async fn carry_out(stage: &mut Stage<'_>, plan: &Plan) -> Result<(), 
             () = stage.interrupt.raised() => Err(Interrupted.into()),
             through = measured.through(share) => through,
         };
+        for (way, _) in &measured.ways {
+            if let Some(reason) = &way.first_error {
+                let reason = format!("{}: a query failed: {reason}", plan::name(way.how));
+                let what = What::NotSteady { reason };
+                stage.events.of(&subject, clock::now(), what);
+            }
+        }
         let condition = measured.condition;
         stage.events.of(&subject, clock::now(), What::LoadEnded);
         if !condition.rounds.is_empty() {
@@ -106,6 +111,16 @@ pub(super) async fn carry_out(stage: &mut Stage<'_>, plan: &Plan) -> Result<(), 
     }
     stage.record.ended = Ended::Complete;
     Ok(())
+}
+
+/// The plan, with what was found of the user's classes that do not look as if they wrote.
+async fn as_it_writes(stage: &Stage<'_>, plan: &Plan) -> Result<Plan, Stop> {
+    let direct = stage.environment.endpoint();
+    tokio::select! {
+        biased;
+        () = stage.interrupt.raised() => Err(Interrupted.into()),
+        writing = that_write(&plan.classes, direct) => Ok(plan.clone().with_writing(&writing)),
+    }
 }
 
 fn empty(plan: &Plan, wanted: &Wanted) -> Condition {
@@ -137,7 +152,8 @@ impl Measured<'_> {
         &self.plan.classes[self.wanted.class]
     }
 
-    /// All of it, within `share` if that is enough for all rounds that are needed.
+    /// All of it, within `share` if that is enough for all rounds that are needed. What
+    /// of the user's takes much longer has fewer: see [`Plan::another`].
     async fn through(&mut self, share: Duration) -> Result<(), Stop> {
         let (began, wanted) = (clock::now(), self.wanted);
         let stage = self.stage;
@@ -158,18 +174,25 @@ impl Measured<'_> {
         let pool = pool(&proxied, schema, commit, self.rng.fork())?;
         synchronous_commit(&pool, commit).await?;
         let mut queries = Queries::new(class, self.rng.fork());
-        prime(&pool, &mut queries, &wanted.ways).await?;
+        let longest = self.plan.longest(class, Size::Fixed(1));
+        prime(&pool, &mut queries, &wanted.ways, longest).await?;
         self.count(&pool, &mut queries, rtt).await?;
         let rest = share.saturating_sub(clock::now() - began);
-        let batch = |(way, one): &(Way, Duration)| *one * in_a_batch(way.how);
-        let batches: Vec<Duration> = self.ways.iter().map(batch).collect();
+        let cycle = queries.cycle();
+        let shortest = |(way, one): &(Way, Duration)| {
+            let fewest = plan::fewest(way.how, cycle);
+            one.saturating_mul(u32::try_from(fewest).unwrap_or(u32::MAX))
+        };
+        let batches: Vec<Duration> = self.ways.iter().map(shortest).collect();
         let slice = self.plan.slice_in(rest, &batches);
+        let counted = clock::now();
         loop {
-            let rounds = self.condition.rounds.len();
-            let so_far = clock::now() - began;
-            // Another one may take as long as those before, with what came before them.
-            let late = so_far + so_far / u32::try_from(rounds.max(1)).unwrap_or(1) > share;
-            if rounds >= self.plan.rounds as usize && (late || rounds >= MOST_ROUNDS) {
+            let (rounds, now) = (self.condition.rounds.len(), clock::now());
+            let (spent, in_rounds) = (now - began, now - counted);
+            let another = self.plan.another(class, rounds, spent, in_rounds, share);
+            // Where all else was left out, there is nothing to compare with.
+            let alone = self.ways.len() < 2 && rounds > 0;
+            if alone || !another {
                 return Ok(());
             }
             let round = self.round(&pool, &mut queries, slice).await?;
@@ -184,8 +207,9 @@ impl Measured<'_> {
         queries: &mut Queries<'_>,
         rtt: Duration,
     ) -> Result<(), BatchError> {
+        let at_most = self.plan.counting(self.wanted.ways.len());
         for how in &self.wanted.ways {
-            if let Some(reason) = self.too_long(*how) {
+            if let Some(reason) = self.too_long(*how, queries.cycle()) {
                 self.condition.left_out.push(LeftOut { how: *how, reason });
                 continue;
             }
@@ -194,7 +218,7 @@ impl Measured<'_> {
             } else {
                 Way::new(pool, queries, *how, LEAST_WAITING)?
             };
-            let (counted, slice) = truth(pool, queries, &mut way).await?;
+            let (counted, slice) = truth(pool, queries, &mut way, at_most).await?;
             let queries = u32::try_from(slice.queries.max(1)).unwrap_or(u32::MAX);
             let one = Duration::from_micros(slice.took_us) / queries;
             self.ways.push((way, one));
@@ -204,25 +228,22 @@ impl Measured<'_> {
     }
 
     /// Why a size is not tried, if its batch would take too long: a query of a smaller
-    /// batch takes no less time than one of a larger.
-    fn too_long(&self, how: How) -> Option<String> {
+    /// batch takes no less time than one of a larger, and one of its own about as long
+    /// as a batch of one.
+    fn too_long(&self, how: How, cycle: u64) -> Option<String> {
         let How::Pipelined { mode, size } = how else {
             return None;
         };
-        let Size::Fixed(n) = size else { return None };
-        let one = self.fastest(mode)?;
-        // What the guide recommends is what is asked about.
-        let of_guide = self.class().guide_batch == Some(n);
-        let longest = self.plan.longest_batch * if of_guide { OF_GUIDE } else { 1 };
-        let batch = one * n;
-        (batch > longest).then(|| {
-            format!(
-                "a batch of {n} takes about {:.1} s here, and every slice is of whole batches: \
-                 more than {:.2} s would make the run too long",
-                batch.as_secs_f64(),
-                longest.as_secs_f64()
-            )
-        })
+        let one = self.fastest(mode).or_else(|| self.at_a_time())?;
+        let longest = self.plan.longest(self.class(), size);
+        plan::too_long(how, cycle, one, longest)
+    }
+
+    /// What a query takes one at a time.
+    fn at_a_time(&self) -> Option<Duration> {
+        let mut ways = self.ways.iter();
+        let sequential = ways.find(|(way, _)| way.how == How::Sequential);
+        sequential.map(|(_, one)| *one)
     }
 
     /// What a query takes in the best size of a mode so far.
@@ -241,16 +262,17 @@ impl Measured<'_> {
         how: How,
         rtt: Duration,
     ) -> Result<Way, BatchError> {
-        let time = Until::Time(LEARNING * (self.plan.slice + rtt));
+        let longest = self.plan.longest_batch;
+        let time = Until::time(LEARNING * (self.plan.slice + rtt));
         let best = match how {
             How::Pipelined { mode, .. } => self.fastest(mode),
             How::Sequential => None,
         };
-        let waiting = room(best.unwrap_or(WAITING), rtt);
+        let waiting = room(best.unwrap_or(WAITING), rtt, longest);
         let mut way = Way::new(pool, queries, how, waiting)?;
         let slice = way.run(pool, queries, time).await?;
         let n = u32::try_from(slice.queries.max(1)).unwrap_or(u32::MAX);
-        let own = room(Duration::from_micros(slice.took_us) / n, rtt);
+        let own = room(Duration::from_micros(slice.took_us) / n, rtt, longest);
         if 2 * own < waiting {
             way = Way::new(pool, queries, how, own)?;
             way.run(pool, queries, time).await?;
@@ -273,17 +295,21 @@ impl Measured<'_> {
         let mut slices = Vec::with_capacity(order.len());
         for i in order {
             let (way, _) = &mut self.ways[i];
-            slices.push(way.run(pool, queries, Until::Time(slice)).await?);
+            slices.push(way.run(pool, queries, Until::time(slice)).await?);
         }
         Ok(Round { slices })
     }
 }
 
-/// How many queries an automatic size may have waiting where one takes so long.
-fn room(one: Duration, rtt: Duration) -> usize {
-    let n = (2 * (rtt + WAITING)).as_nanos() / one.as_nanos().max(1);
-    let n = usize::try_from(n).unwrap_or(MOST_WAITING);
-    n.clamp(LEAST_WAITING, MOST_WAITING)
+/// How many queries an automatic size may have waiting where one takes so long. Those
+/// that keep it going are to be done within `longest`.
+fn room(one: Duration, rtt: Duration, longest: Duration) -> usize {
+    let within = |time: Duration| {
+        let n = time.as_nanos() / one.as_nanos().max(1);
+        usize::try_from(n).unwrap_or(MOST_WAITING)
+    };
+    let least = within(longest).clamp(FEWEST_WAITING, LEAST_WAITING);
+    within(2 * (rtt + WAITING)).clamp(least, MOST_WAITING)
 }
 
 fn is_auto(how: How) -> bool {
@@ -291,12 +317,28 @@ fn is_auto(how: How) -> bool {
     matches!(how, How::Pipelined { size, .. } if size == auto)
 }
 
-fn in_a_batch(how: How) -> u32 {
-    match how {
-        How::Pipelined {
-            size: Size::Fixed(n),
-            ..
-        } => n,
-        _ => 1,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_queries_have_fewer_waiting() {
+        let (us, ms) = (Duration::from_micros, Duration::from_millis);
+        let (none, longest) = (Duration::ZERO, ms(150));
+        for (one, rtt, expected) in [
+            (Duration::ZERO, none, MOST_WAITING),
+            (us(1), ms(2), MOST_WAITING),
+            (us(20), none, 1_000),
+            (us(20), ms(2), 1_200),
+            // As many as keep it going.
+            (ms(1), none, LEAST_WAITING),
+            (ms(2), ms(2), LEAST_WAITING),
+            // As many as are soon done.
+            (ms(15), none, 10),
+            (ms(100), ms(2), FEWEST_WAITING),
+            (ms(1_000), none, FEWEST_WAITING),
+        ] {
+            assert_eq!(room(one, rtt, longest), expected, "{one:?}, {rtt:?}");
+        }
     }
 }

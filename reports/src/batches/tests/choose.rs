@@ -173,3 +173,51 @@ fn what_the_server_counted_is_said_by_query() {
     let findings = judge(&record).batches.unwrap();
     assert_eq!(findings.conditions[1].sequential.truth, None);
 }
+
+#[test]
+fn what_the_code_has_to_say_stands_beside_the_settings() {
+    let chosen = table([8.1, 10.0, 9.0], [8.0, 18.0, 20.0]).recommended;
+    let builder = chosen.unwrap().builder.unwrap();
+    assert!(builder.contains(".read_only(true)"), "{builder}");
+    let found = judge(&usual_batches()).batches.unwrap();
+    let updates = found.classes.iter().find(|class| class.name == "updates");
+    let builder = updates.unwrap().recommended.clone().unwrap().builder;
+    assert!(builder.unwrap().contains(".group_commit(true)"));
+}
+
+#[test]
+fn a_pipeline_that_is_no_faster_is_left_off() {
+    let slow = table([0.8, 0.9, 0.7], [0.9, 0.95, 0.9]);
+    let slow = slow.recommended.unwrap();
+    assert_eq!(
+        (slow.toml.as_str(), slow.builder),
+        ("enable_pipelining = false\n", None)
+    );
+    assert!(slow.reason.contains("leave the pipeline off"));
+}
+
+#[test]
+fn a_curve_that_still_rises_has_no_knee() {
+    let found = |row: [f64; 3]| {
+        let found = judge(&batches(
+            vec![class("table", false, Some(100))],
+            8,
+            1,
+            0.0,
+            |_, batch| match batch {
+                1_000.0 => row[2],
+                500.0 => row[1],
+                _ => row[0],
+            },
+        ));
+        let found = found.batches.unwrap();
+        let knee = found.conditions[0].curve(Mode::Reads).unwrap().knee;
+        (knee, found.classes[0].recommended.clone().unwrap().reason)
+    };
+    let (knee, reason) = found([5.0, 10.0, 20.0]);
+    assert_eq!(knee, None);
+    assert!(reason.contains("the largest that was tried"), "{reason}");
+    let (knee, reason) = found([5.0, 19.0, 20.0]);
+    assert_eq!(knee, Some(500));
+    assert!(!reason.contains("the largest"), "{reason}");
+}

@@ -35,7 +35,7 @@ pub(in super::super) fn swept(out: &mut String, findings: &Findings) {
         for text in texts.into_iter().flatten() {
             let _ = writeln!(out, "- {}", escape(&text));
         }
-        let _ = writeln!(out, "\n```toml\n{}```", recommended.toml);
+        let _ = writeln!(out, "\n```toml\n{}```", ship::settings(recommended));
     }
     let _ = writeln!(
         out,

@@ -9,7 +9,7 @@ use super::super::figures::{latency, times};
 
 /// Where no size can be named.
 pub(in super::super) const NOTHING: &str =
-    "nothing: no size was measured in every condition of this class";
+    "nothing: no size was measured well enough in every condition of this class";
 
 /// How a batch is sent.
 pub(in super::super) fn sent(mode: Mode) -> &'static str {
@@ -39,11 +39,21 @@ pub(in super::super) fn speed(recommended: &Recommendation) -> String {
     }
 }
 
+/// The block of configuration, and as a comment what the code says beside it.
+pub(in super::super) fn settings(recommended: &Recommendation) -> String {
+    let mut settings = recommended.toml.clone();
+    for line in recommended.builder.iter().flat_map(|b| b.lines()) {
+        settings += &format!("# {line}\n");
+    }
+    settings
+}
+
 /// What it costs.
 pub(in super::super) fn cost(recommended: &Recommendation) -> String {
     match (recommended.p50_s, recommended.p99_s) {
         (Some(p50), Some(p99)) => format!(
-            "a query then waits at most {} in the median and {} at p99",
+            "in batches that fill at once a query waits {} in the median and {} at p99, where that \
+             is longest; one that fills slowly, up to `linger` more",
             latency(p50),
             latency(p99)
         ),
@@ -65,12 +75,19 @@ pub(in super::super) fn auto(recommended: &Recommendation) -> String {
     };
     let p50 = match (auto.least_p50, auto.most_p50) {
         (Some(least), Some(most)) => {
-            format!(", at {} of its median latency", range(least, most))
+            format!(
+                ", at {} times its median latency with as much to do as there can be",
+                range(least, most)
+            )
         }
         _ => String::new(),
     };
+    let whose = match recommended.mode {
+        Mode::OneTransaction => " (whose transactions are not your batches)",
+        Mode::Autocommit | Mode::Reads => "",
+    };
     format!(
-        "auto has {} of the best fixed size's rate{p50}",
+        "auto{whose} has {} times the best fixed size's rate{p50}",
         range(auto.least_rate, auto.most_rate)
     )
 }

@@ -26,7 +26,8 @@ pub(in super::super) struct Row<'a> {
 
 /// What the marks in a cell mean.
 pub(in super::super) const MARKS: &str = "> to ship, * knee (the smallest size with 0.9 of the \
-                                          row's best), ! queries failed";
+                                          row's best; none where only the largest has), \
+                                          ! queries failed";
 
 /// Of a class, by condition and mode.
 pub(in super::super) fn speedups<'a>(

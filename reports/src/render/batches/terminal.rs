@@ -94,7 +94,7 @@ fn shipped(out: &mut String, class: &ClassFinding, ink: Ink) {
             line(out, &ink.dim(&format!("         {part}")));
         }
     }
-    for setting in recommended.toml.lines() {
+    for setting in ship::settings(recommended).lines() {
         line(out, &format!("         {setting}"));
     }
 }

@@ -88,8 +88,8 @@ fn overview(findings: &Findings) -> Markup {
         div.scroll { table.numbers {
             thead { tr {
                 th { "class" } th { "sent" } th { "pipeline_batch_size" } th { "the guide" }
-                th { "speed-up" } th title="median latency, at most" { "p50" }
-                th title="99th percentile, at most" { "p99" }
+                th { "speed-up" } th title="median latency, where it is longest" { "p50" }
+                th title="99th percentile, of the round where it is longest" { "p99" }
             } }
             tbody { @for class in &findings.classes {
                 tr.first {
@@ -117,7 +117,7 @@ fn shipped(class: &ClassFinding) -> Markup {
         @match &class.recommended {
             Some(recommended) => {
                 p.finding { (sentence(&ship::what(recommended))) }
-                pre { code { (recommended.toml) } }
+                pre { code { (ship::settings(recommended)) } }
                 p {
                     (sentence(&recommended.reason)) " "
                     (sentence(&ship::cost(recommended))) " "
@@ -135,8 +135,8 @@ fn by_rtt(class: &ClassFinding) -> Markup {
         div.scroll { table.numbers {
             thead { tr {
                 th { "if your round trip is" } th { "pipeline_batch_size" } th { "speed-up" }
-                th title="median latency, at most" { "p50" }
-                th title="99th percentile, at most" { "p99" }
+                th title="median latency, where it is longest" { "p50" }
+                th title="99th percentile, of the round where it is longest" { "p99" }
             } }
             tbody { @for at in &class.by_rtt {
                 tr.first {

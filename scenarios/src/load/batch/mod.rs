@@ -17,7 +17,7 @@ mod truth;
 pub use self::queries::{BUILT_IN, built_in};
 pub(crate) use self::{
     link::{pool, round_trip, synchronous_commit},
-    own::try_all,
+    own::{that_write, try_all},
     queries::{Queries, empty_events, tables},
     slice::{Until, Way},
     truth::{prime, truth},
@@ -48,14 +48,4 @@ pub enum BatchError {
     /// No session through the proxy, to measure the round trip with.
     #[error("measuring the round trip")]
     RoundTrip(#[from] crate::environment::EnvironmentError),
-    /// None of the queries of a slice succeeded.
-    #[error("{class}: every query of a slice failed, {how}: {reason}")]
-    AllFailed {
-        /// The class of queries.
-        class: String,
-        /// How they were run.
-        how: String,
-        /// Why the first of them failed.
-        reason: String,
-    },
 }

@@ -4,6 +4,13 @@ use std::time::Duration;
 
 use reports::record::{Class, How, Mode, Size};
 
+/// Most rounds of a condition: more say nothing new.
+const MOST_ROUNDS: usize = 30;
+/// A size that is asked about may take so many times as long as others.
+const ASKED_ABOUT: u32 = 3;
+/// Queries that an automatic size has waiting, where each takes long.
+pub(crate) const FEWEST_WAITING: usize = 4;
+
 /// A sweep of batch sizes, before anything of it is carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -49,6 +56,132 @@ impl Plan {
         // Below a third, the noise of a slice is greater than what it says.
         each.clamp(self.slice / 3, self.slice)
     }
+
+    /// What a condition may take if all take the same.
+    fn fair(&self) -> Duration {
+        self.budget / u32::try_from(self.conditions.len().max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// How long the server counts one of so many ways.
+    pub(crate) fn counting(&self, ways: usize) -> Duration {
+        let each = self.fair() / u32::try_from(ways.max(1)).unwrap_or(u32::MAX);
+        each.min(self.longest_batch)
+    }
+
+    /// How long a batch may take. What the guide recommends is what is asked about, and a
+    /// curve begins with a batch of one.
+    pub(crate) fn longest(&self, class: &Class, size: Size) -> Duration {
+        let asked = [Some(1), class.guide_batch].map(|n| n.map(Size::Fixed));
+        let times = if asked.contains(&Some(size)) {
+            ASKED_ABOUT
+        } else {
+            1
+        };
+        self.longest_batch * times
+    }
+
+    /// Whether a condition gets another round after so many. `spent` is what all of it
+    /// took so far, and `in_rounds` what its rounds did.
+    ///
+    /// Nobody knows what the user's queries cost, so theirs may be fewer than are needed
+    /// for an interval, and the report says so. What the guide's cost is bounded.
+    pub(crate) fn another(
+        &self,
+        class: &Class,
+        rounds: usize,
+        spent: Duration,
+        in_rounds: Duration,
+        share: Duration,
+    ) -> bool {
+        let n = u32::try_from(rounds.max(1)).unwrap_or(u32::MAX);
+        if rounds == 0 {
+            return true;
+        }
+        if n >= self.rounds {
+            // It may take as long as those before, with what came before them.
+            return rounds < MOST_ROUNDS && spent + spent / n <= share;
+        }
+        class.guide_batch.is_some() || spent + in_rounds / n <= share.max(self.fair()) * 3 / 2
+    }
+
+    /// The same, where these classes write although they did not seem to: so commits are
+    /// waited for or not, and there are other modes.
+    pub(crate) fn with_writing(mut self, writing: &[usize]) -> Self {
+        for (index, class) in self.classes.iter_mut().enumerate() {
+            class.writes |= writing.contains(&index);
+        }
+        let mut conditions = Vec::with_capacity(self.conditions.len());
+        for wanted in self.conditions {
+            if !writing.contains(&wanted.class) {
+                conditions.push(wanted);
+                continue;
+            }
+            let mut ways = vec![How::Sequential];
+            for mode in modes(&self.classes[wanted.class]) {
+                ways.extend(wanted.ways.iter().filter_map(|how| match *how {
+                    How::Sequential => None,
+                    How::Pipelined { size, .. } => Some(How::Pipelined { mode: *mode, size }),
+                }));
+            }
+            conditions.extend([true, false].map(|synchronous_commit| Wanted {
+                synchronous_commit,
+                ways: ways.clone(),
+                ..wanted
+            }));
+        }
+        self.conditions = conditions;
+        self
+    }
+}
+
+/// The fewest queries of a stretch: whole batches, in which each of `cycle` statements
+/// comes equally often.
+pub(crate) fn fewest(how: How, cycle: u64) -> u64 {
+    let cycle = cycle.max(1);
+    match how {
+        How::Sequential => cycle,
+        How::Pipelined { size, .. } => match size {
+            Size::Fixed(n) => {
+                let n = u64::from(n.max(1));
+                n / common(n, cycle) * cycle
+            }
+            Size::Auto => (FEWEST_WAITING as u64).next_multiple_of(cycle),
+        },
+    }
+}
+
+/// The greatest common divisor.
+fn common(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { common(b, a % b) }
+}
+
+/// Why a way is not tried where a query takes so long, if it is not: its shortest stretch
+/// would take longer than `longest`.
+pub(crate) fn too_long(how: How, cycle: u64, one: Duration, longest: Duration) -> Option<String> {
+    let How::Pipelined { size, .. } = how else {
+        return None;
+    };
+    let queries = fewest(how, cycle);
+    let takes = one.saturating_mul(u32::try_from(queries).unwrap_or(u32::MAX));
+    if takes <= longest {
+        return None;
+    }
+    let s = takes.as_secs_f64();
+    let because = match size {
+        Size::Fixed(n) if u64::from(n) == queries => {
+            format!("a batch of {n} takes about {s:.1} s here, and every slice is of whole batches")
+        }
+        Size::Fixed(n) => format!(
+            "batches of {n} take about {s:.1} s here until each of the {cycle} statements has              come equally often, which is after {queries} queries"
+        ),
+        Size::Auto => format!(
+            "an automatic size keeps {queries} queries or more waiting, which take about {s:.1} s              here"
+        ),
+    };
+    let longest = longest.as_secs_f64();
+    Some(format!(
+        "{because}: more than {longest:.2} s would make the run too long"
+    ))
 }
 
 /// What a way is called.
@@ -96,6 +229,144 @@ pub fn modes(class: &Class) -> &'static [Mode] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pipelined(size: Size) -> How {
+        let mode = Mode::Reads;
+        How::Pipelined { mode, size }
+    }
+
+    fn class(guide_batch: Option<u32>) -> Class {
+        Class {
+            name: "q".to_owned(),
+            about: String::new(),
+            statements: vec!["SELECT nextval('s')".to_owned()],
+            writes: false,
+            guide_batch,
+        }
+    }
+
+    fn two_round_trips() -> Plan {
+        let ms = Duration::from_millis;
+        let wanted = |rtt| Wanted {
+            class: 0,
+            rtt,
+            synchronous_commit: true,
+            ways: vec![
+                How::Sequential,
+                pipelined(Size::Fixed(1)),
+                pipelined(Size::Auto),
+            ],
+        };
+        Plan {
+            classes: vec![class(None)],
+            conditions: [ms(0), ms(2)].map(wanted).into(),
+            rounds: 6,
+            slice: ms(30),
+            longest_batch: ms(150),
+            budget: ms(20_000),
+        }
+    }
+
+    #[test]
+    fn a_stretch_has_whole_batches_and_whole_cycles() {
+        for (size, cycle, expected) in [
+            (1, 1, 1),
+            (1, 3, 3),
+            (10, 4, 20),
+            (10, 5, 10),
+            (50, 3, 150),
+            (500, 7, 3_500),
+            (2, 6, 6),
+        ] {
+            let how = pipelined(Size::Fixed(size));
+            assert_eq!(fewest(how, cycle), expected, "{size}, {cycle}");
+        }
+        assert_eq!(fewest(How::Sequential, 3), 3);
+        assert_eq!(fewest(pipelined(Size::Auto), 1), 4);
+        assert_eq!(fewest(pipelined(Size::Auto), 3), 6);
+    }
+
+    #[test]
+    fn what_takes_too_long_is_left_out_with_a_reason() {
+        let ms = Duration::from_millis;
+        let why = |size, cycle, one| too_long(pipelined(size), cycle, one, ms(150));
+        assert_eq!(too_long(How::Sequential, 1, ms(9_000), ms(150)), None);
+        assert_eq!(why(Size::Fixed(10), 1, ms(15)), None);
+        assert_eq!(why(Size::Fixed(10), 5, ms(15)), None);
+        let batch = why(Size::Fixed(10), 1, ms(100)).expect("1 s");
+        assert!(batch.starts_with("a batch of 10 takes about 1.0 s"));
+        let cycle = why(Size::Fixed(10), 3, ms(15)).expect("30 queries");
+        assert!(cycle.contains("3 statements") && cycle.contains("30 queries"));
+        assert_eq!(why(Size::Auto, 1, ms(30)), None);
+        assert!(why(Size::Auto, 1, ms(40)).is_some());
+        for reason in [batch, cycle] {
+            assert!(reason.ends_with("more than 0.15 s would make the run too long"));
+        }
+    }
+
+    #[test]
+    fn only_the_guide_s_size_and_a_batch_of_one_may_take_longer() {
+        let (plan, ms) = (two_round_trips(), Duration::from_millis);
+        let (guide, own) = (class(Some(50)), class(None));
+        for (class, size, expected) in [
+            (&guide, Size::Fixed(50), ms(450)),
+            (&guide, Size::Fixed(500), ms(150)),
+            (&own, Size::Fixed(1), ms(450)),
+            (&own, Size::Fixed(50), ms(150)),
+            (&own, Size::Auto, ms(150)),
+        ] {
+            assert_eq!(plan.longest(class, size), expected, "{size:?}");
+        }
+        // 10 s each.
+        assert_eq!(plan.counting(10), ms(150));
+        assert_eq!(plan.counting(100), ms(100));
+    }
+
+    #[test]
+    fn rounds_are_fewer_only_where_the_user_s_queries_are_slow() {
+        let (plan, s) = (two_round_trips(), Duration::from_secs);
+        let (guide, own) = (class(Some(50)), class(None));
+        let (six, share) = (6, s(10));
+        for class in [&guide, &own] {
+            assert!(plan.another(class, 0, s(100), s(0), share));
+            // All that are needed, and time for more or not.
+            assert!(plan.another(class, six, s(8), s(6), share));
+            assert!(!plan.another(class, six, s(9), s(6), share));
+            assert!(!plan.another(class, MOST_ROUNDS, s(1), s(1), share));
+            // A little late.
+            assert!(plan.another(class, 5, s(12), s(10), share));
+        }
+        assert!(plan.another(&guide, 2, s(100), s(90), share));
+        assert!(!plan.another(&own, 2, s(12), s(8), share));
+        // What others took from its share is not its fault.
+        assert!(plan.another(&own, 2, s(6), s(4), s(0)));
+    }
+
+    #[test]
+    fn a_class_that_writes_after_all_has_commits_and_other_modes() {
+        let plan = two_round_trips();
+        assert_eq!(plan.clone().with_writing(&[]), plan);
+        let written = plan.with_writing(&[0]);
+        assert!(written.classes[0].writes);
+        let seen: Vec<_> = written
+            .conditions
+            .iter()
+            .map(|wanted| (wanted.rtt.as_millis(), wanted.synchronous_commit))
+            .collect();
+        assert_eq!(seen, [(0, true), (0, false), (2, true), (2, false)]);
+        let pipelined = |mode, size| How::Pipelined { mode, size };
+        let (each, one) = (Mode::Autocommit, Mode::OneTransaction);
+        for wanted in &written.conditions {
+            let expected = [
+                How::Sequential,
+                pipelined(each, Size::Fixed(1)),
+                pipelined(each, Size::Auto),
+                pipelined(one, Size::Fixed(1)),
+                pipelined(one, Size::Auto),
+            ];
+            assert_eq!(wanted.ways, expected);
+        }
+    }
 
     #[test]
     fn a_slice_is_as_long_as_its_condition_has_time() {

@@ -132,8 +132,20 @@ impl<'a> Queries<'a> {
         }
     }
 
-    pub(crate) fn class(&self) -> &'a Class {
-        self.class
+    /// Queries after which the statements of a file have all had their turn: only whole
+    /// cycles are the same load. 1 for the guide's classes, which have one statement.
+    pub(crate) fn cycle(&self) -> u64 {
+        match self.kind {
+            Kind::Own => self.class.statements.len().max(1) as u64,
+            _ => 1,
+        }
+    }
+
+    /// Begins a file with its first statement again.
+    pub(crate) fn restart(&mut self) {
+        if self.kind == Kind::Own {
+            self.number = 0;
+        }
     }
 
     /// Whether a batch is all or nothing, and not only confirmed as one.
@@ -251,6 +263,24 @@ mod tests {
             assert_eq!(query.sql, expected);
             assert!(query.parameters().all().is_empty());
         }
+        assert_eq!(queries.cycle(), 3);
+        queries.restart();
+        assert_eq!(queries.next().sql, "SELECT 1");
+    }
+
+    #[test]
+    fn the_guide_s_classes_go_on_where_they_were() {
+        let class = class("updates");
+        let mut queries = Queries::new(&class, fastrand::Rng::with_seed(1));
+        assert_eq!(queries.cycle(), 1);
+        let Values::Change(first, _) = queries.next().values else {
+            panic!("no update");
+        };
+        queries.restart();
+        let Values::Change(second, _) = queries.next().values else {
+            panic!("no update");
+        };
+        assert_ne!(first, second);
     }
 
     #[test]

@@ -9,20 +9,56 @@ use engine::{
     pipeline::{BatchSize, Pipeline, Strategy},
 };
 use reports::record::{How, Mode, Size, Slice};
+use tokio_postgres::error::{DbError, Severity};
 
-use super::{BatchError, Queries, plan};
+use super::{BatchError, Queries};
 
-/// When a stretch is over. It has whole batches, and at least one.
+/// When a stretch is over: after so many queries or so long, whichever is first. It has
+/// whole batches and whole cycles of its statements, and at least one of each.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Until {
+pub(crate) struct Until {
+    queries: u64,
+    time: Duration,
+}
+
+impl Until {
     /// After so long.
-    Time(Duration),
-    /// After so many queries.
-    Queries(u64),
+    pub(crate) fn time(time: Duration) -> Self {
+        let queries = u64::MAX;
+        Self { queries, time }
+    }
+
+    /// After so many queries, or `at_most` so long.
+    pub(crate) fn queries(queries: u64, at_most: Duration) -> Self {
+        Self {
+            queries,
+            time: at_most,
+        }
+    }
+
+    fn is_over(self, done: u64, elapsed: Duration, cycle: u64) -> bool {
+        let whole = done > 0 && done.is_multiple_of(cycle);
+        whole && (done >= self.queries || elapsed >= self.time)
+    }
+}
+
+/// Whether it is the query that failed: the server said so, and serves the next one.
+fn its_own(error: &Error) -> bool {
+    let severity = match error {
+        Error::Statement(error) => error.as_db_error().and_then(DbError::parsed_severity),
+        _ => None,
+    };
+    let by_class = matches!(
+        error.class(),
+        ErrorClass::Statement | ErrorClass::Conflict | ErrorClass::ReadOnly
+    );
+    by_class || matches!(severity, Some(Severity::Error))
 }
 
 /// What was seen of a stretch so far.
 struct Taken {
+    /// Queries after which all statements have had their turn.
+    cycle: u64,
     began: Instant,
     failed: u64,
     first_error: Option<String>,
@@ -30,8 +66,9 @@ struct Taken {
 }
 
 impl Taken {
-    fn new() -> Self {
+    fn new(cycle: u64) -> Self {
         Self {
+            cycle,
             began: clock::now(),
             failed: 0,
             first_error: None,
@@ -39,23 +76,20 @@ impl Taken {
         }
     }
 
-    fn is_over(&self, until: Until) -> bool {
-        match until {
-            Until::Time(time) => clock::now() >= self.began + time,
-            Until::Queries(n) => self.took_us.len() as u64 >= n,
-        }
+    /// Whether it is over with so many queries.
+    fn is_over(&self, until: Until, done: u64) -> bool {
+        until.is_over(done, clock::now() - self.began, self.cycle)
+    }
+
+    fn done(&self) -> u64 {
+        self.took_us.len() as u64
     }
 
     /// Counts a query. What is no fault of its own ends the stretch.
     fn count(&mut self, took: Duration, error: Option<&Error>) -> Result<(), BatchError> {
         self.took_us.push(micros(took));
         if let Some(error) = error {
-            let class = error.class();
-            let its_own = matches!(
-                class,
-                ErrorClass::Statement | ErrorClass::Conflict | ErrorClass::ReadOnly
-            );
-            if !its_own {
+            if !its_own(error) {
                 let reason = crate::environment::chain(error);
                 return Err(BatchError::Lost { reason });
             }
@@ -90,6 +124,8 @@ impl Taken {
 #[derive(Debug)]
 pub(crate) struct Way {
     pub(crate) how: How,
+    /// Why the first of its queries that failed did, if one has.
+    pub(crate) first_error: Option<String>,
     pipeline: Option<Pipeline>,
 }
 
@@ -109,22 +145,27 @@ impl Way {
             How::Sequential => None,
             How::Pipelined { mode, size } => Some(pipeline(pool, queries, mode, size, room)?),
         };
-        Ok(Self { how, pipeline })
+        Ok(Self {
+            how,
+            first_error: None,
+            pipeline,
+        })
     }
 
-    /// Runs queries for a while.
+    /// Runs queries for a while. Those that fail, and be it all of them, are counted.
     ///
     /// Not cancel safe: what is under way is given up only when this is dropped.
     ///
     /// # Errors
-    /// If there is no connection or no answer, or every query failed.
+    /// If there is no connection or no answer.
     pub(crate) async fn run(
         &mut self,
         pool: &Pool,
         queries: &mut Queries<'_>,
         until: Until,
     ) -> Result<Slice, BatchError> {
-        let mut taken = Taken::new();
+        queries.restart();
+        let mut taken = Taken::new(queries.cycle());
         let counter = || pool.metrics().counter(Counter::PipelineBatches);
         let before = counter();
         match (self.how, &mut self.pipeline) {
@@ -136,15 +177,11 @@ impl Way {
         }
         let ended = clock::now();
         let batches = match self.how {
-            How::Sequential => taken.took_us.len() as u64,
+            How::Sequential => taken.done(),
             How::Pipelined { .. } => counter() - before,
         };
-        if taken.failed == taken.took_us.len() as u64 {
-            return Err(BatchError::AllFailed {
-                class: queries.class().name.clone(),
-                how: plan::name(self.how),
-                reason: taken.first_error.unwrap_or_default(),
-            });
+        if self.first_error.is_none() {
+            self.first_error = taken.first_error.take();
         }
         Ok(taken.slice(self.how, ended, batches))
     }
@@ -186,7 +223,7 @@ async fn one_at_a_time(
         let done = pool.query(query.sql, query.parameters().all()).await;
         let ended = clock::now();
         taken.count(ended - began, done.err().as_ref())?;
-        if taken.is_over(until) {
+        if taken.is_over(until, taken.done()) {
             return Ok(());
         }
         began = ended;
@@ -206,7 +243,7 @@ async fn in_batches(
             add(pipeline, queries).await?;
         }
         flush(pipeline, taken).await?;
-        if taken.is_over(until) {
+        if taken.is_over(until, taken.done()) {
             return Ok(());
         }
     }
@@ -223,11 +260,7 @@ async fn in_a_stream(
     loop {
         add(pipeline, queries).await?;
         added += 1;
-        let over = match until {
-            Until::Time(time) => clock::now() >= taken.began + time,
-            Until::Queries(n) => added >= n,
-        };
-        if over {
+        if taken.is_over(until, added) {
             return flush(pipeline, taken).await;
         }
     }
@@ -257,8 +290,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_stretch_is_of_whole_cycles_and_ends_by_number_or_time() {
+        let ms = Duration::from_millis;
+        let ended_after = |until: Until, batch: u64, each: Duration, cycle: u64| {
+            let mut ends = (1..).map(|n| n * batch);
+            let elapsed = |done: u64| each * u32::try_from(done).expect("few");
+            let end = ends.find(|done| until.is_over(*done, elapsed(*done), cycle));
+            end.expect("it ends")
+        };
+        let (time, number) = (Until::time(ms(30)), Until::queries(20, ms(150)));
+        for (until, batch, each, cycle, expected) in [
+            (time, 1, ms(1), 1, 30),
+            (time, 1, ms(1), 7, 35),
+            (time, 10, ms(1), 7, 70),
+            // One of each at least.
+            (time, 1, ms(100), 1, 1),
+            (time, 1, ms(100), 3, 3),
+            (time, 10, ms(100), 4, 20),
+            (number, 1, ms(1), 1, 20),
+            (number, 1, ms(1), 3, 21),
+            (number, 50, ms(1), 3, 150),
+            // Slow ones are fewer.
+            (number, 1, ms(100), 1, 2),
+            (number, 1, ms(1_000), 2, 2),
+        ] {
+            let ended = ended_after(until, batch, each, cycle);
+            assert_eq!(ended, expected, "{until:?}, {batch} of {each:?}, {cycle}");
+        }
+    }
+
+    #[test]
     fn quantiles_are_of_the_queries_and_no_slice_takes_no_time() {
-        let mut taken = Taken::new();
+        let mut taken = Taken::new(1);
         for us in (1..=200).rev() {
             let counted = taken.count(Duration::from_micros(us), None);
             counted.expect("no error");
@@ -272,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_lost_server_ends_a_slice_and_a_bad_query_does_not() {
-        let mut taken = Taken::new();
+        let mut taken = Taken::new(1);
         let parameters = Error::Parameters {
             given: 1,
             wanted: 0,

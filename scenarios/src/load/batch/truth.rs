@@ -4,6 +4,8 @@
 //! over (`pg_stat_force_next_flush`, from PostgreSQL 15 on), so it is the session of the
 //! load that is told, and that reads: what those two commit is known.
 
+use std::time::Duration;
+
 use engine::{Pool, metrics::Counter};
 use reports::record::{How, Size, Slice, Truth};
 
@@ -37,7 +39,8 @@ struct Counters {
     own: i64,
 }
 
-/// Prepares all that [`truth`] needs: preparing is a transaction as well.
+/// Prepares all that [`truth`] needs: preparing is a transaction as well. Where a query at
+/// a time, the first of the ways, takes more than `longest`, all others will be left out.
 ///
 /// # Errors
 /// As [`Way::run`].
@@ -45,9 +48,11 @@ pub(crate) async fn prime(
     pool: &Pool,
     queries: &mut Queries<'_>,
     ways: &[How],
+    longest: Duration,
 ) -> Result<(), BatchError> {
     counters(pool).await?;
-    let once = Until::Queries(queries.class().statements.len() as u64);
+    // Of each statement.
+    let once = Until::queries(1, longest);
     let mut primed = Vec::new();
     for how in ways {
         let short = match *how {
@@ -59,15 +64,19 @@ pub(crate) async fn prime(
         };
         if !primed.contains(&short) {
             let mut way = Way::new(pool, queries, short, 1)?;
-            way.run(pool, queries, once).await?;
+            let slice = way.run(pool, queries, once).await?;
+            if short == How::Sequential && Duration::from_micros(slice.took_us) > longest {
+                return Ok(());
+            }
             primed.push(short);
         }
     }
     Ok(())
 }
 
-/// Runs a known number of queries one way, between two looks at the server's counters.
-/// Says what it counted, and how the queries went.
+/// Runs a known number of queries one way, between two looks at the server's counters:
+/// whole cycles, and no more than fit into `at_most`. Says what it counted, and how the
+/// queries went.
 ///
 /// # Errors
 /// As [`Way::run`].
@@ -75,11 +84,12 @@ pub(crate) async fn truth(
     pool: &Pool,
     queries: &mut Queries<'_>,
     way: &mut Way,
+    at_most: Duration,
 ) -> Result<(Truth, Slice), BatchError> {
     let how = way.how;
     let before = counters(pool).await?;
     let syncs = pool.metrics().counter(Counter::PipelineSyncs);
-    let until = Until::Queries(count(how));
+    let until = Until::queries(count(how), at_most);
     let slice = way.run(pool, queries, until).await?;
     // There is one connection: when this has it, the pipeline has counted its Syncs.
     let after = counters(pool).await?;
@@ -101,7 +111,8 @@ pub(crate) async fn truth(
     Ok((truth, slice))
 }
 
-/// Whole batches, so that each is as long as it says.
+/// Whole batches, so that each is as long as it says. A stretch goes on to the end of its
+/// cycle.
 fn count(how: How) -> u64 {
     match how {
         How::Sequential => BATCHES,
