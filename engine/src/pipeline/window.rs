@@ -41,6 +41,8 @@ const MARGIN: f64 = 1.1;
 const MARGIN_OF_TRANSACTIONS: f64 = 4.0;
 /// Growth of the rate that makes slow start go on.
 const FASTER: f64 = 1.25;
+/// What took longer than a round trip by this has stood in a queue.
+const QUEUED: f64 = 1.25;
 /// The shortest time that a rate is taken over.
 const SPAN: Duration = Duration::from_millis(20);
 /// The same during slow start, where a rate need not be exact.
@@ -159,17 +161,20 @@ impl Window {
             answers: 0,
             limited: false,
         });
-        self.learn(rate, limited);
+        let queued = took > self.rtt.mul_f64(QUEUED);
+        self.learn(rate, limited, queued);
     }
 
-    fn learn(&mut self, rate: f64, limited: bool) {
+    fn learn(&mut self, rate: f64, limited: bool, queued: bool) {
         if !limited && rate < self.rate_per_s {
             // There was no more to do: that says nothing about the server.
             return;
         }
         let grown = rate >= FASTER * self.rate_per_s;
         self.rate_per_s = rate.max(DECAY * self.rate_per_s);
-        if self.slow_start && grown {
+        // A caller that stops in the middle of a round makes it look slow; without a queue
+        // there is room for more all the same.
+        if (self.slow_start && grown) || (limited && !queued) {
             // While the rate is small, so is what it says is too much.
             self.limit = (2 * self.limit).min(self.most()).max(self.limit);
             return;
@@ -312,6 +317,35 @@ mod tests {
         }
     }
 
+    /// A caller that has something to do for three round trips at a time.
+    #[tokio::test]
+    async fn it_grows_over_pauses() {
+        let mut window = Window::new(Duration::from_millis(100), false);
+        let (rtt, service) = (Duration::from_millis(10), Duration::from_micros(20));
+        let mut now = crate::clock::now();
+        for _ in 0..12 {
+            let until = now + 3 * rtt;
+            let mut free = now;
+            let mut under_way: VecDeque<(Instant, Instant)> = VecDeque::new();
+            loop {
+                while now < until && under_way.len() < window.limit() {
+                    free = free.max(now + rtt / 2) + service;
+                    under_way.push_back((now, free + rtt / 2));
+                    window.under_way(under_way.len(), now);
+                }
+                let Some((sent, answered)) = under_way.pop_front() else {
+                    break;
+                };
+                now = answered;
+                window.answered(1, sent, now);
+            }
+            window.idle();
+            now += 5 * rtt;
+        }
+        // What the server does in a round trip.
+        assert!(window.limit() >= 500, "{}", window.limit());
+    }
+
     /// The round trip is measured anew with few under way, not with what was sent into a
     /// full queue: else the window would grow with its own queue.
     #[tokio::test]
@@ -360,9 +394,9 @@ mod tests {
         let mut window = Window::new(Duration::from_millis(100), false);
         window.rate_per_s = 10_000.0;
         window.rtt = Duration::from_millis(1);
-        window.learn(10.0, false);
+        window.learn(10.0, false, true);
         assert_eq!(window.rate_per_s, 10_000.0);
-        window.learn(10.0, true);
+        window.learn(10.0, true, true);
         assert!(window.rate_per_s < 10_000.0);
     }
 }
