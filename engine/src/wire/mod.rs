@@ -25,7 +25,7 @@
 //! A statement whose only news is how many rows it changed costs tokio-postgres two to
 //! four microseconds, a fifth of what it costs the server. So a run of the same
 //! statement that returns no rows is handed over as one, with the parameters of the
-//! others beside it ([`Repeats`]): the transport writes their Bind and Execute with what
+//! others beside it (`Repeats`): the transport writes their Bind and Execute with what
 //! tokio-postgres wrote for the first, and counts their answers. If one of them fails,
 //! the error is the answer to the statement behind them, as the server sends it.
 //!
