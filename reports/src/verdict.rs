@@ -130,7 +130,9 @@ pub fn judge(record: &Record) -> Verdict {
         }),
     };
     let mut ledger = Ledger::default();
-    for checked in record.injections.iter().filter_map(|i| i.ledger) {
+    let injected = record.injections.iter().filter_map(|i| i.ledger);
+    let swept = record.batches.iter().flat_map(|swept| &swept.conditions);
+    for checked in injected.chain(swept.filter_map(|c| c.ledger)) {
         ledger += checked;
     }
     Verdict {

@@ -27,9 +27,9 @@
 //!
 //! # How it works
 //! `handle` encodes parameters as they are added, with the types that the server gave
-//! for the statement, into a chunk (`queue`); a task for each lane (`lane`) takes
-//! chunks, makes units of work of them, and keeps some in flight (`flight`) on one
-//! connection. A unit is either statements of their own, each with its Sync, or one
+//! for the statement, into a chunk (`queue`). A lane (`lane`) takes chunks, makes units
+//! of work of them, and keeps some in flight (`flight`) on one connection. Each lane has
+//! a task; where nothing goes out before a flush, whoever flushes is it. A unit is either statements of their own, each with its Sync, or one
 //! transaction with one ([`wire`](crate::wire)). If a unit fails, the server skips
 //! what is behind it, and `settle` says what is to be done again and how. What was
 //! under way on a lost connection is sorted by what had left and what was answered;

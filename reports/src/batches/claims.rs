@@ -7,8 +7,8 @@
 //! decide nothing of the guide's, and gate only where there are no others.
 
 use crate::{
-    claim::{ARM_SEAWALL, Claim, Decision},
-    record::{Mode, Size},
+    claim::{ARM_SEAWALL, Claim, Decision, no_loss},
+    record::{Ledger, Mode, Size},
     stats::{Interval, bootstrap, proportion, quantile::MOST_RUNS},
 };
 
@@ -56,6 +56,7 @@ pub fn claims(findings: &Findings) -> Vec<Claim> {
             guides.is_empty(),
         ));
     }
+    claims.extend(no_loss(findings));
     claims.push(noise(findings));
     claims.extend(guide::claims(findings, &guides));
     claims
@@ -182,6 +183,22 @@ pub(super) fn unsettled(ratio: Ratio, bound: f64) -> String {
         Some(_) => format!("{across}; a few more rounds would settle it"),
         None => format!("{across}; not even {} would settle it", rounds(MOST_RUNS)),
     }
+}
+
+/// Of the classes that make rows, if there is one: all that was acknowledged is there.
+fn no_loss(findings: &Findings) -> Option<Claim> {
+    let with_rows = |class: &str| findings.of_class(class).any(|c| c.ledger.is_some());
+    let checked = findings.conditions.iter().filter(|c| with_rows(&c.class));
+    let ledgers: Vec<Option<Ledger>> = checked.map(|c| c.ledger).collect();
+    let conditions = |n| match n {
+        1 => "1 condition".to_owned(),
+        n => format!("{n} conditions"),
+    };
+    (!ledgers.is_empty()).then(|| {
+        let mut claim = no_loss::of(ARM_SEAWALL, &ledgers, conditions);
+        claim.gating = true;
+        claim
+    })
 }
 
 /// One at a time against itself. A 95 % interval leaves 1 out once in twenty times, so

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     claim::micro,
-    record::{BatchSweep, Class, Condition, How, LeftOut, Mode, Record, Size, Slice},
+    record::{BatchSweep, Class, Condition, How, Ledger, LeftOut, Mode, Record, Size, Slice},
     stats::bootstrap::{MIN_VALUES, mean},
     sweep::median,
 };
@@ -74,6 +74,8 @@ pub struct ConditionFinding {
     pub curves: Vec<Curve>,
     /// Ways that were not tried, and why.
     pub left_out: Vec<LeftOut>,
+    /// What became of its rows, for a class that makes some.
+    pub ledger: Option<Ledger>,
 }
 
 /// What one at a time came to: medians over all slices.
@@ -275,6 +277,7 @@ fn condition(condition: &Condition, writes: bool, seed: u64) -> ConditionFinding
         },
         curves: curves.collect(),
         left_out: condition.left_out.clone(),
+        ledger: condition.ledger,
         sequential,
     }
 }

@@ -14,7 +14,7 @@ mod availability;
 mod band;
 mod experiment;
 mod fail_fast;
-mod no_loss;
+pub(crate) mod no_loss;
 mod recovery;
 
 pub(crate) use band::micro;

@@ -15,17 +15,23 @@ use super::{
 pub const NO_LOSS: &str = "no-loss";
 
 pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Claim {
+    let ledgers: Vec<Option<Ledger>> = subject.of_arm(arm).map(|(i, _)| i.ledger).collect();
+    of(arm, &ledgers, injections)
+}
+
+/// Of ledgers, `None` where nobody looked; so many of what they are of are called
+/// `places`.
+pub(crate) fn of(arm: &str, ledgers: &[Option<Ledger>], places: fn(usize) -> String) -> Claim {
     let says = "no write is lost, duplicated or made up";
     let mut claim = Claim::new(NO_LOSS, arm, says.to_owned(), "seawall", "writes");
     claim.band_high = Some(0.0);
-    let ledgers: Vec<Option<Ledger>> = subject.of_arm(arm).map(|(i, _)| i.ledger).collect();
     claim.n = ledgers.len();
     let mut sum = Ledger::default();
     for ledger in ledgers.iter().flatten() {
         sum += *ledger;
     }
     let wrong = violations(&sum);
-    let doubt = doubt(&ledgers);
+    let doubt = doubt(ledgers, places);
     if ledgers.iter().any(Option::is_some) {
         let wrong = wrong as f64;
         claim.observed = Some(wrong);
@@ -52,7 +58,7 @@ fn violations(ledger: &Ledger) -> u64 {
 }
 
 /// Why ledgers without a violation do not show that there was none.
-fn doubt(ledgers: &[Option<Ledger>]) -> Option<String> {
+fn doubt(ledgers: &[Option<Ledger>], places: fn(usize) -> String) -> Option<String> {
     if ledgers.is_empty() {
         return Some("no injection was carried out".to_owned());
     }
@@ -60,12 +66,12 @@ fn doubt(ledgers: &[Option<Ledger>]) -> Option<String> {
     if unchecked > 0 {
         return Some(format!(
             "the writes of {} could not be checked",
-            injections(unchecked)
+            places(unchecked)
         ));
     }
     let idle = ledgers.iter().flatten().filter(|l| l.acked == 0).count();
     if idle > 0 {
-        return Some(format!("no write was acknowledged in {}", injections(idle)));
+        return Some(format!("no write was acknowledged in {}", places(idle)));
     }
     ledgers
         .iter()

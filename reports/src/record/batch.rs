@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Record, RecordError};
+use super::{Ledger, Record, RecordError};
 
 /// A sweep of batch sizes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,6 +100,10 @@ pub struct Condition {
     pub truth: Vec<Truth>,
     /// Ways that were not tried here, and why.
     pub left_out: Vec<LeftOut>,
+    /// Rows that were acknowledged, and those found in the end on a fresh connection.
+    /// `None` if nobody looked: of a class that makes none, or if it was interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Ledger>,
 }
 
 /// Every way once, and one at a time twice.

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use reports::record::{
-    Arm, BatchSweep, Class, Condition, How, LeftOut, Mode, Record, Round, Size, Slice, Truth,
+    Arm, BatchSweep, Class, Condition, How, Ledger, LeftOut, Mode, Record, Round, Size, Slice,
+    Truth,
 };
 
 use super::record;
@@ -179,6 +180,12 @@ fn condition(
             .iter()
             .map(|how| truth(*how, batch(*how, rtt_us).1, class.writes, commit))
             .collect(),
+        ledger: (class.name == "small-events").then(|| Ledger {
+            sent: 1_000,
+            acked: 1_000,
+            committed: 1_000,
+            ..Ledger::default()
+        }),
         left_out: vec![LeftOut {
             how: How::Pipelined {
                 mode: modes[0],

@@ -174,6 +174,28 @@ impl Workload {
         self.batch(direct, what, sql).await
     }
 
+    /// Counts rows on a fresh direct session.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub(crate) async fn count(
+        &self,
+        direct: &Endpoint,
+        what: &'static str,
+        sql: &str,
+    ) -> Result<u64, WorkloadError> {
+        let deadline = clock::now() + PATIENCE;
+        let Session { client, .. } = &direct.session(deadline).await?;
+        match clock::timeout_at(deadline, client.query_one(sql, &[])).await {
+            Ok(row) => {
+                let count = row.and_then(|row| row.try_get::<_, i64>(0));
+                let count = count.map_err(|source| WorkloadError::Statement { what, source })?;
+                Ok(u64::try_from(count).unwrap_or(0))
+            }
+            Err(clock::Elapsed) => Err(WorkloadError::Timeout { what }),
+        }
+    }
+
     /// Removes the tables.
     ///
     /// # Errors

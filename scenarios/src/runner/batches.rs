@@ -8,14 +8,16 @@
 use std::time::Duration;
 
 use engine::{Pool, clock};
-use reports::record::{BatchSweep, Class, Condition, Ended, How, LeftOut, Mode, Round, Size, What};
+use reports::record::{
+    BatchSweep, Class, Condition, Ended, How, Ledger, LeftOut, Mode, Round, Size, What,
+};
 
 use super::{Interrupted, Stage, Stop};
 use crate::{
     environment::Endpoint,
     load::{
         batch::{
-            BatchError, Queries, Until, Way, empty_events,
+            BatchError, Queries, Until, Way, count_events, empty_events,
             plan::{self, FEWEST_WAITING, Plan, Wanted, condition_name},
             pool, prime, round_trip, synchronous_commit, tables, that_write, truth, try_all,
         },
@@ -24,7 +26,7 @@ use crate::{
 };
 
 /// Queries that an automatic size may have waiting: twice what its own window holds,
-/// which is the rate times one and a quarter round trips and 2 ms (`engine::pipeline`),
+/// which is the rate times a round trip and some milliseconds (`engine::pipeline`),
 /// and no fewer than keep it going, unless those would take too long.
 const LEAST_WAITING: usize = 64;
 const MOST_WAITING: usize = 10_000;
@@ -133,6 +135,7 @@ fn empty(plan: &Plan, wanted: &Wanted) -> Condition {
         rounds: Vec::new(),
         truth: Vec::new(),
         left_out: Vec::new(),
+        ledger: None,
     }
 }
 
@@ -193,11 +196,24 @@ impl Measured<'_> {
             // Where all else was left out, there is nothing to compare with.
             let alone = self.ways.len() < 2 && rounds > 0;
             if alone || !another {
-                return Ok(());
+                break;
             }
             let round = self.round(&pool, &mut queries, slice).await?;
             self.condition.rounds.push(round);
         }
+        if let Some(acked) = queries.rows() {
+            let sql = count_events(stage.workload.schema());
+            let committed = stage.workload.count(direct, "counting", &sql).await?;
+            self.condition.ledger = Some(Ledger {
+                sent: acked,
+                acked,
+                committed,
+                lost: acked.saturating_sub(committed),
+                unexpected: committed.saturating_sub(acked),
+                ..Ledger::default()
+            });
+        }
+        Ok(())
     }
 
     /// What the server counts, each way; leaves out what would take too long.

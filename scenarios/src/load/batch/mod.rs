@@ -18,7 +18,7 @@ pub use self::queries::{BUILT_IN, built_in};
 pub(crate) use self::{
     link::{pool, round_trip, synchronous_commit},
     own::{that_write, try_all},
-    queries::{Queries, empty_events, tables},
+    queries::{Queries, count_events, empty_events, tables},
     slice::{Until, Way},
     truth::{prime, truth},
 };

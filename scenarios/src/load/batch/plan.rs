@@ -172,10 +172,12 @@ pub(crate) fn too_long(how: How, cycle: u64, one: Duration, longest: Duration) -
             format!("a batch of {n} takes about {s:.1} s here, and every slice is of whole batches")
         }
         Size::Fixed(n) => format!(
-            "batches of {n} take about {s:.1} s here until each of the {cycle} statements has              come equally often, which is after {queries} queries"
+            "batches of {n} take about {s:.1} s here until each of the {cycle} statements has \
+             come equally often, which is after {queries} queries"
         ),
         Size::Auto => format!(
-            "an automatic size keeps {queries} queries or more waiting, which take about {s:.1} s              here"
+            "an automatic size keeps {queries} queries or more waiting, which take about {s:.1} s \
+             here"
         ),
     };
     let longest = longest.as_secs_f64();
@@ -298,9 +300,10 @@ mod tests {
         let cycle = why(Size::Fixed(10), 3, ms(15)).expect("30 queries");
         assert!(cycle.contains("3 statements") && cycle.contains("30 queries"));
         assert_eq!(why(Size::Auto, 1, ms(30)), None);
-        assert!(why(Size::Auto, 1, ms(40)).is_some());
-        for reason in [batch, cycle] {
+        let auto = why(Size::Auto, 1, ms(40)).expect("160 ms");
+        for reason in [batch, cycle, auto] {
             assert!(reason.ends_with("more than 0.15 s would make the run too long"));
+            assert!(!reason.contains("  "), "{reason}");
         }
     }
 

@@ -91,6 +91,11 @@ pub(crate) fn empty_events(schema: &str) -> String {
     format!("TRUNCATE {schema}.events")
 }
 
+/// How many there are.
+pub(crate) fn count_events(schema: &str) -> String {
+    format!("SELECT count(*) FROM {schema}.events")
+}
+
 /// One query of a class after another.
 #[derive(Debug)]
 pub(crate) struct Queries<'a> {
@@ -99,6 +104,7 @@ pub(crate) struct Queries<'a> {
     rng: fastrand::Rng,
     texts: Vec<String>,
     number: u64,
+    acknowledged: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +135,7 @@ impl<'a> Queries<'a> {
             texts: (0..TEXTS).map(|_| text(&mut rng)).collect(),
             rng,
             number: 0,
+            acknowledged: 0,
         }
     }
 
@@ -139,6 +146,16 @@ impl<'a> Queries<'a> {
             Kind::Own => self.class.statements.len().max(1) as u64,
             _ => 1,
         }
+    }
+
+    /// So many more were answered without an error.
+    pub(crate) fn acknowledge(&mut self, queries: u64) {
+        self.acknowledged += queries;
+    }
+
+    /// Rows that were acknowledged, if each query makes one and nothing takes it away.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        (self.kind == Kind::Events).then_some(self.acknowledged)
     }
 
     /// Begins a file with its first statement again.

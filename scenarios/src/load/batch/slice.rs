@@ -183,6 +183,7 @@ impl Way {
         if self.first_error.is_none() {
             self.first_error = taken.first_error.take();
         }
+        queries.acknowledge(taken.done() - taken.failed);
         Ok(taken.slice(self.how, ended, batches))
     }
 }
