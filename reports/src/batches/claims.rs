@@ -197,6 +197,7 @@ fn no_loss(findings: &Findings) -> Option<Claim> {
     (!ledgers.is_empty()).then(|| {
         let mut claim = no_loss::of(ARM_SEAWALL, &ledgers, conditions);
         claim.gating = true;
+        claim.unit = "rows".to_owned();
         claim
     })
 }

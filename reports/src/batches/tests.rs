@@ -125,7 +125,7 @@ fn the_guide_s_claim_holds_where_it_holds_everywhere() {
     }
     assert_eq!(
         reason(claim(&holds, "guide", "throughput")),
-        "median and range over cells; holds in 21 of 21 cells"
+        "holds in 21 of 21 cells; the figures are the median of the cells and their range"
     );
     // One class, under one condition, is enough to refute it.
     for (wrong, said) in [
@@ -354,7 +354,8 @@ fn what_is_missing_does_not_hold() {
     assert!(reason(&gating).contains("updates: no size can be recommended"));
     assert_eq!(
         reason(&guide),
-        "median and range over cells; holds in 15 of 15 cells; updates was not measured"
+        "holds in 15 of 15 cells; the figures are the median of the cells and their range; \
+         updates was not measured"
     );
     let (gating, guide) = without(&|record| {
         let condition = &mut conditions(record)[0];

@@ -100,6 +100,7 @@ pub(super) fn sample(claim: &Claim) -> String {
     let counted = match claim.unit.as_str() {
         "x" if claim.id == NOISE || claim.arm == ARM_GUIDE => format!("{} conditions", claim.n),
         "x" => rounds(claim.n),
+        "rows" => format!("{} conditions", claim.n),
         _ if claim.id == FALSE_OPENS => format!("{} false alarms", claim.n),
         _ => injections(claim.n),
     };
