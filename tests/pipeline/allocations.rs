@@ -18,24 +18,24 @@ const MOST: f64 = 2.0;
 type Way = fn(Builder) -> Builder;
 
 const WAYS: [(&str, &str, Way); 5] = [
-    ("autocommit", INSERT, |b| b.batch_size(100)),
+    ("autocommit", INSERT, |b| b.batch_size(500)),
     ("group commit", INSERT, |b| {
-        b.batch_size(100).group_commit(true)
+        b.batch_size(500).group_commit(true)
     }),
     ("transactional", INSERT, |b| {
         b.strategy(Strategy::Transactional)
     }),
     ("coalesced", INSERT, |b| {
-        b.batch_size(100).group_commit(true).coalesce(true)
+        b.batch_size(500).group_commit(true).coalesce(true)
     }),
-    ("reads", SELECT, |b| b.batch_size(100).group_commit(true)),
+    ("reads", SELECT, |b| b.batch_size(500).group_commit(true)),
 ];
 
-/// How many in the best of three: answers that come in more pieces cost a few more, on
+/// How many in the best of five: answers that come in more pieces cost a few more, on
 /// either side.
 fn least(run: &mut dyn FnMut()) -> u64 {
-    let counts = (0..3).map(|_| measure(&mut *run).count_total);
-    counts.min().expect("three")
+    let counts = (0..5).map(|_| measure(&mut *run).count_total);
+    counts.min().expect("five")
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_query_costs_at_most_two_of_our_own() {
         let statement = runtime.block_on(client.prepare(sql)).expect("prepared");
         let theirs = least(&mut || {
             runtime.block_on(async {
-                for batch in (0..N).collect::<Vec<_>>().chunks(100) {
+                for batch in (0..N).collect::<Vec<_>>().chunks(500) {
                     let queries = batch
                         .iter()
                         .map(async |i| client.query(&statement, &[i]).await);

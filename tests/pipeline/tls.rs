@@ -1,9 +1,9 @@
 //! The pipeline over TLS: one Sync for a batch there, too.
 
-use std::{process::Command, sync::Arc};
+use std::{process::Command, sync::Arc, time::Duration};
 
 use engine::{
-    Error, Pool,
+    Pool, clock,
     config::Secret,
     connect::Tls,
     metrics::Counter,
@@ -17,7 +17,7 @@ use rustls::{
 use scenarios::environment::Environment;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{config, outcomes, session};
+use super::{config, outcomes, session, within};
 use crate::server;
 
 const INSERT: &str = "INSERT INTO n VALUES ($1)";
@@ -68,6 +68,18 @@ async fn with_tls(server: &Environment, certificate: &str, key: &str) {
     for sql in sql {
         session.client.batch_execute(&sql).await.expect("done");
     }
+    // New sessions have it once the server has read its settings again.
+    within(20, async {
+        loop {
+            let fresh = super::session(server).await;
+            let rows = fresh.client.query("SHOW ssl", &[]).await.expect("shown");
+            if rows[0].get::<_, &str>(0) == "on" {
+                break;
+            }
+            clock::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,13 +108,6 @@ async fn a_batch_over_tls_has_one_sync() {
     let connect = Tls(MakeRustlsConnect::new(tls));
     let pool = Pool::with_connect(config, connect, fastrand::Rng::with_seed(1));
     let pool = pool.expect("valid");
-    // The server may not have read its new settings yet.
-    super::within(10, async {
-        while let Err(Error::Connect(_)) = pool.query("SELECT 1", &[]).await {
-            engine::clock::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    })
-    .await;
     let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     let rows = pool.query(encrypted, &[]).await.expect("asked");
     assert!(rows[0].get::<_, bool>(0));
