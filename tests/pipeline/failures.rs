@@ -137,13 +137,13 @@ async fn a_begin_that_fails_does_not_let_the_rest_run() {
         for round in 0..3 {
             // Not in the connection's cache, while BEGIN and COMMIT are.
             let insert = format!("INSERT INTO n VALUES ($1) /* {strategy:?} {round} */");
+            let before = count(&beside).await;
             // Each text is prepared once.
             let all = format!("DEALLOCATE ALL /* {strategy:?} {round} */");
             pool.execute(&all, &[]).await.expect("done");
             for i in 0..10 {
                 pipeline.add(&insert, &[&i]).await.expect("added");
             }
-            let before = count(&beside).await;
             let results = within(20, pipeline.flush()).await;
             let after = count(&beside).await;
             let new = usize::try_from(after - before).expect("more");
