@@ -1,14 +1,17 @@
 //! Failures that meet something else: a second unit, a lost connection, a session that is
 //! not what it was. Each was a wrong outcome once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use deadpool_postgres::ConfigConnectImpl;
 use engine::{
-    Pool,
+    Pool, clock,
     pipeline::{QueryResult, Strategy},
 };
 use tokio::{
@@ -212,5 +215,37 @@ async fn rows_that_a_trigger_left_out_are_not_counted() {
             .all(|r| !r.is_complete() && r.rows_affected() == 0)
     );
     assert_eq!(count(&pool).await, 5);
+    server.stop().await.expect("stopped");
+}
+
+/// A transaction is carried by whoever flushes; one that gives up leaves it to a task.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_that_is_given_up_goes_on() {
+    let (server, _place) = server::any().await;
+    let pool = pool(server.endpoint(), |_| {});
+    pool.execute(TABLE, &[]).await.expect("made");
+    let builder = pool.pipeline().strategy(Strategy::Transactional);
+    let mut pipeline = builder.start().expect("valid");
+    pipeline.add(INSERT, &[&1]).await.expect("added");
+    let slow = "SELECT pg_sleep(0.2)::text";
+    pipeline.add(slow, &[]).await.expect("added");
+    let given_up = clock::timeout_at(clock::now() + Duration::from_millis(50), pipeline.flush());
+    assert!(given_up.await.is_err());
+    // Nobody polls the pipeline now.
+    within(10, async {
+        while count(&pool).await == 0 {
+            clock::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let results = within(10, pipeline.flush()).await;
+    assert_eq!(outcomes(&results), ["ok", "ok"]);
+    // And the next go on as ever.
+    for _ in 0..2 {
+        pipeline.add(INSERT, &[&2]).await.expect("added");
+        let results = within(10, pipeline.flush()).await;
+        assert_eq!(outcomes(&results), ["ok"]);
+    }
+    assert!(within(10, pipeline.close()).await.is_empty());
     server.stop().await.expect("stopped");
 }

@@ -345,38 +345,6 @@ async fn what_lingers_goes_out_and_what_is_dropped_is_counted() {
     server.stop().await.expect("stopped");
 }
 
-/// A transaction is carried by whoever flushes; one that gives up leaves it to a task.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flush_that_is_given_up_goes_on() {
-    let (server, _place) = server::any().await;
-    let pool = pool(server.endpoint(), |_| {});
-    pool.execute(EVENTS, &[]).await.expect("made");
-    let builder = pool.pipeline().strategy(Strategy::Transactional);
-    let mut pipeline = builder.start().expect("valid");
-    pipeline.add(INSERT, &[&"a", &"x"]).await.expect("added");
-    let slow = "SELECT pg_sleep(0.2)::text";
-    pipeline.add(slow, &[]).await.expect("added");
-    let given_up = clock::timeout_at(clock::now() + Duration::from_millis(50), pipeline.flush());
-    assert!(given_up.await.is_err());
-    // Nobody polls the pipeline now.
-    within(10, async {
-        while pool.query(COUNT, &[]).await.expect("counted")[0].get::<_, i64>(0) == 0 {
-            clock::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-    let results = within(10, pipeline.flush()).await;
-    assert_eq!(outcomes(&results), ["ok", "ok"]);
-    // And the next go on as ever.
-    for _ in 0..2 {
-        pipeline.add(INSERT, &[&"b", &"y"]).await.expect("added");
-        let results = within(10, pipeline.flush()).await;
-        assert_eq!(outcomes(&results), ["ok"]);
-    }
-    assert!(within(10, pipeline.close()).await.is_empty());
-    server.stop().await.expect("stopped");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn one_at_a_time_while_it_is_not_enabled() {
     let (server, _place) = server::any().await;

@@ -219,19 +219,18 @@ mod tests {
 
     use super::*;
 
-    /// A server behind a wire, and a client that always has more to send: how much is
-    /// done in two seconds, as a share of what can be, and the median latency.
-    fn run(rtt: Duration, service: Duration) -> (f64, Duration) {
-        let mut window = Window::new(Duration::from_millis(100), false);
+    /// A server behind a wire, and a client that always has more to send. Calls `seen`
+    /// with the time since the beginning and the latency of every query.
+    fn saturate(
+        window: &mut Window,
+        (rtt, service): (Duration, Duration),
+        length: Duration,
+        mut seen: impl FnMut(Duration, Duration),
+    ) {
         let start = crate::clock::now();
         let (mut now, mut free) = (start, start);
         let mut under_way: VecDeque<(Instant, Instant)> = VecDeque::new();
-        let mut latencies = Vec::new();
-        let (warm, end) = (
-            start + Duration::from_secs(1),
-            start + Duration::from_secs(3),
-        );
-        while now < end {
+        while now < start + length {
             while under_way.len() < window.limit() {
                 free = free.max(now + rtt / 2) + service;
                 under_way.push_back((now, free + rtt / 2));
@@ -240,10 +239,21 @@ mod tests {
             let (sent, answered) = under_way.pop_front().expect("never below the least");
             now = answered;
             window.answered(1, sent, now);
-            if now > warm {
-                latencies.push(now - sent);
-            }
+            seen(now - start, now - sent);
         }
+    }
+
+    /// How much is done in two seconds, after one to settle, as a share of what can be,
+    /// and the median latency.
+    fn run(rtt: Duration, service: Duration) -> (f64, Duration) {
+        let mut window = Window::new(Duration::from_millis(100), false);
+        let (warm, end) = (Duration::from_secs(1), Duration::from_secs(3));
+        let mut latencies = Vec::new();
+        saturate(&mut window, (rtt, service), end, |at, latency| {
+            if at > warm {
+                latencies.push(latency);
+            }
+        });
         latencies.sort();
         let possible = (end - warm).as_secs_f64() / service.as_secs_f64();
         let share = latencies.len() as f64 / possible;
@@ -352,20 +362,8 @@ mod tests {
     async fn a_queue_of_its_own_is_no_longer_way() {
         let mut window = Window::new(Duration::from_secs(1), false);
         let (rtt, service) = (Duration::from_millis(2), Duration::from_micros(50));
-        let mut now = crate::clock::now();
-        let end = now + Duration::from_secs(60);
-        let mut free = now;
-        let mut under_way: VecDeque<(Instant, Instant)> = VecDeque::new();
-        while now < end {
-            while under_way.len() < window.limit() {
-                free = free.max(now + rtt / 2) + service;
-                under_way.push_back((now, free + rtt / 2));
-                window.under_way(under_way.len(), now);
-            }
-            let (sent, answered) = under_way.pop_front().expect("never below the least");
-            now = answered;
-            window.answered(1, sent, now);
-        }
+        let minute = Duration::from_secs(60);
+        saturate(&mut window, (rtt, service), minute, |_, _| {});
         assert!(window.rtt < rtt + 2 * u32::try_from(LEAST).expect("few") * service);
     }
 
