@@ -68,7 +68,7 @@ fn a_quick_sweep_measures_the_guide_s_weeks_and_says_what_to_ship() {
     assert_eq!(claim(&verdict, "false-opens")["verdict"], "holds");
     let toml = &verdict["sweep"]["recommended"]["toml"];
     let toml = toml.as_str().expect("a block");
-    engine::PoolConfig::from_toml(toml).expect("the engine takes it");
+    seawall::PoolConfig::from_toml(toml).expect("the engine takes it");
 
     recorded(folder.path());
     for file in [

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use engine::{
+use futures_util::future::join_all;
+use scenarios::environment::{Environment, Shutdown};
+use seawall::{
     Error, ErrorClass, Pool, PoolConfig,
     breaker::{Role, State},
     clock,
     metrics::Counter,
 };
-use futures_util::future::join_all;
-use scenarios::environment::{Environment, Shutdown};
 
 use super::server;
 

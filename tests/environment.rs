@@ -2,12 +2,12 @@
 
 use std::{fs, future::pending, path::PathBuf, process::Command, time::Duration};
 
-use engine::clock;
 use reports::record::Fault;
 use scenarios::{
     environment::{Environment, EnvironmentError, Kind, Session, Shutdown, Wanted},
     faults::probe::{Look, Met, probe},
 };
+use seawall::clock;
 
 use super::server::{self, kinds, start, wanted};
 

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use engine::clock;
 use scenarios::environment::{Endpoint, Session};
+use seawall::clock;
 
 use super::{failure_sim::binary, server};
 

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use engine::clock;
 use reports::{
     Record,
     record::{Event, Fault, Operations, Step, What},
@@ -24,6 +23,7 @@ use scenarios::{
     load::{arrivals::Arrivals, ledger::Checker, workload::Workload},
     runner::{self, Interrupt},
 };
+use seawall::clock;
 
 use super::{
     failure_sim::{alone, binary, interrupt},
@@ -303,7 +303,7 @@ async fn a_panic_takes_the_fault_back_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = runner::Place {
         wanted: Wanted {
-            database_url: Some(engine::config::Secret::new(url(server.endpoint()))),
+            database_url: Some(seawall::config::Secret::new(url(server.endpoint()))),
             ..server::wanted(Kind::External)
         },
         toxiproxy: None,

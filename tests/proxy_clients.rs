@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use engine::clock;
 use fault_proxy::{Options, Server};
+use seawall::clock;
 use toxiproxy_rust::{
     client::Client,
     proxy::{Proxy, ProxyPack},

@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 
-use engine::clock;
 use scenarios::environment::Kind;
+use seawall::clock;
 use serde_json::Value;
 
 use super::{failure_sim::binary, server};

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use engine::clock;
 use reports::record::{Fault, Step, Stream};
 use scenarios::{
     environment::{Endpoint, Environment},
@@ -13,6 +12,7 @@ use scenarios::{
         toxics::Toxics,
     },
 };
+use seawall::clock;
 
 use super::server;
 

@@ -1,7 +1,7 @@
 //! What a breaker costs a call, beside its peers: permit and record on the closed path
 //! with and without a clock, on one thread and on two, and a refusal.
 //!
-//!     cargo bench -p engine --bench breaker
+//!     cargo bench -p seawall --bench breaker
 
 #![expect(
     missing_docs,
@@ -15,11 +15,11 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use engine::{
+use failsafe::CircuitBreaker as _;
+use seawall::{
     breaker::{Breaker, Config, Outcome, Tick},
     clock,
 };
-use failsafe::CircuitBreaker as _;
 
 /// How one call goes through each, all of them closed.
 trait Closed: Sync {
@@ -187,7 +187,7 @@ fn service(c: &mut Criterion) {
         }
     }
     use tower_layer::Layer as _;
-    let mut ours = engine::breaker::layer::BreakerLayer::new(breaker()).layer(Echo);
+    let mut ours = seawall::breaker::layer::BreakerLayer::new(breaker()).layer(Echo);
     let theirs = tower_resilience_circuitbreaker::CircuitBreakerLayer::builder().build();
     let mut theirs = theirs.layer(Echo);
     let mut group = c.benchmark_group("a tower service, closed");

@@ -1,12 +1,12 @@
 //! The migration guide's bulk import (its pattern 1): 50 000 records through a pipeline.
 //!
-//!     cargo run -p engine --example import -- postgresql://user@localhost/myapp [BATCH_SIZE]
+//!     cargo run -p seawall --example import -- postgresql://user@localhost/myapp [BATCH_SIZE]
 //!
 //! It makes a table `events` if there is none, and says how many records were imported.
 
 #![expect(clippy::print_stdout, reason = "what a service would log")]
 
-use engine::{Pool, PoolConfig, clock, config::Secret};
+use seawall::{Pool, PoolConfig, clock, config::Secret};
 
 struct Record {
     kind: &'static str,

@@ -1,19 +1,19 @@
 //! An import that must not hold all its results in memory: ten million records, and what
 //! became of each, as a stream.
 //!
-//!     cargo run --release -p engine --example stream -- postgresql://user@localhost/myapp [RECORDS]
+//!     cargo run --release -p seawall --example stream -- postgresql://user@localhost/myapp [RECORDS]
 //!
 //! It makes a table `events` if there is none, and says how many records were imported,
 //! in what time, and on Linux how much memory that took at most.
 
 #![expect(clippy::print_stdout, reason = "what a service would log")]
 
-use engine::{
+use futures_util::StreamExt as _;
+use seawall::{
     Pool, PoolConfig, clock,
     config::Secret,
     pipeline::{BatchSize, Outcome},
 };
-use futures_util::StreamExt as _;
 
 /// What was resident at most, if the system says.
 fn peak() -> Option<String> {

@@ -16,7 +16,7 @@
 //!
 //! ```no_run
 //! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
-//! use engine::{Error, Pool, PoolConfig};
+//! use seawall::{Error, Pool, PoolConfig};
 //!
 //! let pool = Pool::new(PoolConfig::from_toml(r#"
 //!     host = "localhost"

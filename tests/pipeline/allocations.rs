@@ -2,8 +2,8 @@
 //! thread does everything, so the counts are exact.
 
 use allocation_counter::measure;
-use engine::pipeline::{Builder, QueryResult, Strategy};
 use futures_util::future::join_all;
+use seawall::pipeline::{Builder, QueryResult, Strategy};
 use tokio::runtime::Builder as Runtime;
 
 use super::{pool, session};

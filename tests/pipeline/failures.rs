@@ -10,7 +10,7 @@ use std::{
 };
 
 use deadpool_postgres::ConfigConnectImpl;
-use engine::{
+use seawall::{
     Pool, clock,
     pipeline::{QueryResult, Strategy},
 };

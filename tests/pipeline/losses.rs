@@ -11,13 +11,13 @@ use std::{
     time::Duration,
 };
 
-use engine::{
+use scenarios::environment::{Environment, Shutdown};
+use seawall::{
     Pool,
     breaker::State,
     clock,
     pipeline::{BatchSize, Builder, Outcome, Strategy},
 };
-use scenarios::environment::{Environment, Shutdown};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, tcp},

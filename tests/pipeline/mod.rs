@@ -9,8 +9,8 @@ mod tls;
 
 use std::time::Duration;
 
-use engine::{Pool, PoolConfig, clock, pipeline::QueryResult};
 use scenarios::environment::{Endpoint, Environment, Session};
+use seawall::{Pool, PoolConfig, clock, pipeline::QueryResult};
 
 pub(crate) fn config(endpoint: &Endpoint) -> PoolConfig {
     PoolConfig {

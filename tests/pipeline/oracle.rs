@@ -2,11 +2,11 @@
 //! statement at a time: same outcomes, same rows, same tables.
 
 use deadpool_postgres::ConfigConnectImpl;
-use engine::{
+use proptest::{prelude::*, test_runner::TestRunner};
+use seawall::{
     Pool,
     pipeline::{BatchSize, Builder, Strategy as Plan},
 };
-use proptest::{prelude::*, test_runner::TestRunner};
 use tokio_postgres::{Client, NoTls, Row, types::ToSql};
 
 use super::{config, outcome, pool, session, within};

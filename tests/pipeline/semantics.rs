@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use engine::{
+use futures_util::StreamExt as _;
+use scenarios::environment::Shutdown;
+use seawall::{
     Error,
     breaker::State,
     clock,
     metrics::Counter,
     pipeline::{BatchSize, Outcome, Strategy},
 };
-use futures_util::StreamExt as _;
-use scenarios::environment::Shutdown;
 
 use super::{outcomes, pool, session, within};
 use crate::{failure_sim::binary, server};
@@ -95,7 +95,7 @@ async fn nothing_is_reordered() {
                 pipeline.add(sql, &[&i]).await.expect("added");
             }
             let results = pipeline.close().await;
-            assert!(results.iter().all(engine::pipeline::QueryResult::success));
+            assert!(results.iter().all(seawall::pipeline::QueryResult::success));
             let rows = pool
                 .query("SELECT i FROM log ORDER BY n", &[])
                 .await
@@ -362,7 +362,7 @@ async fn one_at_a_time_while_it_is_not_enabled() {
             .flush()
             .await
             .iter()
-            .all(engine::pipeline::QueryResult::success)
+            .all(seawall::pipeline::QueryResult::success)
     );
     assert_eq!(pool.metrics().snapshot().batches.max_us, 1);
     server.stop().await.expect("stopped");
@@ -397,7 +397,7 @@ async fn what_cannot_be_grouped_is_run_alone() {
         }
         let results = pipeline.flush().await;
         assert!(
-            results.iter().all(engine::pipeline::QueryResult::success),
+            results.iter().all(seawall::pipeline::QueryResult::success),
             "{results:?}"
         );
         pool.execute("DROP TABLE later", &[])
@@ -460,7 +460,7 @@ async fn the_example_imports_50_000_records() {
     let example = folder.join("import");
     assert!(
         example.is_file(),
-        "{} is missing; hint: `cargo test --workspace`, or `cargo build -p engine --examples`",
+        "{} is missing; hint: `cargo test --workspace`, or `cargo build -p seawall --examples`",
         example.display()
     );
     let output = std::process::Command::new(example)

@@ -2,19 +2,19 @@
 
 use std::{process::Command, sync::Arc, time::Duration};
 
-use engine::{
-    Pool, clock,
-    config::Secret,
-    connect::Tls,
-    metrics::Counter,
-    pipeline::{QueryResult, Strategy},
-};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 use scenarios::environment::Environment;
+use seawall::{
+    Pool, clock,
+    config::Secret,
+    connect::Tls,
+    metrics::Counter,
+    pipeline::{QueryResult, Strategy},
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{config, outcomes, session, within};

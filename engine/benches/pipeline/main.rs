@@ -1,7 +1,7 @@
 //! The pipeline beside what can be had without it, on one real server, in one run:
 //! ratios of interleaved rounds, medians.
 //!
-//!     cargo bench -p engine --bench pipeline
+//!     cargo bench -p seawall --bench pipeline
 //!
 //! Needs PostgreSQL's programs (`apt-get install postgresql`, or `PG_BIN`).
 
@@ -14,12 +14,12 @@ mod relay;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use engine::{
+use futures_util::future::join_all;
+use seawall::{
     Pool, PoolConfig, clock,
     config::Secret,
     pipeline::{BatchSize, Builder, Strategy},
 };
-use futures_util::future::join_all;
 use tokio_postgres::{Client, NoTls};
 
 use self::{postgres::Postgres, raw::Raw};

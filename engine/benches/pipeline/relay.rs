@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use engine::clock;
+use seawall::clock;
 
 use crate::Outcome;
 

@@ -6,8 +6,8 @@
 //! ([`Outcome`]), also when the connection is lost in the middle.
 //!
 //! ```no_run
-//! # async fn demo(pool: engine::Pool, records: Vec<(String, String)>) -> Result<(), Box<dyn std::error::Error>> {
-//! use engine::pipeline::Strategy;
+//! # async fn demo(pool: seawall::Pool, records: Vec<(String, String)>) -> Result<(), Box<dyn std::error::Error>> {
+//! use seawall::pipeline::Strategy;
 //!
 //! let mut pipeline = pool.pipeline().batch_size(200).strategy(Strategy::BestEffort).start()?;
 //! for (kind, data) in &records {

@@ -146,7 +146,7 @@ impl Builder {
 
     /// That queries may be repeated without harm: those whose outcome is unknown are
     /// then sent again, and a transaction is not asked for its id, which saves some 40 us
-    /// each (`cargo bench -p engine --bench pipeline`). Default: no.
+    /// each (`cargo bench -p seawall --bench pipeline`). Default: no.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.settings.idempotent = idempotent;
         self

@@ -19,7 +19,7 @@
 //!
 //! Log-in, TLS, types, rows, errors, notices, parameter status and the end of the
 //! connection stay tokio-postgres's. What it costs is a look at the five bytes in
-//! front of each message. `cargo bench -p engine --bench pipeline` compares it with a
+//! front of each message. `cargo bench -p seawall --bench pipeline` compares it with a
 //! raw client.
 //!
 //! A statement whose only news is how many rows it changed costs tokio-postgres two to

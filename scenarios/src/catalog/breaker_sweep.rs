@@ -11,11 +11,11 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use engine::{PoolConfig, breaker::Probe};
 use reports::{
     Record,
     record::{Cell, Fault, Planned, ProbeMode, Settings, Sweep},
 };
+use seawall::{PoolConfig, breaker::Probe};
 
 use super::failure_sim::{Size, engine_arm, max_in_flight};
 use crate::{

@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
-use engine::{PoolConfig, breaker::Probe};
 use reports::{
     Record,
     record::{Arm, Fault, Planned, Settings},
 };
+use seawall::{PoolConfig, breaker::Probe};
 
 use crate::{
     faults::{

@@ -7,7 +7,7 @@ mod options;
 use std::{io, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use engine::config::{ConfigError, Secret};
+use seawall::config::{ConfigError, Secret};
 
 use crate::{
     environment::{EnvironmentError, Kind},

@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use engine::PoolConfig;
 use reports::Record;
+use seawall::PoolConfig;
 
 use super::{Cli, CliError, DEADLINE_MS, Global, files};
 use crate::{

@@ -9,8 +9,8 @@ mod labelled;
 
 use std::{collections::HashMap, fmt, future::Future, time::Duration};
 
-use engine::clock;
 use futures_util::TryStreamExt as _;
+use seawall::clock;
 use testcontainers::{
     ContainerAsync, GenericImage, ImageExt as _,
     bollard::{

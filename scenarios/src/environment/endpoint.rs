@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use engine::{
+use seawall::{
     clock::{self, Instant},
     config::Secret,
 };

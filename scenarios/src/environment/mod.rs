@@ -15,8 +15,8 @@ pub mod reap;
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
-use engine::{clock, config::Secret};
 use reports::record::Fault;
+use seawall::{clock, config::Secret};
 
 use self::error::last_lines;
 pub use self::{

@@ -8,7 +8,7 @@
 
 use std::{io, time::Duration};
 
-use engine::clock::{self, Instant};
+use seawall::clock::{self, Instant};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use engine::clock::{self, Instant};
 use reports::record::{Fault, Step};
+use seawall::clock::{self, Instant};
 use tokio::task::JoinSet;
 
 use super::probe::{Met, Probed};

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use engine::{Connection, ErrorClass, Pool};
 use futures_util::future::join_all;
 use reports::record::Alarm;
+use seawall::{Connection, ErrorClass, Pool};
 use tokio_postgres::error::SqlState;
 
 use super::workload::Workload;
@@ -76,7 +76,7 @@ async fn serialization(
     b: &mut Connection,
     workload: &Workload,
     row: i32,
-) -> Result<u64, engine::Error> {
+) -> Result<u64, seawall::Error> {
     let update = update(workload);
     a.execute("BEGIN ISOLATION LEVEL REPEATABLE READ", &[])
         .await?;
@@ -96,7 +96,7 @@ async fn deadlock(
     b: &mut Connection,
     workload: &Workload,
     row: i32,
-) -> Result<u64, engine::Error> {
+) -> Result<u64, seawall::Error> {
     let update = update(workload);
     let other = row + 1;
     let sooner = format!("SET LOCAL deadlock_timeout = {DEADLOCK_TIMEOUT_MS}");
@@ -135,7 +135,7 @@ async fn saturation(pool: &Pool, deadline: Duration) -> u64 {
     turned_away.count() as u64
 }
 
-fn is<T>(done: &Result<T, engine::Error>, states: &[SqlState]) -> bool {
-    let state = done.as_ref().err().and_then(engine::Error::sqlstate);
+fn is<T>(done: &Result<T, seawall::Error>, states: &[SqlState]) -> bool {
+    let state = done.as_ref().err().and_then(seawall::Error::sqlstate);
     state.is_some_and(|state| states.contains(state))
 }

@@ -7,14 +7,14 @@ use std::sync::{
 };
 
 use deadpool_postgres::{ConfigConnectImpl, Connect, ManagerConfig, PoolError, RecyclingMethod};
-use engine::{
+use futures_util::future::BoxFuture;
+use reports::record::{Attempts, Outcome};
+use seawall::{
     ErrorClass, Pool, PoolConfig,
     config::{ConfigError, Secret},
     connect::Tcp,
     metrics::Counter,
 };
-use futures_util::future::BoxFuture;
-use reports::record::{Attempts, Outcome};
 use tokio::task::JoinHandle;
 use tokio_postgres::NoTls;
 
@@ -148,7 +148,7 @@ impl Client {
         }
     }
 
-    async fn through_engine(&self, pool: &Pool, op: Operation) -> Result<(), engine::Error> {
+    async fn through_engine(&self, pool: &Pool, op: Operation) -> Result<(), seawall::Error> {
         let Workload {
             run, read, write, ..
         } = &self.workload;
@@ -165,10 +165,10 @@ impl Client {
         pool: &deadpool_postgres::Pool,
         op: Operation,
         sent: impl FnOnce(),
-    ) -> Result<(), engine::Error> {
+    ) -> Result<(), seawall::Error> {
         let client = pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => engine::Error::Connect(error),
-            _ => engine::Error::Closed,
+            PoolError::Backend(error) => seawall::Error::Connect(error),
+            _ => seawall::Error::Closed,
         })?;
         sent();
         let Workload {
@@ -188,12 +188,12 @@ impl Client {
                 Err(error) => Err(error),
             }
         };
-        done.map_err(engine::Error::Statement)
+        done.map_err(seawall::Error::Statement)
     }
 }
 
 /// What a failure means to the caller, in the words of the report.
-fn outcome(error: &engine::Error, writes: bool) -> Outcome {
+fn outcome(error: &seawall::Error, writes: bool) -> Outcome {
     match error.class() {
         ErrorClass::CircuitOpen | ErrorClass::Exhausted => Outcome::Rejected,
         _ if writes && error.may_have_run() => Outcome::Unknown,
@@ -239,7 +239,7 @@ impl Connect for Counted {
 mod tests {
     use std::time::Duration;
 
-    use engine::{Error, error::AcquireStage};
+    use seawall::{Error, error::AcquireStage};
 
     use super::*;
 
@@ -248,7 +248,7 @@ mod tests {
         let ms = Duration::from_millis(1);
         let open = Error::CircuitOpen {
             retry_after: ms,
-            since: engine::clock::now(),
+            since: seawall::clock::now(),
             reason: None,
         };
         let late = Error::StatementTimeout { timeout: ms };

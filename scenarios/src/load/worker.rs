@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use engine::clock::{self, Instant};
 use reports::record::{Operations, Outcome};
+use seawall::clock::{self, Instant};
 use tokio::{
     sync::{Notify, Semaphore},
     task::{JoinHandle, JoinSet},

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use engine::clock;
 use futures_util::TryStreamExt as _;
+use seawall::clock;
 use tokio_postgres::types::ToSql;
 
 use super::ledger::Checker;

@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use engine::{Pool, clock};
 use reports::record::{
     BatchSweep, Class, Condition, Ended, How, Ledger, LeftOut, Mode, Round, Size, What,
 };
+use seawall::{Pool, clock};
 
 use super::{Interrupted, Stage, Stop};
 use crate::{
@@ -26,13 +26,13 @@ use crate::{
 };
 
 /// Queries that an automatic size may have waiting: twice what its own window holds,
-/// which is the rate times a round trip and some milliseconds (`engine::pipeline`),
+/// which is the rate times a round trip and some milliseconds (`seawall::pipeline`),
 /// and no fewer than keep it going, unless those would take too long.
 const LEAST_WAITING: usize = 64;
 const MOST_WAITING: usize = 10_000;
 const WAITING: Duration = Duration::from_millis(10);
 /// Slices and round trips that an automatic size is given to find itself: it doubles
-/// every 20 ms or two round trips at best (`engine::pipeline`), and a thousand is six
+/// every 20 ms or two round trips at best (`seawall::pipeline`), and a thousand is six
 /// times from where it begins.
 const LEARNING: u32 = 4;
 

@@ -7,8 +7,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use engine::clock::{self, Instant};
 use reports::record::{Event, What};
+use seawall::clock::{self, Instant};
 
 /// Writes each event to the file at once and shows it to the listener.
 pub struct Events<'a> {

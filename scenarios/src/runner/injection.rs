@@ -6,14 +6,14 @@
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use engine::{
-    breaker::{State, Transition as EngineTransition},
-    clock::{self, Instant},
-};
 use futures_util::FutureExt as _;
 use reports::{
     measure::{SteadyState, recovered, steady},
     record::{self, BreakerState, Injection, Planned, Span, What},
+};
+use seawall::{
+    breaker::{State, Transition as EngineTransition},
+    clock::{self, Instant},
 };
 
 use super::{

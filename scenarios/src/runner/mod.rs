@@ -126,7 +126,7 @@ pub(crate) enum Stop {
     Config {
         arm: String,
         #[source]
-        source: engine::config::ConfigError,
+        source: seawall::config::ConfigError,
     },
     #[error("{fault} was injected, and after {} s a direct probe still meets: {met}", within.as_secs())]
     NotEffective {

@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use engine::clock::{self, Instant};
 use futures_util::{StreamExt as _, future::try_join_all, stream::FuturesUnordered};
 use reports::record::{Fault, Planned, Step, What};
+use seawall::clock::{self, Instant};
 
 use super::{Stage, Stop};
 use crate::{

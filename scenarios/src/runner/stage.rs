@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use engine::clock;
 use reports::{
     Record,
     record::{self, Ended, Event, Fault, Planned, RecordError, SCHEMA, Skipped, What},
 };
+use seawall::clock;
 
 use super::{
     Events, Interrupt, Interrupted, Place, RunError, Scenario, Stop, batches, injection, utc_now,

@@ -7,12 +7,12 @@
 
 use std::{ops::Range, time::Duration};
 
-use engine::clock::{self, Instant};
 use futures_util::future::join_all;
 use reports::{
     record::{Alarm, AlarmSpan, Ended, Outage, Planned, Run, Skipped, Stretch, Sweep, What},
     sweep::{Columns, find},
 };
+use seawall::clock::{self, Instant};
 
 use super::{
     Interrupted, Stage, Stop,

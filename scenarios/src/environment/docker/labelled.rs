@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use engine::clock;
+use seawall::clock;
 use testcontainers::bollard::{
     self, Docker,
     models::ContainerSummary,

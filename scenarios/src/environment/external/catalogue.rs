@@ -1,6 +1,6 @@
 //! Reads the facts that decide: one short transaction that cannot write.
 
-use engine::clock::{self, Instant};
+use seawall::clock::{self, Instant};
 use tokio_postgres::{Client, Error, Row};
 
 use super::{

@@ -11,7 +11,7 @@ mod refusal;
 
 use std::{net::IpAddr, str::FromStr, time::Duration};
 
-use engine::{clock, config::Secret};
+use seawall::{clock, config::Secret};
 use tokio_postgres::config::Host;
 
 use super::{Endpoint, Environment, EnvironmentError, Server, Wanted};

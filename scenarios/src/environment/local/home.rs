@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 
-use engine::{clock, config::Secret};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use seawall::{clock, config::Secret};
 use tempfile::TempDir;
 
 use super::{

@@ -15,8 +15,8 @@ use std::{
     time::Duration,
 };
 
-use engine::clock;
 use rustix::process::{Signal, kill_process};
+use seawall::clock;
 use tokio::sync::Mutex;
 
 pub(super) use self::home::{LEASE, PREFIX, unprivileged_user};

@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 
-use engine::clock;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use seawall::clock;
 use tokio::sync::{Notify, oneshot};
 
 use super::super::{EnvironmentError, process::is_alive};

@@ -9,8 +9,8 @@
 
 use std::{collections::BTreeSet, fs, os::fd::OwnedFd, path::Path, time::Duration};
 
-use engine::clock;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use seawall::clock;
 
 use super::super::process::is_alive;
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use engine::clock;
+use seawall::clock;
 use tokio_postgres::{Client, Error};
 
 use super::{

@@ -17,8 +17,8 @@ use std::{
     time::Duration,
 };
 
-use engine::clock;
 use reports::record::{Fault, Step};
+use seawall::clock;
 use tokio::sync::oneshot;
 
 use self::driver::{Driver, Toxic, toxic};

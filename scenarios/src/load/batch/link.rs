@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::{Pool, PoolConfig, clock, config::Secret, connect::Tcp};
+use seawall::{Pool, PoolConfig, clock, config::Secret, connect::Tcp};
 
 use super::BatchError;
 use crate::environment::{Endpoint, EnvironmentError, LOAD, chain};
@@ -54,7 +54,7 @@ pub(crate) fn pool(
 /// # Errors
 /// If they do not, or cannot be asked.
 pub(crate) async fn synchronous_commit(pool: &Pool, commit: bool) -> Result<(), BatchError> {
-    let lost = |error: engine::Error| BatchError::Lost {
+    let lost = |error: seawall::Error| BatchError::Lost {
         reason: chain(&error),
     };
     let rows = pool.query("SHOW synchronous_commit", &[]).await;

@@ -30,7 +30,7 @@ pub(crate) use self::{
 pub enum BatchError {
     /// The pool cannot be made.
     #[error("the pool of the load")]
-    Config(#[from] engine::config::ConfigError),
+    Config(#[from] seawall::config::ConfigError),
     /// No connection, no answer, or a server in trouble.
     #[error("the load was not served: {reason}")]
     Lost {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use engine::clock;
 use reports::record::Class;
+use seawall::clock;
 
 use crate::{
     environment::{Endpoint, Session, chain},

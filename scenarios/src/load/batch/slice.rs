@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use engine::{
+use reports::record::{How, Mode, Size, Slice};
+use seawall::{
     Error, ErrorClass, Pool,
     clock::{self, Instant},
     metrics::Counter,
     pipeline::{BatchSize, Pipeline, Strategy},
 };
-use reports::record::{How, Mode, Size, Slice};
 use tokio_postgres::error::{DbError, Severity};
 
 use super::{BatchError, Queries};

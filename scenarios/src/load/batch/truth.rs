@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use engine::{Pool, metrics::Counter};
 use reports::record::{How, Size, Slice, Truth};
+use seawall::{Pool, metrics::Counter};
 
 use super::{BatchError, Queries, Until, Way};
 use crate::environment::chain;
@@ -161,7 +161,7 @@ async fn ask(pool: &Pool, sql: &str) -> Result<Option<[Option<i64>; 3]>, BatchEr
             let row = rows.first()?;
             row.try_get(column).ok()
         }))),
-        Err(engine::Error::Statement(error)) if error.code().is_some() => Ok(None),
+        Err(seawall::Error::Statement(error)) if error.code().is_some() => Ok(None),
         Err(error) => Err(BatchError::Lost {
             reason: chain(&error),
         }),
