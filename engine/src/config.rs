@@ -10,7 +10,7 @@ mod secret;
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use self::keys::{KEYS, described, invalid, nearest};
@@ -25,7 +25,7 @@ use crate::{
 pub const BREAKER_OFF: u32 = 999_999;
 
 /// The configuration of a [`Pool`](crate::Pool).
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PoolConfig {
     /// Name in metrics and logs, and `application_name` of the sessions.
@@ -33,17 +33,23 @@ pub struct PoolConfig {
     /// Only `postgresql`.
     pub database_type: String,
     /// Host name or address, or the folder of a unix socket.
+    #[serde(skip_serializing)]
     pub host: String,
     /// TCP port, from 1 on.
+    #[serde(skip_serializing)]
     pub port: u16,
     /// Database name.
+    #[serde(skip_serializing)]
     pub database: String,
     /// Role to log in as.
+    #[serde(skip_serializing)]
     pub user: String,
     /// Password. Never printed.
+    #[serde(skip_serializing)]
     pub password: Secret,
     /// Instead of the five keys above: `postgresql://user:password@host:port/database`
     /// or `host=... user=...`. Wins over them. Never printed.
+    #[serde(skip_serializing)]
     pub connection_string: Secret,
     /// Connections that [`Pool::warm_up`](crate::Pool::warm_up) makes, up to the maximum.
     pub min_connections: u32,
@@ -58,7 +64,7 @@ pub struct PoolConfig {
     pub circuit_breaker_failure_threshold: u32,
     /// Seconds until an open circuit lets callers through to find out,
     /// 0.001..=86400.
-    #[serde(deserialize_with = "seconds")]
+    #[serde(serialize_with = "as_seconds", deserialize_with = "seconds")]
     pub circuit_breaker_recovery_timeout: Duration,
     /// Share of failures that opens the circuit, above 0 and at most 1.
     pub circuit_breaker_error_rate: f64,
@@ -69,6 +75,7 @@ pub struct PoolConfig {
     /// 10..=60000. Raise it where hundreds of clients share a server.
     #[serde(
         rename = "circuit_breaker_probe_interval_ms",
+        serialize_with = "as_milliseconds",
         deserialize_with = "milliseconds"
     )]
     pub circuit_breaker_probe_interval: Duration,
@@ -88,6 +95,7 @@ pub struct PoolConfig {
     /// one has gone well, 0..=86400000; 0 never. Above the longest good statement.
     #[serde(
         rename = "circuit_breaker_hanging_ms",
+        serialize_with = "as_milliseconds",
         deserialize_with = "milliseconds"
     )]
     pub circuit_breaker_hanging: Duration,
@@ -104,10 +112,18 @@ pub struct PoolConfig {
     pub monitoring_port: u16,
     /// Longest wait for a connection in milliseconds, over queueing, connecting
     /// and checking together, 1..=60000.
-    #[serde(rename = "acquire_timeout_ms", deserialize_with = "milliseconds")]
+    #[serde(
+        rename = "acquire_timeout_ms",
+        serialize_with = "as_milliseconds",
+        deserialize_with = "milliseconds"
+    )]
     pub acquire_timeout: Duration,
     /// Longest wait for the answer to one statement in milliseconds, 1..=60000.
-    #[serde(rename = "statement_timeout_ms", deserialize_with = "milliseconds")]
+    #[serde(
+        rename = "statement_timeout_ms",
+        serialize_with = "as_milliseconds",
+        deserialize_with = "milliseconds"
+    )]
     pub statement_timeout: Duration,
     /// Whether new sessions get the statement timeout as their own, so that the
     /// server stops what nobody waits for. Sent as the startup option `-c
@@ -205,6 +221,15 @@ impl PoolConfig {
             .map_err(|error: toml::de::Error| ConfigError::Syntax(error.message().to_owned()))?;
         config.check()?;
         Ok(config)
+    }
+
+    /// All keys and values that say how the pool works: all but where it connects and as
+    /// whom. [`from_table`](Self::from_table) reads them back. Holds no secret.
+    #[must_use]
+    pub fn settings(&self) -> Table {
+        // Every value is a number, a string, a truth or a list of strings, so there is
+        // none that TOML does not have.
+        Table::try_from(self).unwrap_or_default()
     }
 
     /// Checks every range.
@@ -421,6 +446,14 @@ impl PoolConfig {
         }
         Ok(config)
     }
+}
+
+fn as_seconds<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(time.as_secs_f64())
+}
+
+fn as_milliseconds<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {

@@ -175,3 +175,38 @@ fn sessions_get_the_statement_timeout_beside_the_users_options() {
         .map(str::to_owned);
     assert_eq!(options.as_deref(), Some("-c work_mem=1MB"));
 }
+
+#[test]
+fn settings_are_read_back_as_they_were_and_hold_no_secret() {
+    let own = PoolConfig {
+        host: "db.example".to_owned(),
+        user: "app".to_owned(),
+        password: Secret::new("hunter2"),
+        connection_string: Secret::default(),
+        circuit_breaker_recovery_timeout: Duration::from_millis(1_500),
+        circuit_breaker_probe: Probe::Passive,
+        circuit_breaker_mode: Mode::ForcedOpen,
+        circuit_breaker_role: Role::Replica,
+        circuit_breaker_ignore: vec!["57P01".to_owned()],
+        circuit_breaker_hanging: Duration::from_millis(300),
+        statement_timeout: Duration::from_millis(750),
+        ..PoolConfig::default()
+    };
+    for config in [PoolConfig::default(), own] {
+        let settings = config.settings();
+        assert_eq!(
+            settings.len(),
+            KEYS.len() - 6,
+            "all keys but those of a login"
+        );
+        assert!(!settings.to_string().contains("hunter2"));
+        let here = PoolConfig::default();
+        let expected = PoolConfig {
+            host: here.host,
+            user: here.user,
+            password: here.password,
+            ..config
+        };
+        assert_eq!(PoolConfig::from_table(settings), Ok(expected));
+    }
+}
