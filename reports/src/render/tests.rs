@@ -278,7 +278,10 @@ fn a_sweep_says_what_to_ship_and_by_what_times_were_divided() {
     let text = terminal(&record, &verdict, Path::new("runs/sweep"), false);
     compare("sweep.txt", &text);
     compare("sweep.md", &markdown(&record, &verdict, &[]));
-    let page = html(&record, &verdict, &[]);
+    compare("sweep.json", &verdict.to_json().unwrap());
+    compare("sweep.xml", &junit(&verdict).unwrap());
+    let page = page(&record, &verdict);
+    compare("sweep.html", &page);
     for text in [&text, &page] {
         assert!(text.contains("circuit_breaker_recovery_timeout = 120"));
         assert!(text.contains("divided by 60"));
@@ -328,6 +331,7 @@ fn batch_sizes_look_as_they_did() {
     let titles: Vec<(&str, &str)> = plots.iter().map(|p| (&*p.name, &*p.title)).collect();
     let text = terminal(&record, &verdict, Path::new("runs/batches"), false);
     compare("batches.txt", &text);
+    compare("batches.json", &verdict.to_json().unwrap());
     compare("batches.md", &markdown(&record, &verdict, &titles));
     compare("batches.xml", &junit(&verdict).unwrap());
     compare("batches.html", &page(&record, &verdict));
