@@ -16,9 +16,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(path) => reports::Record::load(&path)?,
         None => synthetic::record(7, 1, &["bare", "seawall"]),
     };
-    let verdict = reports::write(&record, &dir)?;
+    let report = reports::write(&record, &dir)?;
     record.save(&dir.join("record.json"))?;
-    let summary = reports::render::terminal(&record, &verdict, &dir, false);
+    let summary = reports::render::terminal(&report, &dir, false);
     std::io::stdout().write_all(summary.as_bytes())?;
     Ok(())
 }

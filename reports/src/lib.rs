@@ -3,30 +3,35 @@
 //! Nothing here reads a clock, a socket or a database: a verdict is a pure
 //! function of a [`Record`], so that it can be made again from `record.json`.
 //!
-//! - [`record`]: what a run is, on disk.
-//! - [`measure`]: what one fault did to one arm, in numbers.
+//! - [`run`]: what every run recorded.
+//! - [`record`]: a run with its experiment's data, on disk.
 //! - [`stats`]: intervals from a handful of injections.
+//! - [`measure`]: what one fault did to one arm, in numbers.
 //! - [`claim`]: what is claimed, and whether a record bears it out.
-//! - [`sweep`]: the same for a grid of breaker settings.
-//! - [`batches`]: the same for batch sizes of a pipeline.
+//! - [`experiment`]: what an experiment is to a report, and which there are.
+//! - [`experiments`]: each of them.
 //! - [`verdict`]: `verdict.json`, and the exit code.
 //! - [`render`]: the verdict for people, build servers and browsers.
 //!
 //! [`write()`] does all of it: from a record to the files beside it.
 
-pub mod batches;
 pub mod claim;
+pub mod experiment;
+pub mod experiments;
 pub mod measure;
 pub mod record;
 pub mod render;
+pub mod run;
 pub mod stats;
-pub mod sweep;
 pub mod verdict;
 
+mod report;
 mod write;
 
+pub use experiment::Data;
 pub use record::Record;
-pub use verdict::{Verdict, judge};
+pub use report::{Report, judge};
+pub use verdict::Verdict;
 pub use write::{WriteError, write};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path};
 
 use crate::{
-    Record, Verdict, judge,
+    Record, Report, judge,
     record::RecordError,
     render::{self, Figure, PlotError},
 };
@@ -39,24 +39,22 @@ pub enum WriteError {
 ///
 /// # Errors
 /// If a file cannot be written; those before it are.
-pub fn write(record: &Record, dir: &Path) -> Result<Verdict, WriteError> {
+pub fn write<'a>(record: &'a Record, dir: &Path) -> Result<Report<'a>, WriteError> {
     let folder = dir.join("plots");
     fs::create_dir_all(&folder).map_err(|source| WriteError::Io {
         path: folder.display().to_string(),
         source,
     })?;
-    let verdict = judge(record);
-    verdict
+    let report = judge(record);
+    report
+        .verdict
         .save(&dir.join("verdict.json"))
         .map_err(WriteError::Verdict)?;
-    let junit = render::junit(&verdict).map_err(WriteError::Junit)?;
+    let junit = render::junit(&report.verdict).map_err(WriteError::Junit)?;
     file(&dir.join("junit.xml"), &junit)?;
-    let plots = render::plots(record);
+    let plots = render::plots(&report);
     let titles: Vec<(&str, &str)> = plots.iter().map(|p| (&*p.name, &*p.title)).collect();
-    file(
-        &dir.join("report.md"),
-        &render::markdown(record, &verdict, &titles),
-    )?;
+    file(&dir.join("report.md"), &render::markdown(&report, &titles))?;
     let mut documents = Vec::new();
     for plot in &plots {
         let svg = plot.svg().map_err(WriteError::Plot)?;
@@ -72,15 +70,12 @@ pub fn write(record: &Record, dir: &Path) -> Result<Verdict, WriteError> {
             svg,
         })
         .collect();
-    file(
-        &dir.join("report.html"),
-        &render::html(record, &verdict, &figures),
-    )?;
+    file(&dir.join("report.html"), &render::html(&report, &figures))?;
     for plot in &plots {
         plot.png(&folder.join(format!("{}.png", plot.name)))
             .map_err(WriteError::Plot)?;
     }
-    Ok(verdict)
+    Ok(report)
 }
 
 fn file(path: &Path, text: &str) -> Result<(), WriteError> {
@@ -93,13 +88,16 @@ fn file(path: &Path, text: &str) -> Result<(), WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::synthetic;
+    use crate::{Verdict, synthetic};
 
     fn written(name: &str, record: &Record) -> Vec<String> {
         let dir = std::env::temp_dir().join(format!("reports-{}-{name}", std::process::id()));
-        let verdict = write(record, &dir).unwrap();
+        let report = write(record, &dir).unwrap();
         let text = fs::read(dir.join("verdict.json")).unwrap();
-        assert_eq!(serde_json::from_slice::<Verdict>(&text).unwrap(), verdict);
+        assert_eq!(
+            serde_json::from_slice::<Verdict>(&text).unwrap(),
+            report.verdict
+        );
         for (file, start) in [
             ("report.html", "<!DOCTYPE html>"),
             ("report.md", "# "),
@@ -124,7 +122,7 @@ mod tests {
         let plots = written("all", &synthetic::record(7, 1, &["bare", "seawall"]));
         let mut expected: Vec<String> = ["recovery"]
             .into_iter()
-            .chain(synthetic::FAULTS.map(crate::record::Fault::name))
+            .chain(synthetic::FAULTS.map(synthetic::Fault::name))
             .flat_map(|name| [format!("{name}.png"), format!("{name}.svg")])
             .collect();
         expected.sort();

@@ -3,7 +3,7 @@
 
 use crate::stats::quantile::{self, Observation};
 
-use super::{Claim, Decision, experiment::injections};
+use super::{Claim, Decision, injections};
 
 /// Decides a claim that the `q`-quantile of `values` is at most the band's upper
 /// end, and says what would settle it if these values do not.

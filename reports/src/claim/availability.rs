@@ -12,32 +12,30 @@
 //! of the server when its probe does. Nothing beyond that is granted.
 
 use crate::stats::{
-    bootstrap::{self, MIN_VALUES, mean, mean_interval},
+    bootstrap::{self, MIN_VALUES, mean_interval},
+    mean,
     quantile::Observation,
 };
 
-use super::{
-    ARM_BARE, Claim, Decision,
-    experiment::{Subject, injections},
-};
+use super::{ARM_BARE, Claim, Decision, Injected, injections};
 
 /// Longest wait between two probes of the engine as shipped
 /// (`circuit_breaker_probe_interval_ms`).
 const PROBE_WAIT_S: f64 = 0.25;
 
 /// `None` for `bare` itself.
-pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Option<Claim> {
+pub(crate) fn claim(subject: &Injected<'_>, arm: &str) -> Option<Claim> {
     if arm == ARM_BARE {
         return None;
     }
-    let margin_s = subject.record.settings.deadline_us as f64 / 1e6 + PROBE_WAIT_S;
+    let margin_s = subject.load.deadline_us as f64 / 1e6 + PROBE_WAIT_S;
     let says = format!("a fault costs at most {margin_s} s more than {ARM_BARE}");
     let mut claim = Claim::new("availability", arm, says, "seawall", "s");
     claim.band_high = Some(margin_s);
     let differences = differences(subject, arm);
     claim.n = differences.len();
     claim.observe(mean(&differences).map(Observation::Exact));
-    let interval = mean_interval(&differences, subject.record.seed);
+    let interval = mean_interval(&differences, subject.run.seed);
     claim.decide(interval);
     if claim.is(Decision::Inconclusive) {
         let n = injections(differences.len());
@@ -60,13 +58,13 @@ pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Option<Claim> {
 }
 
 /// Seconds without service, minus those of `bare` under the same fault.
-fn differences(subject: &Subject<'_>, arm: &str) -> Vec<f64> {
+fn differences(subject: &Injected<'_>, arm: &str) -> Vec<f64> {
     subject
         .of_arm(arm)
         .filter_map(|(injection, measured)| {
-            let round = subject.record.round(injection);
+            let round = subject.run.round(injection);
             let (_, bare) = subject.of_arm(ARM_BARE).find(|(bare, _)| {
-                bare.fault == injection.fault && subject.record.round(bare) == round
+                bare.fault == injection.fault && subject.run.round(bare) == round
             })?;
             Some(measured.unavailable_s? - bare.unavailable_s?)
         })

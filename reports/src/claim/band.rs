@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::stats::{Interval, quantile::Observation};
+use crate::stats::{Interval, micro, quantile::Observation};
 
 /// What became of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -129,11 +129,6 @@ fn decision(interval: Interval, band_low: Option<f64>, band_high: Option<f64>) -
     } else {
         Decision::Inconclusive
     }
-}
-
-/// Rounded to six decimals: microseconds, for seconds.
-pub(crate) fn micro(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6
 }
 
 #[cfg(test)]

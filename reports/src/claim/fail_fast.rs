@@ -8,18 +8,14 @@
 
 use crate::stats::quantile::{self, Observation, TWO_SIDED};
 
-use super::{
-    ARM_BARE, Claim,
-    at_most::enter,
-    experiment::{Subject, injections},
-};
+use super::{ARM_BARE, Claim, Injected, at_most::enter, injections};
 
 /// A tenth of a typical deadline, and far above what refusing costs: an answer
 /// at this speed cannot pile up callers.
 const BAND_S: f64 = 0.010;
 
 /// `None` for an arm without a breaker.
-pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Option<Claim> {
+pub(crate) fn claim(subject: &Injected<'_>, arm: &str) -> Option<Claim> {
     let opens = subject.of_arm(arm).any(|(i, _)| !i.breaker.is_empty());
     if arm == ARM_BARE && !opens {
         return None;

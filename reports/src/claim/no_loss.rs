@@ -4,17 +4,14 @@
 //! where it could have failed: every injection must have been checked, must
 //! have acknowledged something, and its numbers must agree with each other.
 
-use crate::record::Ledger;
+use crate::run::Ledger;
 
-use super::{
-    Claim, Decision,
-    experiment::{Subject, injections},
-};
+use super::{Claim, Decision, Injected, injections};
 
 /// The id of the claim, which has an exit code of its own.
 pub const NO_LOSS: &str = "no-loss";
 
-pub(super) fn claim(subject: &Subject<'_>, arm: &str) -> Claim {
+pub(crate) fn of_injections(subject: &Injected<'_>, arm: &str) -> Claim {
     let ledgers: Vec<Option<Ledger>> = subject.of_arm(arm).map(|(i, _)| i.ledger).collect();
     of(arm, &ledgers, injections)
 }
@@ -26,10 +23,7 @@ pub(crate) fn of(arm: &str, ledgers: &[Option<Ledger>], places: fn(usize) -> Str
     let mut claim = Claim::new(NO_LOSS, arm, says.to_owned(), "seawall", "writes");
     claim.band_high = Some(0.0);
     claim.n = ledgers.len();
-    let mut sum = Ledger::default();
-    for ledger in ledgers.iter().flatten() {
-        sum += *ledger;
-    }
+    let sum: Ledger = ledgers.iter().flatten().copied().sum();
     let wrong = violations(&sum);
     let doubt = doubt(ledgers, places);
     if ledgers.iter().any(Option::is_some) {

@@ -7,7 +7,7 @@
 
 use crate::stats::quantile::{self, ONE_SIDED, Observation, TWO_SIDED};
 
-use super::{Claim, Decision, at_most::enter, experiment::Subject};
+use super::{Claim, Decision, Injected, at_most::enter};
 
 /// The guide: "Error recovery: 10-30 second recovery".
 const BAND_S: f64 = 30.0;
@@ -16,7 +16,7 @@ const BAND_S: f64 = 30.0;
 /// confidence: the smallest n with `0.95^n <= 0.05`.
 const MIN_FOR_P95: usize = 59;
 
-pub(super) fn median(subject: &Subject<'_>, arm: &str) -> Claim {
+pub(crate) fn median(subject: &Injected<'_>, arm: &str) -> Claim {
     let says = format!("half of all recoveries take at most {BAND_S} s");
     let mut claim = start("recovery", arm, says);
     let times = times(subject, arm);
@@ -25,7 +25,7 @@ pub(super) fn median(subject: &Subject<'_>, arm: &str) -> Claim {
     claim
 }
 
-pub(super) fn p95(subject: &Subject<'_>, arm: &str, ours: bool) -> Claim {
+pub(crate) fn p95(subject: &Injected<'_>, arm: &str, ours: bool) -> Claim {
     let says = format!("95 of 100 recoveries take at most {BAND_S} s");
     let mut claim = start("recovery-p95", arm, says);
     let times = times(subject, arm);
@@ -47,13 +47,13 @@ fn start(id: &str, arm: &str, says: String) -> Claim {
     claim
 }
 
-fn times(subject: &Subject<'_>, arm: &str) -> Vec<Observation> {
+fn times(subject: &Injected<'_>, arm: &str) -> Vec<Observation> {
     subject
         .of_arm(arm)
-        .map(|(_, measured)| match measured.recovery {
-            Some(r) if r.censored => Observation::AtLeast(r.after_us as f64 / 1e6),
-            Some(r) => Observation::Exact(r.after_us as f64 / 1e6),
-            None => Observation::AtLeast(0.0),
+        .map(|(_, measured)| {
+            measured
+                .recovery
+                .map_or(Observation::AtLeast(0.0), Into::into)
         })
         .collect()
 }

@@ -1,8 +1,10 @@
 use super::*;
 use crate::{
+    Record,
+    experiment::Experiment,
+    experiments::failure_sim::{FailureSim, Findings},
     measure::{Recovery, measure},
-    record::Record,
-    synthetic,
+    synthetic::{self, failures},
 };
 
 const MS: u64 = 1_000;
@@ -16,20 +18,19 @@ fn claims(
     record: &Record,
     doctor: impl Fn(&str, usize, &mut crate::measure::Measured),
 ) -> Vec<Claim> {
-    let measured: Vec<_> = record
-        .injections
-        .iter()
-        .enumerate()
-        .map(|(n, i)| {
-            let mut measured = measure(&record.settings, i);
-            doctor(&i.arm, n, &mut measured);
-            measured
-        })
-        .collect();
-    failure_sim(&Subject {
-        record,
-        measured: &measured,
-    })
+    let crate::Data::FailureSim(data) = &record.data else {
+        panic!("{}", record.data.command());
+    };
+    let measured = data.injections.iter().enumerate().map(|(n, i)| {
+        let mut measured = measure(&data.load, data.horizon_us, i);
+        doctor(&i.arm, n, &mut measured);
+        measured
+    });
+    let findings = Findings {
+        measured: measured.collect(),
+        effects: Vec::new(),
+    };
+    FailureSim::claims(&record.run, data, &findings)
 }
 
 fn judged(record: &Record, arm: &str, id: &str) -> Claim {
@@ -57,7 +58,7 @@ fn recovery_of(record: &Record, id: &str, after_us: u64, censored: bool) -> Clai
 
 fn small(record: &Record, injections: usize) -> Record {
     let mut small = record.clone();
-    small.injections.truncate(injections);
+    failures(&mut small).injections.truncate(injections);
     small
 }
 
@@ -201,9 +202,14 @@ fn fail_fast_holds_is_refuted_and_is_inconclusive() {
 fn one_write_too_few_or_too_many_refutes_no_loss() {
     let record = complete();
     assert!(judged(&record, "seawall", "no-loss").is(Decision::Holds));
-    let doctor = |change: &dyn Fn(&mut crate::record::Ledger)| {
+    let doctor = |change: &dyn Fn(&mut crate::run::Ledger)| {
         let mut record = record.clone();
-        change(record.injections[11].ledger.as_mut().unwrap());
+        change(
+            failures(&mut record).injections[11]
+                .ledger
+                .as_mut()
+                .unwrap(),
+        );
         judged(&record, "seawall", "no-loss")
     };
     let lost = doctor(&|ledger| {
@@ -224,9 +230,9 @@ fn one_write_too_few_or_too_many_refutes_no_loss() {
 #[test]
 fn no_loss_does_not_hold_where_it_could_not_have_failed() {
     let record = complete();
-    let doctor = |change: &dyn Fn(&mut Option<crate::record::Ledger>)| {
+    let doctor = |change: &dyn Fn(&mut Option<crate::run::Ledger>)| {
         let mut record = record.clone();
-        change(&mut record.injections[11].ledger);
+        change(&mut failures(&mut record).injections[11].ledger);
         let claim = judged(&record, "seawall", "no-loss");
         assert!(claim.is(Decision::Inconclusive), "{claim:?}");
         claim.reason.unwrap()
@@ -236,14 +242,14 @@ fn no_loss_does_not_hold_where_it_could_not_have_failed() {
         "the writes of 1 injection could not be checked"
     );
     assert_eq!(
-        doctor(&|ledger| *ledger = Some(crate::record::Ledger::default())),
+        doctor(&|ledger| *ledger = Some(crate::run::Ledger::default())),
         "no write was acknowledged in 1 injection"
     );
     for contradiction in [
-        |l: &mut crate::record::Ledger| l.committed += 1,
-        |l: &mut crate::record::Ledger| l.committed -= 1,
-        |l: &mut crate::record::Ledger| l.sent = l.acked - 1,
-        |l: &mut crate::record::Ledger| l.unknown_committed = l.unknown + 1,
+        |l: &mut crate::run::Ledger| l.committed += 1,
+        |l: &mut crate::run::Ledger| l.committed -= 1,
+        |l: &mut crate::run::Ledger| l.sent = l.acked - 1,
+        |l: &mut crate::run::Ledger| l.unknown_committed = l.unknown + 1,
     ] {
         let reason = doctor(&|ledger| contradiction(ledger.as_mut().unwrap()));
         assert!(
@@ -290,7 +296,7 @@ fn availability_holds_is_refuted_and_is_inconclusive() {
 fn pairs_are_of_the_same_planned_fault() {
     let mut record = synthetic::record(7, 2, &["bare", "seawall"]);
     // The first fault was not carried out against bare.
-    record.injections.remove(0);
+    failures(&mut record).injections.remove(0);
     let claim = judged(&record, "seawall", "availability");
     assert_eq!(claim.n, 11);
 }

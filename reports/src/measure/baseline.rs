@@ -1,6 +1,6 @@
 //! What an arm did before the fault: what a recovery is compared with.
 
-use crate::record::Outcome;
+use crate::{run::Outcome, stats::median};
 
 use super::{WINDOW_US, series::Series};
 
@@ -26,12 +26,11 @@ pub(super) fn baseline(
     rate_per_s: u32,
 ) -> Option<Baseline> {
     let until_us = injected_us.min(series.seen_us);
-    let mut shares: Vec<f64> = (0..)
+    let shares = (0..)
         .map(|i| steady_us + i * WINDOW_US)
         .take_while(|start| start + WINDOW_US <= until_us)
-        .filter_map(|start| series.good_share(&series.window(start)?))
-        .collect();
-    let good_share = median(&mut shares)?;
+        .filter_map(|start| series.good_share(&series.window(start)?));
+    let good_share = median(shares)?;
     let all = series.between(steady_us, until_us);
     Some(Baseline {
         good_share,
@@ -40,14 +39,4 @@ pub(super) fn baseline(
         error_rate: series.error_rate(&all),
     })
     .filter(|baseline| baseline.good_share > 0.0)
-}
-
-fn median(values: &mut [f64]) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    if values.len() % 2 == 1 {
-        return Some(upper);
-    }
-    Some(f64::midpoint(values[middle - 1], upper))
 }

@@ -1,6 +1,6 @@
 //! From an injection to its measures.
 
-use crate::record::{BreakerState, Injection, Outcome, Settings};
+use crate::run::{BreakerState, Injection, Load, Outcome};
 
 use super::{
     Baseline, Recovery, WINDOW_US,
@@ -72,17 +72,18 @@ pub struct Measured {
     pub counts: Counts,
 }
 
-/// Measures an injection. `injection` may still be under way: its columns then
+/// Measures an injection, availability and outage until `horizon_us` after the fault was
+/// gone. `injection` may still be under way: its columns then
 /// end before the first operation that is not settled, and times that have not
 /// come yet are set to the present.
 #[must_use]
-pub fn measure(settings: &Settings, injection: &Injection) -> Measured {
-    let series = Series::new(settings, injection);
+pub fn measure(load: &Load, horizon_us: u64, injection: &Injection) -> Measured {
+    let series = Series::new(load, injection);
     let baseline = baseline(
         &series,
         injection.steady_us,
         injection.requested_us,
-        settings.rate_per_s,
+        load.rate_per_s,
     );
     let recovered = baseline
         .as_ref()
@@ -91,7 +92,7 @@ pub fn measure(settings: &Settings, injection: &Injection) -> Measured {
         |since_us| recovered.map(|found| recovery(found, series.seen_us, since_us));
     let horizon_us = injection
         .cleared_us
-        .saturating_add(settings.horizon_us)
+        .saturating_add(horizon_us)
         .min(series.seen_us);
     let counts = counts(&series);
     let availability = series.good_share(&series.between(injection.injected_us, horizon_us));
@@ -118,8 +119,8 @@ pub fn measure(settings: &Settings, injection: &Injection) -> Measured {
 
 /// Whether the state before the fault is back, and has lasted: the load may end.
 #[must_use]
-pub fn recovered(settings: &Settings, injection: &Injection) -> bool {
-    measure(settings, injection)
+pub fn recovered(load: &Load, injection: &Injection) -> bool {
+    measure(load, 0, injection)
         .recovery
         .is_some_and(|recovery| !recovery.censored)
 }

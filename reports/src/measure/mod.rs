@@ -1,7 +1,7 @@
 //! What one fault did to one arm, in numbers: the only place where the
 //! measures are defined.
 //!
-//! All of it is a pure function of the settings and one injection, so that
+//! All of it is a pure function of the load and one injection, so that
 //! the runner can ask it while the load still runs (`recovered`, `steady`)
 //! and a report can ask it again years later, and both get the same answer.
 //!
@@ -17,12 +17,14 @@
 //! operation's kind.
 
 mod baseline;
+mod effect;
 mod injection;
 mod recovery;
 mod series;
 mod steady;
 
 pub use baseline::Baseline;
+pub use effect::{Effect, side_by_side};
 pub use injection::{Counts, Measured, measure, recovered};
 pub use recovery::Recovery;
 pub use steady::{NotSteady, SteadyState, steady};

@@ -4,6 +4,8 @@
 //! every 250 ms would round a recovery of 0.1 s up to 0.25 s. Each window is
 //! judged once: the starts of one search share all but one of their windows.
 
+use crate::stats::quantile::Observation;
+
 use super::{
     Baseline, PERSISTENCE, RECOVERED_ERROR_MARGIN, RECOVERED_P99_FACTOR, RECOVERED_P99_FLOOR_US,
     RECOVERED_SHARE, STEP_US, WINDOW_US, series::Series,
@@ -20,6 +22,18 @@ pub struct Recovery {
     pub after_us: u64,
     /// The load ended before a recovery was seen.
     pub censored: bool,
+}
+
+impl From<Recovery> for Observation {
+    /// In seconds.
+    fn from(recovery: Recovery) -> Self {
+        let after_s = recovery.after_us as f64 / 1e6;
+        if recovery.censored {
+            Self::AtLeast(after_s)
+        } else {
+            Self::Exact(after_s)
+        }
+    }
 }
 
 /// The first start, from `from_us` in steps of [`STEP_US`], of

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::record::{Injection, Outcome, Settings};
+use crate::run::{Injection, Load, Outcome};
 
 use super::{FAIL_FAST_US, WINDOW_US};
 
@@ -57,9 +57,9 @@ pub(super) struct Series {
 impl Series {
     /// Columns of different lengths are cut to the shortest, unknown letters
     /// end them: a record that was checked has neither.
-    pub(super) fn new(settings: &Settings, injection: &Injection) -> Self {
+    pub(super) fn new(load: &Load, injection: &Injection) -> Self {
         let mut series = Self::of_columns(
-            settings,
+            load,
             &injection.operations.outcomes,
             &injection.operations.latencies_us,
         );
@@ -67,7 +67,7 @@ impl Series {
         series
     }
 
-    pub(super) fn of_columns(settings: &Settings, outcomes: &str, latencies_us: &[u64]) -> Self {
+    pub(super) fn of_columns(load: &Load, outcomes: &str, latencies_us: &[u64]) -> Self {
         let outcomes: Vec<Outcome> = outcomes
             .chars()
             .map_while(Outcome::from_letter)
@@ -84,12 +84,12 @@ impl Series {
         };
         let error = |outcome| !matches!(outcome, Outcome::Ok | Outcome::NotSent);
         Self {
-            rate_per_s: settings.rate_per_s,
-            good: running(&|o, latency| o == Outcome::Ok && latency <= settings.deadline_us),
+            rate_per_s: load.rate_per_s,
+            good: running(&|o, latency| o == Outcome::Ok && latency <= load.deadline_us),
             ok: running(&|o, _| o == Outcome::Ok),
             errors_answered: running(&|o, _| error(o)),
             errors_slow: running(&|o, latency| error(o) && latency > FAIL_FAST_US),
-            seen_us: scheduled_us(outcomes.len(), settings.rate_per_s),
+            seen_us: scheduled_us(outcomes.len(), load.rate_per_s),
             outcomes,
             latencies_us,
         }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::record::{Operations, Outcome, Settings};
+use crate::run::{Load, Operations, Outcome};
 
 use super::{WINDOW_US, series::Series};
 
@@ -77,11 +77,11 @@ pub enum NotSteady {
 /// of operations ok within the deadline, each window within 5 % of the scheduled
 /// rate, the p99 latency.
 pub fn steady(
-    settings: &Settings,
+    load: &Load,
     operations: &Operations,
     span_us: Range<u64>,
 ) -> Result<SteadyState, NotSteady> {
-    let series = Series::of_columns(settings, &operations.outcomes, &operations.latencies_us);
+    let series = Series::of_columns(load, &operations.outcomes, &operations.latencies_us);
     let until_us = span_us.end.min(series.seen_us);
     let shares: Vec<f64> = (0..)
         .map(|i| span_us.start + i * WINDOW_US)
@@ -93,13 +93,13 @@ pub fn steady(
     if shares.len() < MIN_WINDOWS {
         return Err(NotSteady::TooShort { seen: shares.len() });
     }
-    let deadline_us = settings.deadline_us;
+    let deadline_us = load.deadline_us;
     let ok_share = series.good_share(&all).unwrap_or(0.0);
     let p99_us = match series.p99_us(all, Outcome::Ok) {
-        Some(p99_us) if ok_share >= settings.steady_ok_share => p99_us,
+        Some(p99_us) if ok_share >= load.steady_ok_share => p99_us,
         _ => {
             return Err(NotSteady::Failing {
-                least: settings.steady_ok_share,
+                least: load.steady_ok_share,
                 ok_share,
                 deadline_us,
             });
@@ -108,14 +108,14 @@ pub fn steady(
     let worst_share = shares.into_iter().fold(1.0, f64::min);
     if worst_share < MIN_WINDOW_SHARE {
         return Err(NotSteady::Behind {
-            rate_per_s: settings.rate_per_s,
+            rate_per_s: load.rate_per_s,
             worst_share,
         });
     }
-    if p99_us > settings.steady_p99_us {
+    if p99_us > load.steady_p99_us {
         return Err(NotSteady::Slow {
             p99_us,
-            most_us: settings.steady_p99_us,
+            most_us: load.steady_p99_us,
         });
     }
     Ok(SteadyState { ok_share, p99_us })

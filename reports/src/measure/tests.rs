@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::{injection::Measured, *};
 use crate::{
-    record::{BreakerState, Fault, Injection, Outcome, Settings, Transition},
-    synthetic::{RATE_PER_S, TIMES, Times, injection, settings},
+    run::{BreakerState, Injection, Load, Outcome, Transition},
+    synthetic::{Fault, HORIZON_US, RATE_PER_S, TIMES, Times, injection, load},
 };
 
 const MS: u64 = 1_000;
@@ -20,7 +20,7 @@ fn outage(times: Times, down: std::ops::Range<u64>) -> Injection {
 }
 
 fn measured(injection: &Injection) -> Measured {
-    measure(&settings(), injection)
+    measure(&load(), HORIZON_US, injection)
 }
 
 fn at(after_us: u64) -> Option<Recovery> {
@@ -159,7 +159,7 @@ fn slow_is_not_recovered_but_scheduling_noise_is() {
 
 #[test]
 fn late_answers_are_not_goodput() {
-    let deadline = settings().deadline_us;
+    let deadline = load().deadline_us;
     let m = measured(&injection(Fault::Latency, "bare", TIMES, |at| {
         let late = (2_500..5_500).contains(&(at / MS));
         (
@@ -214,9 +214,9 @@ fn an_injection_under_way_is_measured_as_far_as_it_got() {
         part.operations.latencies_us.truncate(n);
         part
     };
-    assert!(!recovered(&settings(), &until(8_095)));
-    assert!(recovered(&settings(), &until(8_100)));
-    assert!(!recovered(&settings(), &until(1_000)));
+    assert!(!recovered(&load(), &until(8_095)));
+    assert!(recovered(&load(), &until(8_100)));
+    assert!(!recovered(&load(), &until(1_000)));
     assert_eq!(measured(&until(1_000)).availability, None);
     assert_eq!(measured(&until(0)).baseline, None);
 }
@@ -238,7 +238,7 @@ fn without_a_baseline_nothing_is_said_about_recovery() {
 fn steady_state_is_asked_for_in_four_ways() {
     let ask = |answer: &dyn Fn(u64) -> (Outcome, u64)| {
         let i = injection(Fault::Refused, "bare", TIMES, answer);
-        steady(&settings(), &i.operations, 500 * MS..2_500 * MS)
+        steady(&load(), &i.operations, 500 * MS..2_500 * MS)
     };
     let served = ask(&|_| (Outcome::Ok, 2 * MS)).unwrap();
     assert_eq!((served.ok_share, served.p99_us), (1.0, 2 * MS));
@@ -271,17 +271,17 @@ fn steady_state_is_asked_for_in_four_ways() {
     );
     let i = injection(Fault::Refused, "bare", TIMES, |_| (Outcome::Ok, MS));
     assert_eq!(
-        steady(&settings(), &i.operations, 0..999 * MS),
+        steady(&load(), &i.operations, 0..999 * MS),
         Err(NotSteady::TooShort { seen: 3 })
     );
     assert_eq!(
-        steady(&settings(), &i.operations, 10_000 * MS..99_000 * MS),
+        steady(&load(), &i.operations, 10_000 * MS..99_000 * MS),
         Err(NotSteady::TooShort { seen: 2 })
     );
 }
 
 /// The definition, read aloud: every start, every window, sorted latencies.
-fn recovery_by_definition(settings: &Settings, i: &Injection) -> Option<Recovery> {
+fn recovery_by_definition(load: &Load, i: &Injection) -> Option<Recovery> {
     let ops: Vec<(u64, Outcome, u64)> = i
         .operations
         .outcomes
@@ -289,7 +289,7 @@ fn recovery_by_definition(settings: &Settings, i: &Injection) -> Option<Recovery
         .zip(&i.operations.latencies_us)
         .enumerate()
         .map(|(n, (c, latency))| {
-            let at = n as u64 * 1_000_000 / u64::from(settings.rate_per_s);
+            let at = n as u64 * 1_000_000 / u64::from(load.rate_per_s);
             (at, Outcome::from_letter(c).unwrap(), *latency)
         })
         .collect();
@@ -301,7 +301,7 @@ fn recovery_by_definition(settings: &Settings, i: &Injection) -> Option<Recovery
         let n = window.len() as f64;
         let good = window
             .iter()
-            .filter(|(_, o, l)| *o == Outcome::Ok && *l <= settings.deadline_us);
+            .filter(|(_, o, l)| *o == Outcome::Ok && *l <= load.deadline_us);
         let mut ok: Vec<u64> = window
             .iter()
             .filter(|(_, o, _)| *o == Outcome::Ok)
@@ -375,7 +375,7 @@ proptest! {
             }
         });
         let m = measured(&i);
-        prop_assert_eq!(m.recovery, recovery_by_definition(&settings(), &i));
+        prop_assert_eq!(m.recovery, recovery_by_definition(&load(), &i));
         let sum: u64 = Outcome::ALL.iter().map(|o| m.counts.of(*o)).sum();
         prop_assert_eq!(sum, i.operations.latencies_us.len() as u64);
         prop_assert!(m.availability.is_none_or(|a| (0.0..=1.0).contains(&a)));

@@ -2,7 +2,24 @@
 
 use std::{io, path::Path};
 
-use super::{Injection, Outcome, Planned, Record, SCHEMA};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    experiment::Data,
+    run::{Contradiction, Run},
+};
+
+use super::{SCHEMA, v2};
+
+/// One run of an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Record {
+    /// What every run has.
+    #[serde(flatten)]
+    pub run: Run,
+    /// What its experiment recorded.
+    pub data: Data,
+}
 
 /// Why a record could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -27,41 +44,37 @@ pub enum RecordError {
         source: serde_json::Error,
     },
     /// The record was written by another version.
-    #[error("schema: {found}, this version reads {SCHEMA}")]
+    #[error("schema: {found}, this version reads 2 and {SCHEMA}")]
     Schema {
         /// What the file says.
         found: u32,
     },
+    /// The record is of an experiment that this version does not have.
+    #[error("command: {found}, this version knows {known}")]
+    Command {
+        /// What the file says.
+        found: String,
+        /// The experiments there are.
+        known: String,
+    },
     /// The record contradicts itself.
-    #[error("injections[{injection}].{field}: {value}, {allowed}")]
-    Invalid {
-        /// Index of the injection.
-        injection: usize,
-        /// The field.
-        field: &'static str,
-        /// What it holds.
-        value: String,
-        /// What it may hold.
-        allowed: String,
-    },
-    /// What a sweep recorded contradicts itself.
-    #[error("sweep.{field}: {value}, allowed: {allowed}")]
-    Sweep {
-        /// The field.
-        field: String,
-        /// What it holds.
-        value: String,
-        /// What it may hold.
-        allowed: &'static str,
-    },
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+}
+
+/// What is read first: it tells how to read the rest.
+#[derive(Deserialize)]
+struct Header {
+    schema: u32,
+    command: String,
 }
 
 impl Record {
     /// Reads and checks `record.json`.
     ///
     /// # Errors
-    /// If the file cannot be read, is not a record of this [`SCHEMA`], or its
-    /// columns do not fit together.
+    /// If the file cannot be read, is not a record of a schema and an experiment that
+    /// are known, or contradicts itself.
     pub fn load(path: &Path) -> Result<Self, RecordError> {
         let name = || path.display().to_string();
         let text = std::fs::read(path).map_err(|source| RecordError::Io {
@@ -72,15 +85,18 @@ impl Record {
             path: name(),
             source,
         };
-        let value: serde_json::Value = serde_json::from_slice(&text).map_err(json)?;
-        if let Some(found) = value.get("schema").and_then(serde_json::Value::as_u64)
-            && found != u64::from(SCHEMA)
-        {
-            return Err(RecordError::Schema {
-                found: u32::try_from(found).unwrap_or(u32::MAX),
-            });
-        }
-        let record: Self = serde_json::from_value(value).map_err(json)?;
+        let Header { schema, command } = serde_json::from_slice(&text).map_err(json)?;
+        let record = match schema {
+            SCHEMA => Data::read(&command, &text),
+            v2::SCHEMA => v2::read(&command, &text),
+            found => return Err(RecordError::Schema { found }),
+        };
+        let record = record.ok_or_else(|| RecordError::Command {
+            found: command,
+            known: Data::COMMANDS.join(", "),
+        })?;
+        let (run, data) = record.map_err(json)?;
+        let record = Self { run, data };
         record.check()?;
         Ok(record)
     }
@@ -104,98 +120,17 @@ impl Record {
         std::fs::rename(&beside, path).map_err(io)
     }
 
-    /// The entries of the plan by name, in its order, the first of each name.
-    pub fn entries(&self) -> impl Iterator<Item = &Planned> {
-        let first = |i: usize, name: &str| !self.schedule[..i].iter().any(|p| p.name == name);
-        let entries = self.schedule.iter().enumerate();
-        entries
-            .filter(move |(i, planned)| first(*i, &planned.name))
-            .map(|(_, planned)| planned)
-    }
-
-    /// Which of its kind an injection is, from 0: how many times its fault was
-    /// planned for its arm before. Arms may be injected together or take turns;
-    /// what is comparable between them is the same fault in the same round.
-    #[must_use]
-    pub fn round(&self, injection: &Injection) -> usize {
-        self.schedule
-            .iter()
-            .take(injection.planned)
-            .filter(|plan| plan.name == injection.fault && plan.arms.contains(&injection.arm))
-            .count()
-    }
-
-    /// Checks what every reader relies on: columns of one length, known letters,
-    /// times in order, indices that exist.
+    /// Checks what every reader relies on.
     ///
     /// # Errors
     /// Names the first field that does not hold.
-    pub fn check(&self) -> Result<(), RecordError> {
-        self.check_sweep()?;
-        self.check_batches()?;
-        for (injection, i) in self.injections.iter().enumerate() {
-            let invalid = |field, value: String, allowed: &str| {
-                Err(RecordError::Invalid {
-                    injection,
-                    field,
-                    value,
-                    allowed: allowed.to_owned(),
-                })
-            };
-            let ops = &i.operations;
-            let n = ops.latencies_us.len();
-            if ops.kinds.len() != n || ops.outcomes.len() != n || ops.lags_us.len() != n {
-                return invalid(
-                    "operations",
-                    format!(
-                        "{} kinds, {} outcomes, {n} latencies, {} lags",
-                        ops.kinds.len(),
-                        ops.outcomes.len(),
-                        ops.lags_us.len()
-                    ),
-                    "all columns have the same length",
-                );
-            }
-            if let Some(c) = ops
-                .outcomes
-                .chars()
-                .find(|c| Outcome::from_letter(*c).is_none())
-            {
-                return invalid(
-                    "operations.outcomes",
-                    format!("{c:?}"),
-                    "one of o f r t u n",
-                );
-            }
-            if let Some(c) = ops.kinds.chars().find(|c| !matches!(c, 'r' | 'w')) {
-                return invalid("operations.kinds", format!("{c:?}"), "one of r w");
-            }
-            let times = [
-                i.steady_us,
-                i.requested_us,
-                i.injected_us,
-                i.cleared_us,
-                i.ready_us,
-                i.ended_us,
-            ];
-            if !times.is_sorted() {
-                return invalid(
-                    "steady_us..ended_us",
-                    format!("{times:?}"),
-                    "steady, requested, injected, cleared, ready and ended follow each other",
-                );
-            }
-            if i.planned >= self.schedule.len() {
-                return invalid(
-                    "planned",
-                    i.planned.to_string(),
-                    "an index into the schedule",
-                );
-            }
-            if !self.arms.iter().any(|arm| arm.name == i.arm) {
-                return invalid("arm", i.arm.clone(), "one of the arms of the record");
-            }
+    pub fn check(&self) -> Result<(), Contradiction> {
+        if self.run.command != self.data.command() {
+            let value = format!("{}, over data of {}", self.run.command, self.data.command());
+            let allowed = "the command that the data are of";
+            return Err(Contradiction::new("command", value, allowed));
         }
-        Ok(())
+        let checked = self.data.check(&self.run);
+        checked.map_err(|contradiction| contradiction.within("data"))
     }
 }

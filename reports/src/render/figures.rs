@@ -1,9 +1,9 @@
 //! How numbers are written for people: three digits at most, and the unit.
 
 use crate::{
-    batches::{NOISE, rounds},
     claim::{ARM_GUIDE, Claim, injections},
-    sweep::FALSE_OPENS,
+    experiments::batch_sweep::{NOISE, rounds},
+    experiments::breaker_sweep::FALSE_OPENS,
 };
 
 /// Seconds, to the 10 ms that a measured time is fine to: `0.21 s`, `12.3 s`.

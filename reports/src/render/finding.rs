@@ -4,7 +4,7 @@
 use crate::{
     claim::ARM_SEAWALL,
     measure::{Measured, Recovery},
-    record::Planned,
+    run::Planned,
 };
 
 use super::figures::seconds;
@@ -64,7 +64,7 @@ fn follow(recovery: Option<Recovery>) -> String {
 pub(super) fn title(planned: &Planned) -> String {
     match planned.only() {
         // A name of the user's own says more than ours.
-        Some(fault) if planned.name == fault.name() => fault.title().to_owned(),
+        Some(step) if planned.name == step.kind => step.title.clone(),
         _ => planned.name.clone(),
     }
 }
@@ -72,15 +72,14 @@ pub(super) fn title(planned: &Planned) -> String {
 /// What happens under it, for a reader who has never seen it; reads on after
 /// "For three seconds,".
 pub(super) fn about(planned: &Planned) -> String {
-    let clauses: Vec<&str> = planned.faults.iter().map(|f| f.kind.during()).collect();
+    let clauses: Vec<&str> = planned.faults.iter().map(|f| &*f.during).collect();
     clauses.join("; ")
 }
 
 /// What it means that it is gone.
-fn gone(planned: &Planned) -> &'static str {
-    planned
-        .only()
-        .map_or("the last of it is gone", crate::record::Fault::gone)
+fn gone(planned: &Planned) -> &str {
+    let only = planned.only();
+    only.map_or("the last of it is gone", |step| &*step.gone)
 }
 
 #[cfg(test)]
@@ -88,16 +87,16 @@ mod tests {
     use super::*;
     use crate::{
         measure::measure,
-        record::Fault,
-        synthetic::{TIMES, entry, injection, settings},
+        synthetic::{Fault, HORIZON_US, TIMES, entry, injection, load},
     };
 
     #[test]
     fn a_sentence_names_every_arm_and_begins_with_ours() {
         let base = measure(
-            &settings(),
+            &load(),
+            HORIZON_US,
             &injection(Fault::Crash, "bare", TIMES, |_| {
-                (crate::record::Outcome::Ok, 1)
+                (crate::run::Outcome::Ok, 1)
             }),
         );
         let with = |recovery| Measured {

@@ -1,11 +1,12 @@
 //! The verdict in one sentence.
 
+use super::view::{Record, Verdict};
 use std::path::Path;
 
 use crate::{
     claim::{Claim, Decision},
-    record::{Ended, Record},
-    verdict::{Verdict, exit},
+    run::Ended,
+    verdict::exit,
 };
 
 /// What the run came to, and in one word how well.

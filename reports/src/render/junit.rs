@@ -6,8 +6,8 @@
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use crate::{
+    Verdict,
     claim::{Claim, Decision},
-    verdict::Verdict,
 };
 
 use super::figures::{interval, observed, sample};

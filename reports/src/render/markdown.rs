@@ -1,8 +1,9 @@
 //! `report.md`: the verdict for a pull request or a ticket.
 
+use super::view::{self, Verdict};
 use std::fmt::Write;
 
-use crate::{record::Record, sweep::Findings, verdict::Verdict};
+use crate::{Report, experiments::breaker_sweep::Findings};
 
 use super::{
     batches,
@@ -16,7 +17,8 @@ use super::{
 /// `plots` holds name and title of each picture; they stand beside the file, in
 /// `plots/`.
 #[must_use]
-pub fn markdown(record: &Record, verdict: &Verdict, plots: &[(&str, &str)]) -> String {
+pub fn markdown(report: &Report<'_>, plots: &[(&str, &str)]) -> String {
+    let (record, verdict) = (&view::record(report), &view::verdict(report));
     let mut out = String::new();
     let headline = headline(record, verdict);
     let _ = writeln!(out, "# {}\n", escape(&headline.sentence));

@@ -1,6 +1,6 @@
 //! What the words of a report mean, for a reader who has never seen one.
 
-use crate::record::Record;
+use super::view::Record;
 
 /// A word, and what it means.
 pub(super) struct Measure {

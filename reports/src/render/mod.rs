@@ -17,6 +17,7 @@ mod plots;
 mod sweep;
 mod table;
 mod terminal;
+mod view;
 
 pub use html::{Figure, html};
 pub use junit::junit;

@@ -1,6 +1,7 @@
 //! The table of faults, as every renderer shows it.
 
-use crate::verdict::{Effect, Verdict};
+use super::view::Verdict;
+use crate::measure::Effect;
 
 use super::figures::{percent, seconds};
 

@@ -1,13 +1,13 @@
 //! The summary on a terminal: about a hundred columns of ASCII, so that it
 //! survives any log.
 
+use super::view::{self, Verdict};
 use std::{fmt::Write, path::Path};
 
 use crate::{
+    Report,
     claim::{Claim, Decision},
-    record::Record,
-    sweep::Findings,
-    verdict::Verdict,
+    experiments::breaker_sweep::Findings,
 };
 
 use super::{
@@ -21,7 +21,8 @@ use super::{
 /// Claims first, then what each fault did. `dir` is where the report is;
 /// `color` asks for ANSI colours.
 #[must_use]
-pub fn terminal(record: &Record, verdict: &Verdict, dir: &Path, color: bool) -> String {
+pub fn terminal(report: &Report<'_>, dir: &Path, color: bool) -> String {
+    let (record, verdict) = (&view::record(report), &view::verdict(report));
     let ink = Ink { color };
     let mut out = String::new();
     claims(&mut out, verdict, ink);

@@ -7,11 +7,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Record, Verdict,
+    Record, Report, Verdict,
     claim::Decision,
+    experiments::{
+        batch_sweep::{How, Mode, Size},
+        breaker_sweep::ProbeMode,
+    },
     judge,
-    record::{Ended, Fault, How, Mode, Outcome, Size, Skipped},
-    synthetic,
+    run::{Ended, Outcome, Skipped},
+    synthetic::{self, Fault, failures, swept_batches},
 };
 
 fn complete() -> Record {
@@ -20,7 +24,7 @@ fn complete() -> Record {
 
 fn interrupted() -> Record {
     let mut record = synthetic::interrupted_after(3, complete());
-    record.skipped.push(Skipped {
+    record.run.skipped.push(Skipped {
         fault: Fault::Crash.name().to_owned(),
         reason: "the server is not ours to kill".to_owned(),
     });
@@ -41,8 +45,8 @@ fn compare(name: &str, found: &str) {
     );
 }
 
-fn page(record: &Record, verdict: &Verdict) -> String {
-    let figures: Vec<(String, String)> = plots(record)
+fn drawn(report: &Report<'_>) -> String {
+    let figures: Vec<(String, String)> = plots(report)
         .into_iter()
         .map(|plot| (plot.name, plot.title))
         .collect();
@@ -55,21 +59,21 @@ fn page(record: &Record, verdict: &Verdict) -> String {
         })
         .collect();
     // A line for each element, so that a difference can be read.
-    html(record, verdict, &figures).replace("><", ">\n<")
+    html(report, &figures).replace("><", ">\n<")
 }
 
 fn all(name: &str, record: &Record) {
-    let verdict = judge(record);
-    let plots = plots(record);
+    let report = judge(record);
+    let plots = plots(&report);
     let titles: Vec<(&str, &str)> = plots.iter().map(|p| (&*p.name, &*p.title)).collect();
     let dir = Path::new("reports/runs/latest");
-    let json = serde_json::to_string_pretty(&verdict).unwrap();
+    let json = serde_json::to_string_pretty(&report.verdict).unwrap();
     compare(&format!("{name}.json"), &json);
-    let text = terminal(record, &verdict, dir, false);
+    let text = terminal(&report, dir, false);
     compare(&format!("{name}.txt"), &text);
-    compare(&format!("{name}.md"), &markdown(record, &verdict, &titles));
-    compare(&format!("{name}.xml"), &junit(&verdict).unwrap());
-    compare(&format!("{name}.html"), &page(record, &verdict));
+    compare(&format!("{name}.md"), &markdown(&report, &titles));
+    compare(&format!("{name}.xml"), &junit(&report.verdict).unwrap());
+    compare(&format!("{name}.html"), &drawn(&report));
 }
 
 #[test]
@@ -89,13 +93,13 @@ fn the_terminal_gets_ascii_of_about_a_hundred_columns() {
         interrupted(),
         synthetic::record(3, 2, &["bare", "guide", "seawall"]),
     ] {
-        let verdict = judge(&record);
-        let plain = terminal(&record, &verdict, Path::new("out"), false);
+        let report = judge(&record);
+        let plain = terminal(&report, Path::new("out"), false);
         assert!(plain.is_ascii());
         for line in plain.lines() {
             assert!(line.len() <= 110, "{}: {line}", line.len());
         }
-        let colored = terminal(&record, &verdict, Path::new("out"), true);
+        let colored = terminal(&report, Path::new("out"), true);
         assert!(colored.contains("\u{1b}[32mholds"));
         let stripped = ["0", "1", "2", "31", "32", "33"]
             .iter()
@@ -109,14 +113,14 @@ fn the_terminal_gets_ascii_of_about_a_hundred_columns() {
 #[test]
 fn the_page_fetches_nothing_and_runs_nothing() {
     let record = complete();
-    let verdict = judge(&record);
-    let svg = plots(&record)[1].svg().unwrap();
+    let report = judge(&record);
+    let svg = plots(&report)[1].svg().unwrap();
     let figures = [Figure {
         name: "refused",
         title: "A fault",
         svg: &svg,
     }];
-    let page = html(&record, &verdict, &figures);
+    let page = html(&report, &figures);
     for forbidden in [
         "<script",
         "<link",
@@ -134,15 +138,15 @@ fn the_page_fetches_nothing_and_runs_nothing() {
 #[test]
 fn text_from_outside_stays_text() {
     let mut record = complete();
-    record.arms[0].about = "<b>|*x*".to_owned();
-    record.ended = Ended::Failed {
+    record.run.arms[0].about = "<b>|*x*".to_owned();
+    record.run.ended = Ended::Failed {
         reason: "<i>a|b".to_owned(),
     };
-    let verdict = judge(&record);
-    let page = page(&record, &verdict);
+    let report = judge(&record);
+    let page = drawn(&report);
     assert!(!page.contains("<i>a") && page.contains("&lt;i&gt;a|b"));
     assert!(!page.contains("<b>|") && page.contains("&lt;b&gt;|*x*"));
-    let text = markdown(&record, &verdict, &[]);
+    let text = markdown(&report, &[]);
     assert!(text.contains("\\<i\\>a\\|b"), "{text}");
 }
 
@@ -151,8 +155,8 @@ fn the_headline_follows_the_exit_code() {
     let say = |change: &dyn Fn(&mut Record)| {
         let mut record = complete();
         change(&mut record);
-        let verdict = judge(&record);
-        let headline = headline::headline(&record, &verdict);
+        let report = judge(&record);
+        let headline = headline::headline(&view::record(&report), &view::verdict(&report));
         (headline.mood, headline.sentence)
     };
     assert_eq!(
@@ -162,7 +166,7 @@ fn the_headline_follows_the_exit_code() {
             "All 4 claims about seawall hold".to_owned()
         )
     );
-    let lost = say(&|record| record.injections[1].ledger.as_mut().unwrap().lost = 1);
+    let lost = say(&|record| failures(record).injections[1].ledger.as_mut().unwrap().lost = 1);
     assert_eq!(
         lost,
         (
@@ -171,7 +175,7 @@ fn the_headline_follows_the_exit_code() {
                 .to_owned()
         )
     );
-    let few = say(&|record| record.injections.truncate(11));
+    let few = say(&|record| failures(record).injections.truncate(11));
     assert_eq!(few.0, Decision::Inconclusive);
     assert!(
         few.1
@@ -180,8 +184,8 @@ fn the_headline_follows_the_exit_code() {
         few.1
     );
     let unsteady = say(&|record| {
-        record.injections.clear();
-        record.ended = Ended::NoSteadyState {
+        failures(record).injections.clear();
+        record.run.ended = Ended::NoSteadyState {
             reason: "expected x, saw y".to_owned(),
         };
     });
@@ -205,10 +209,10 @@ proptest! {
     ) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut record = synthetic::record(seed, 1, &["bare", "seawall"]);
-        record.settings.rate_per_s = rate;
-        record.settings.deadline_us = deadline_us;
-        record.settings.horizon_us = rng.u64(0..3_000_000);
-        for injection in &mut record.injections {
+        failures(&mut record).load.rate_per_s = rate;
+        failures(&mut record).load.deadline_us = deadline_us;
+        failures(&mut record).horizon_us = rng.u64(0..3_000_000);
+        for injection in &mut failures(&mut record).injections {
             let ops = &mut injection.operations;
             ops.outcomes = (0..n).map(|_| Outcome::ALL[rng.usize(0..6)].letter()).collect();
             ops.kinds = "r".repeat(rng.usize(0..=n));
@@ -227,32 +231,32 @@ proptest! {
             }
             injection.planned = rng.usize(0..8);
         }
-        let verdict = judge(&record);
-        let json = serde_json::to_string(&verdict).unwrap();
-        prop_assert_eq!(&serde_json::from_str::<Verdict>(&json).unwrap(), &verdict);
-        for plot in plots(&record) {
+        let report = judge(&record);
+        let json = serde_json::to_string(&report.verdict).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Verdict>(&json).unwrap(), &report.verdict);
+        for plot in plots(&report) {
             let svg = plot.svg().unwrap();
             prop_assert!(!svg.contains("NaN") && !svg.contains("inf\""));
         }
-        prop_assert!(page(&record, &verdict).ends_with("</html>"));
-        prop_assert!(terminal(&record, &verdict, Path::new("x"), true).is_ascii());
-        junit(&verdict).unwrap();
+        prop_assert!(drawn(&report).ends_with("</html>"));
+        prop_assert!(terminal(&report, Path::new("x"), true).is_ascii());
+        junit(&report.verdict).unwrap();
     }
 }
 
 #[test]
 fn a_build_server_fails_for_what_gates_only() {
     let mut record = complete();
-    for injection in &mut record.injections {
+    for injection in &mut failures(&mut record).injections {
         let ledger = injection.ledger.as_mut().unwrap();
         ledger.lost = 1;
         ledger.committed -= 1;
     }
-    let xml = junit(&judge(&record)).unwrap();
+    let xml = junit(&judge(&record).verdict).unwrap();
     assert_eq!(xml.matches("<failure").count(), 1);
     assert!(xml.contains(r#"<failure message="no write is lost, duplicated or made up: 6 writes, 6 injections: 6 lost, 0 duplicate, 0 unexpected, 0 out of order" type="refuted"/>"#), "{xml}");
-    record.injections.clear();
-    let xml = junit(&judge(&record)).unwrap();
+    failures(&mut record).injections.clear();
+    let xml = junit(&judge(&record).verdict).unwrap();
     assert_eq!(
         (
             xml.matches("<error").count(),
@@ -264,26 +268,27 @@ fn a_build_server_fails_for_what_gates_only() {
 
 fn swept() -> Record {
     synthetic::sweep(12, |cell, planned| match cell.probe {
-        crate::record::ProbeMode::Passive => {
-            cell.recovery_timeout_us / 60 / 7 * (planned as u64 % 7)
-        }
-        crate::record::ProbeMode::Active => 120_000,
+        ProbeMode::Passive => cell.recovery_timeout_us / 60 / 7 * (planned as u64 % 7),
+        ProbeMode::Active => 120_000,
     })
 }
 
 #[test]
 fn a_sweep_says_what_to_ship_and_by_what_times_were_divided() {
     let record = swept();
-    let verdict = judge(&record);
-    let text = terminal(&record, &verdict, Path::new("runs/sweep"), false);
+    let report = judge(&record);
+    let text = terminal(&report, Path::new("runs/sweep"), false);
     compare("sweep.txt", &text);
-    compare("sweep.md", &markdown(&record, &verdict, &[]));
-    let page = html(&record, &verdict, &[]);
+    compare("sweep.md", &markdown(&report, &[]));
+    compare("sweep.json", &report.verdict.to_json().unwrap());
+    compare("sweep.xml", &junit(&report.verdict).unwrap());
+    let page = drawn(&report);
+    compare("sweep.html", &page);
     for text in [&text, &page] {
         assert!(text.contains("circuit_breaker_recovery_timeout = 120"));
         assert!(text.contains("divided by 60"));
     }
-    let suites = junit(&verdict).unwrap();
+    let suites = junit(&report.verdict).unwrap();
     for week in 1..=3 {
         let name = format!("recovery-week{week}");
         assert!(suites.contains(&format!("name=\"{name}\"")), "{suites}");
@@ -293,13 +298,13 @@ fn a_sweep_says_what_to_ship_and_by_what_times_were_divided() {
 #[test]
 fn a_sweep_without_anything_measured_is_rendered() {
     let mut record = swept();
-    record.sweep.as_mut().unwrap().stretches.clear();
-    record.ended = Ended::Interrupted;
-    let verdict = judge(&record);
-    let text = terminal(&record, &verdict, Path::new("runs/sweep"), true);
+    synthetic::swept(&mut record).stretches.clear();
+    record.run.ended = Ended::Interrupted;
+    let report = judge(&record);
+    let text = terminal(&report, Path::new("runs/sweep"), true);
     assert!(text.contains("0 of 18 outages carried out"), "{text}");
-    assert!(html(&record, &verdict, &[]).contains("Nothing: no cell"));
-    assert!(markdown(&record, &verdict, &[]).contains("Nothing: no cell"));
+    assert!(html(&report, &[]).contains("Nothing: no cell"));
+    assert!(markdown(&report, &[]).contains("Nothing: no cell"));
 }
 
 /// Two of the guide's classes and one of the user's own, at a few sizes.
@@ -309,7 +314,7 @@ fn few_batches() -> Record {
     let mut record = synthetic::batches(classes, 6, 7, 0.02, synthetic::usual);
     let fixed = [20, 50, 200].map(Size::Fixed);
     let sizes = [&fixed[..], &[Size::Auto]].concat();
-    let batches = record.batches.as_mut().unwrap();
+    let batches = swept_batches(&mut record);
     batches.conditions.retain(|c| c.rtt_us != 1_000);
     for round in batches.conditions.iter_mut().flat_map(|c| &mut c.rounds) {
         round.slices.retain(|slice| match slice.how {
@@ -323,31 +328,35 @@ fn few_batches() -> Record {
 #[test]
 fn batch_sizes_look_as_they_did() {
     let record = few_batches();
-    let verdict = judge(&record);
-    let plots = plots(&record);
+    let report = judge(&record);
+    let plots = plots(&report);
     let titles: Vec<(&str, &str)> = plots.iter().map(|p| (&*p.name, &*p.title)).collect();
-    let text = terminal(&record, &verdict, Path::new("runs/batches"), false);
+    let text = terminal(&report, Path::new("runs/batches"), false);
     compare("batches.txt", &text);
-    compare("batches.md", &markdown(&record, &verdict, &titles));
-    compare("batches.xml", &junit(&verdict).unwrap());
-    compare("batches.html", &page(&record, &verdict));
+    compare("batches.json", &report.verdict.to_json().unwrap());
+    compare("batches.md", &markdown(&report, &titles));
+    compare("batches.xml", &junit(&report.verdict).unwrap());
+    compare("batches.html", &drawn(&report));
 }
 
 #[test]
 fn batch_sizes_say_what_to_ship_and_fit_a_terminal() {
     let record = synthetic::usual_batches();
-    let verdict = judge(&record);
-    let text = terminal(&record, &verdict, Path::new("runs/batches"), false);
+    let report = judge(&record);
+    let text = terminal(&report, Path::new("runs/batches"), false);
     assert!(text.is_ascii());
     for line in text.lines() {
         assert!(line.len() <= 110, "{}: {line}", line.len());
     }
-    let page = page(&record, &verdict);
-    let report = markdown(&record, &verdict, &[]);
-    for class in &verdict.batches.as_ref().unwrap().classes {
+    let page = drawn(&report);
+    let text_of_ticket = markdown(&report, &[]);
+    let findings = report.verdict.findings["batches"].clone();
+    let findings: crate::experiments::batch_sweep::Findings =
+        serde_json::from_value(findings).unwrap();
+    for class in &findings.classes {
         let recommended = class.recommended.as_ref().unwrap();
         let size = format!("pipeline_batch_size = {}\n", recommended.batch);
-        for out in [&text, &page, &report] {
+        for out in [&text, &page, &text_of_ticket] {
             assert!(out.contains(&size), "{size}");
             assert!(out.contains(&class.name));
         }
@@ -356,7 +365,7 @@ fn batch_sizes_say_what_to_ship_and_fit_a_terminal() {
     // The band is drawn, for what has one end and for what has two.
     assert!(page.contains("claimed: ≥ 2x") && page.contains("claimed: 2x to 10x"));
     // What the guide claims as written is refuted, and turns no build red.
-    let suites = junit(&verdict).unwrap();
+    let suites = junit(&report.verdict).unwrap();
     assert!(!suites.contains("<failure") && !suites.contains("<error"));
     assert!(suites.contains("name=\"throughput-updates\""), "{suites}");
 }
@@ -364,7 +373,7 @@ fn batch_sizes_say_what_to_ship_and_fit_a_terminal() {
 #[test]
 fn a_failing_batch_size_is_marked_and_one_left_out_is_named() {
     let mut record = few_batches();
-    let conditions = &mut record.batches.as_mut().unwrap().conditions;
+    let conditions = &mut swept_batches(&mut record).conditions;
     let way = How::Pipelined {
         mode: Mode::Reads,
         size: Size::Fixed(20),
@@ -373,48 +382,48 @@ fn a_failing_batch_size_is_marked_and_one_left_out_is_named() {
         let slices = round.slices.iter_mut().filter(|slice| slice.how == way);
         slices.for_each(|slice| slice.failed = 1);
     }
-    let verdict = judge(&record);
-    let text = terminal(&record, &verdict, Path::new("x"), false);
+    let report = judge(&record);
+    let text = terminal(&report, Path::new("x"), false);
     assert!(text.contains("*! "), "{text}");
     let left_out = "reads, 5000</b> was left out: the connection takes no more";
-    assert!(html(&record, &verdict, &[]).contains(left_out));
+    assert!(html(&report, &[]).contains(left_out));
 }
 
 #[test]
 fn a_sweep_of_batch_sizes_without_anything_measured_is_rendered() {
     let mut record = few_batches();
-    record.batches.as_mut().unwrap().conditions.truncate(2);
-    record.ended = Ended::Interrupted;
-    let verdict = judge(&record);
-    let text = terminal(&record, &verdict, Path::new("x"), true);
+    swept_batches(&mut record).conditions.truncate(2);
+    record.run.ended = Ended::Interrupted;
+    let report = judge(&record);
+    let text = terminal(&report, Path::new("x"), true);
     assert!(
         text.contains("interrupted: 2 conditions measured"),
         "{text}"
     );
     assert!(text.contains("scenarios -- replay x\n"));
     assert!(text.contains("updates: nothing: no size was measured"));
-    let batches = record.batches.as_mut().unwrap();
+    let batches = swept_batches(&mut record);
     batches.conditions.clear();
     batches.classes.clear();
-    let verdict = judge(&record);
-    assert!(html(&record, &verdict, &[]).contains("Nothing: no class was measured"));
-    assert!(markdown(&record, &verdict, &[]).contains("## What to ship"));
-    assert!(plots(&record).is_empty());
+    let report = judge(&record);
+    assert!(html(&report, &[]).contains("Nothing: no class was measured"));
+    assert!(markdown(&report, &[]).contains("## What to ship"));
+    assert!(plots(&report).is_empty());
 }
 
 #[test]
 fn the_name_of_a_user_s_class_stays_text() {
     let classes = vec![synthetic::class("<i>a|b/../c", false, None)];
     let record = synthetic::batches(classes, 6, 7, 0.02, synthetic::usual);
-    let verdict = judge(&record);
-    let page = page(&record, &verdict);
+    let report = judge(&record);
+    let page = drawn(&report);
     assert!(!page.contains("<i>") && page.contains("&lt;i&gt;a|b/../c"));
-    let text = markdown(&record, &verdict, &[]);
+    let text = markdown(&report, &[]);
     assert!(
         text.contains("\\<i\\>a\\|b") && !text.contains("<i>"),
         "{text}"
     );
-    assert_eq!(plots(&record)[0].name, "speedup--i-a-b-..-c");
+    assert_eq!(plots(&report)[0].name, "speedup--i-a-b-..-c");
 }
 
 proptest! {
@@ -425,7 +434,7 @@ proptest! {
     fn nonsense_about_batch_sizes_is_reported_without_a_panic(seed in any::<u64>()) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut record = few_batches();
-        let batches = record.batches.as_mut().unwrap();
+        let batches = swept_batches(&mut record);
         for condition in &mut batches.conditions {
             condition.rtt_us = rng.u64(..) >> rng.u32(1..64);
             condition.measured_rtt_us = rng.u64(..) >> rng.u32(1..64);
@@ -451,19 +460,19 @@ proptest! {
                 truth.syncs = rng.u64(..);
             }
         }
-        let verdict = judge(&record);
-        let json = serde_json::to_string(&verdict).unwrap();
+        let report = judge(&record);
+        let json = serde_json::to_string(&report.verdict).unwrap();
         let read: Verdict = serde_json::from_str(&json).unwrap();
         // Numbers of this size come back to sixteen digits; what they came to, as it was.
         let decisions = |v: &Verdict| v.claims.iter().map(|c| c.verdict).collect::<Vec<_>>();
-        prop_assert_eq!(decisions(&read), decisions(&verdict));
-        for plot in plots(&record) {
+        prop_assert_eq!(decisions(&read), decisions(&report.verdict));
+        for plot in plots(&report) {
             let svg = plot.svg().unwrap();
             prop_assert!(!svg.contains("NaN") && !svg.contains("inf\""));
         }
-        prop_assert!(page(&record, &verdict).ends_with("</html>"));
-        prop_assert!(terminal(&record, &verdict, Path::new("x"), true).is_ascii());
-        prop_assert!(markdown(&record, &verdict, &[]).contains("## Again"));
-        junit(&verdict).unwrap();
+        prop_assert!(drawn(&report).ends_with("</html>"));
+        prop_assert!(terminal(&report, Path::new("x"), true).is_ascii());
+        prop_assert!(markdown(&report, &[]).contains("## Again"));
+        junit(&report.verdict).unwrap();
     }
 }

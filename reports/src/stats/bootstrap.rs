@@ -1,6 +1,6 @@
 //! An interval of a mean that assumes no distribution.
 
-use super::{Interval, student::expanded_tail};
+use super::{Interval, mean, student::expanded_tail};
 
 /// Resamples. With 10 000, the percentile that six observations ask for (0.24 %)
 /// still has 24 resamples beyond it.
@@ -9,12 +9,6 @@ pub const RESAMPLES: usize = 10_000;
 /// Fewest values that an interval is made from. Below, the percentile asked for
 /// is so far out that it is the smallest or the largest value itself.
 pub const MIN_VALUES: usize = 6;
-
-/// The arithmetic mean; `None` without values.
-#[must_use]
-pub fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
 
 /// The 95 % two-sided interval of the mean, by resampling. The same values and
 /// seed give the same interval. Unbounded below [`MIN_VALUES`].

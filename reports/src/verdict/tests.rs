@@ -1,12 +1,20 @@
 use super::*;
-use crate::synthetic;
+use crate::{
+    Record,
+    run::Injection,
+    synthetic::{self, failures},
+};
+
+fn judge(record: &Record) -> Verdict {
+    crate::judge(record).verdict
+}
 
 fn complete() -> Record {
     synthetic::record(7, 1, &["bare", "seawall"])
 }
 
 fn of(arm: &str, record: &mut Record, change: impl Fn(&mut Injection)) {
-    for injection in &mut record.injections {
+    for injection in &mut failures(record).injections {
         if injection.arm == arm {
             change(injection);
         }
@@ -82,7 +90,7 @@ fn a_lost_write_and_a_duplicate_exit_with_four() {
         |l: &mut Ledger| l.unexpected += 1,
     ] {
         let mut record = complete();
-        change(record.injections[5].ledger.as_mut().unwrap());
+        change(failures(&mut record).injections[5].ledger.as_mut().unwrap());
         let verdict = judge(&record);
         assert_eq!(verdict.exit_code, exit::DATA_LOST);
         assert_eq!(
@@ -91,11 +99,15 @@ fn a_lost_write_and_a_duplicate_exit_with_four() {
         );
         // A bare pool that loses a write is shown, and not ours to fail for.
         let mut record = complete();
-        change(record.injections[4].ledger.as_mut().unwrap());
+        change(failures(&mut record).injections[4].ledger.as_mut().unwrap());
         assert_eq!(judge(&record).exit_code, exit::HOLDS);
     }
     let mut record = synthetic::record(7, 1, &["guide", "seawall", "bare"]);
-    record.injections[0].ledger.as_mut().unwrap().lost = 1;
+    failures(&mut record).injections[0]
+        .ledger
+        .as_mut()
+        .unwrap()
+        .lost = 1;
     assert_eq!(judge(&record).exit_code, exit::DATA_LOST);
 }
 
@@ -107,7 +119,7 @@ fn each_exit_code_has_its_record() {
         judge(&record).exit_code
     };
     let reason = || "why".to_owned();
-    let ended = |ended: Ended| exits(&|record| record.ended = ended.clone());
+    let ended = |ended: Ended| exits(&|record| record.run.ended = ended.clone());
     assert_eq!(ended(Ended::Interrupted), exit::INTERRUPTED);
     assert_eq!(ended(Ended::Failed { reason: reason() }), exit::FAILED);
     assert_eq!(
@@ -128,11 +140,11 @@ fn each_exit_code_has_its_record() {
         exit::REFUTED
     );
     assert_eq!(
-        exits(&|record| record.injections.truncate(11)),
+        exits(&|record| failures(record).injections.truncate(11)),
         exit::INCONCLUSIVE
     );
     assert_eq!(
-        exits(&|record| record.injections.clear()),
+        exits(&|record| failures(record).injections.clear()),
         exit::INCONCLUSIVE
     );
     assert_eq!(
@@ -145,7 +157,11 @@ fn each_exit_code_has_its_record() {
 #[test]
 fn what_interrupted_a_run_outranks_what_it_found() {
     let mut record = complete();
-    record.injections[5].ledger.as_mut().unwrap().lost = 1;
+    failures(&mut record).injections[5]
+        .ledger
+        .as_mut()
+        .unwrap()
+        .lost = 1;
     for n in [0, 1, 3, 12] {
         let part = synthetic::interrupted_after(n, record.clone());
         let verdict = judge(&part);

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use reports::record::{
-    Arm, BatchSweep, Class, Condition, How, Ledger, LeftOut, Mode, Record, Round, Size, Slice,
-    Truth,
+use reports::{
+    Record,
+    experiments::batch_sweep::{
+        Class, Condition, Data, How, LeftOut, Mode, Round, Size, Slice, Truth,
+    },
+    run::{Arm, Ledger},
 };
 
 use super::record;
@@ -102,8 +105,18 @@ pub(crate) fn batches(
 ) -> Record {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut record = record(seed, 0, &[]);
-    record.command = "batch-sweep".to_owned();
-    record.arms = vec![Arm {
+    record.run.command = "batch-sweep".to_owned();
+    record.run.arguments = ["--quick", "--seed", &seed.to_string(), "--env", "local"]
+        .map(str::to_owned)
+        .to_vec();
+    let own = classes.iter().filter(|class| class.guide_batch.is_none());
+    for class in own {
+        record
+            .run
+            .arguments
+            .extend(["-f".to_owned(), class.name.clone()]);
+    }
+    record.run.arms = vec![Arm {
         name: "seawall".to_owned(),
         about: "the engine's pipeline".to_owned(),
         config: BTreeMap::new(),
@@ -119,11 +132,21 @@ pub(crate) fn batches(
             }
         }
     }
-    record.batches = Some(BatchSweep {
+    record.data = Data {
         classes,
         conditions,
-    });
+    }
+    .into();
     record
+}
+
+/// What was recorded of its batches.
+#[cfg(test)]
+pub(crate) fn swept_batches(record: &mut Record) -> &mut Data {
+    match &mut record.data {
+        reports::Data::BatchSweep(data) => data,
+        other => panic!("{}", other.command()),
+    }
 }
 
 /// As a machine would have it: four classes, eight rounds, five percent of noise.

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reports::record::{
-    Attempts, Fault, Injection, Ledger, Operations, Outcome, Planned, Settings, Span, Step,
-};
+use reports::run::{Attempts, Injection, Ledger, Load, Operations, Outcome, Planned, Span, Step};
 
 pub(crate) const RATE_PER_S: u32 = 400;
 
@@ -28,17 +26,76 @@ pub(crate) const TIMES: Times = Times {
     ended: 10_500,
 };
 
-pub(crate) fn settings() -> Settings {
-    Settings {
-        size: "quick".to_owned(),
+pub(crate) fn load() -> Load {
+    Load {
         rate_per_s: RATE_PER_S,
         deadline_us: 250_000,
         max_in_flight: 256,
         write_share: 0.2,
-        horizon_us: 3_000_000,
-        patience_us: 5_000_000,
         steady_ok_share: 0.99,
         steady_p99_us: 125_000,
+    }
+}
+
+/// How long after a fault availability is taken from.
+pub(crate) const HORIZON_US: u64 = 3_000_000;
+
+/// The faults that are made up here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Refused,
+    Reset,
+    Blackhole,
+    Latency,
+    Crash,
+    Pause,
+}
+
+impl Fault {
+    pub(crate) fn name(self) -> &'static str {
+        self.words()[0]
+    }
+
+    /// Name, title, what happens under it, and what it means that it is gone.
+    fn words(self) -> [&'static str; 4] {
+        match self {
+            Self::Refused => [
+                "refused",
+                "Connections refused",
+                "new connections are refused, old ones closed",
+                "connections are accepted",
+            ],
+            Self::Reset => [
+                "reset",
+                "Connections reset",
+                "connections are reset at the first byte",
+                "connections are left alone",
+            ],
+            Self::Blackhole => [
+                "blackhole",
+                "Blackhole",
+                "packets vanish, and old sockets stay dead",
+                "the network is back",
+            ],
+            Self::Latency => [
+                "latency",
+                "Slow answers",
+                "every answer is held back",
+                "answers are fast",
+            ],
+            Self::Crash => [
+                "crash",
+                "Server crash",
+                "the server is down: killed, then started again",
+                "the server's process is back",
+            ],
+            Self::Pause => [
+                "pause",
+                "Server paused",
+                "the server's processes are stopped",
+                "the server goes on",
+            ],
+        }
     }
 }
 
@@ -53,11 +110,15 @@ pub(crate) const FAULTS: [Fault; 6] = [
 ];
 
 /// An entry of a plan that is one fault of three seconds, for nobody.
-pub(crate) fn entry(kind: Fault) -> Planned {
+pub(crate) fn entry(fault: Fault) -> Planned {
+    let [kind, title, during, gone] = fault.words().map(str::to_owned);
     Planned {
-        name: kind.name().to_owned(),
+        name: kind.clone(),
         faults: vec![Step {
             kind,
+            title,
+            during,
+            gone,
             phase_us: 2_000_000,
             length_us: 3_000_000,
             stream: None,
@@ -112,7 +173,7 @@ pub(crate) fn injection(
         ready_us: times.ready * 1_000,
         ended_us: times.ended * 1_000,
         spans: vec![Span {
-            kind: fault,
+            kind: fault.name().to_owned(),
             effective_us: times.injected * 1_000,
             cleared_us: times.cleared * 1_000,
         }],
@@ -128,15 +189,15 @@ pub(crate) fn injection(
 }
 
 mod batches;
-mod run;
+mod failures;
 #[cfg(test)]
 mod sweep;
 
 pub(crate) use batches::usual_batches;
 #[cfg(test)]
-pub(crate) use batches::{Spot, batches, class, guide_classes, usual};
-pub(crate) use run::record;
+pub(crate) use batches::{Spot, batches, class, guide_classes, swept_batches, usual};
+pub(crate) use failures::record;
 #[cfg(test)]
-pub(crate) use run::{in_turns, interrupted_after};
+pub(crate) use failures::{failures, in_turns, interrupted_after};
 #[cfg(test)]
-pub(crate) use sweep::sweep;
+pub(crate) use sweep::{sweep, swept};

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use reports::record::{
-    Alarm, AlarmSpan, Arm, Attempts, BreakerState, Cell, Fault, Operations, Outage, Outcome,
-    ProbeMode, Record, Run, Stretch, Sweep, Transition,
+use reports::{
+    Record,
+    experiments::breaker_sweep::{
+        Alarm, AlarmSpan, Cell, CellRun, Data, Outage, ProbeMode, Stretch,
+    },
+    run::{Arm, Attempts, BreakerState, Operations, Outcome, Transition},
 };
 
-use super::{entry, record};
+use super::{Fault, entry, load, record};
 
 const SCALE: u32 = 60;
 const RATE_PER_S: u32 = 40;
@@ -39,9 +42,8 @@ pub(crate) fn sweep(outages: usize, wait_us: impl Fn(&Cell, usize) -> u64) -> Re
         .collect();
     let fresh = outages.div_ceil(2);
     let mut record = record(7, 0, &[]);
-    record.command = "breaker-sweep".to_owned();
-    record.settings.rate_per_s = RATE_PER_S;
-    record.arms = cells
+    record.run.command = "breaker-sweep".to_owned();
+    record.run.arms = cells
         .iter()
         .map(|cell| Arm {
             name: cell.arm.clone(),
@@ -50,10 +52,14 @@ pub(crate) fn sweep(outages: usize, wait_us: impl Fn(&Cell, usize) -> u64) -> Re
         })
         .collect();
     for _ in 0..=outages + fresh {
-        record.schedule.push(entry(Fault::Refused));
+        record.run.schedule.push(entry(Fault::Refused));
     }
     let chosen = [cells[1].clone(), cells[3].clone()];
-    record.sweep = Some(Sweep {
+    let mut load = load();
+    load.rate_per_s = RATE_PER_S;
+    record.data = Data {
+        load,
+        patience_us: 5_000_000,
         scale: SCALE,
         settled_us: SETTLED_US,
         stretches: vec![
@@ -62,8 +68,17 @@ pub(crate) fn sweep(outages: usize, wait_us: impl Fn(&Cell, usize) -> u64) -> Re
         ],
         cells,
         outages,
-    });
+    }
+    .into();
     record
+}
+
+/// What was recorded of its cells.
+pub(crate) fn swept(record: &mut Record) -> &mut Data {
+    match &mut record.data {
+        reports::Data::BreakerSweep(data) => data,
+        other => panic!("{}", other.command()),
+    }
 }
 
 fn stretch(
@@ -117,7 +132,7 @@ fn run(
     alarms: &[AlarmSpan],
     outages: &[Outage],
     wait_us: &impl Fn(&Cell, usize) -> u64,
-) -> Run {
+) -> CellRun {
     let mut operations = Operations::default();
     let mut failures = 0;
     for i in 0..ended_us * u64::from(RATE_PER_S) / 1_000_000 {
@@ -155,7 +170,7 @@ fn run(
         breaker.push(change(closed, BreakerState::Closed));
     }
     let told = [Alarm::Constraint, Alarm::Conflict, Alarm::Saturation];
-    Run {
+    CellRun {
         arm: cell.arm.clone(),
         operations,
         breaker,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::batches::{Findings, round_trip};
+use crate::experiments::batch_sweep::{Findings, round_trip};
 
 use super::{
     super::markdown::escape,

@@ -1,8 +1,8 @@
 //! What to ship for a class, as sentences.
 
 use crate::{
-    batches::{ByRtt, ClassFinding, Recommendation},
-    record::Mode,
+    experiments::batch_sweep::Mode,
+    experiments::batch_sweep::{ByRtt, ClassFinding, Recommendation},
 };
 
 use super::super::figures::{latency, times};

@@ -2,8 +2,8 @@
 //! size, and one line of numbers for each way of running its queries.
 
 use crate::{
-    batches::{Cell, ClassFinding, ConditionFinding, Curve, Findings, PerQuery},
-    record::Size,
+    experiments::batch_sweep::Size,
+    experiments::batch_sweep::{Cell, ClassFinding, ConditionFinding, Curve, Findings, PerQuery},
 };
 
 use super::super::figures::{latency, times};

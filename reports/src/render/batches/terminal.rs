@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::{
-    batches::{ClassFinding, Findings},
-    record::Mode,
+    experiments::batch_sweep::Mode,
+    experiments::batch_sweep::{ClassFinding, Findings},
 };
 
 use super::{
@@ -56,7 +56,7 @@ fn table(out: &mut String, speedups: &Speedups<'_>, ink: Ink) {
         let mut text = format!(
             "    {:<mode$} {:>7} {:<6}",
             row.curve.mode.name(),
-            crate::batches::round_trip(row.condition.rtt_s),
+            crate::experiments::batch_sweep::round_trip(row.condition.rtt_s),
             commit(row.condition)
         );
         for (cell, width) in row.cells.iter().zip(&widths) {

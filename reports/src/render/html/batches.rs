@@ -1,13 +1,13 @@
 //! The page of a sweep of batch sizes: what to ship first, then what is claimed, and
 //! for each class its curves and numbers.
 
+use super::super::view::{Record, Verdict};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::{
-    batches::{ClassFinding, Findings, THROUGHPUT, round_trip},
     claim::ARM_GUIDE,
-    record::{How, LeftOut, Record},
-    verdict::Verdict,
+    experiments::batch_sweep::{ClassFinding, Findings, THROUGHPUT, round_trip},
+    experiments::batch_sweep::{How, LeftOut},
 };
 
 use super::{

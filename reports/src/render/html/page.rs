@@ -1,12 +1,9 @@
 //! The page, section by section.
 
+use super::super::view::{self, Record, Verdict};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::{
-    claim::Claim,
-    record::{Record, Step},
-    verdict::Verdict,
-};
+use crate::{Report, claim::Claim, run::Step};
 
 use super::{
     super::{
@@ -35,7 +32,8 @@ pub struct Figure<'a> {
 /// The whole page. The first figure named `recovery` is the summary, the others
 /// are shown in their order.
 #[must_use]
-pub fn html(record: &Record, verdict: &Verdict, figures: &[Figure<'_>]) -> String {
+pub fn html(report: &Report<'_>, figures: &[Figure<'_>]) -> String {
+    let (record, verdict) = (&view::record(report), &view::verdict(report));
     if let Some(findings) = &verdict.sweep {
         return sweep::page(record, verdict, findings, figures);
     }

@@ -1,9 +1,10 @@
 //! The page of a sweep: what to ship first, then the guide's weeks, the grid, and
 //! how it was found.
 
+use super::super::view::{Record, Verdict};
 use maud::{DOCTYPE, Markup, html};
 
-use crate::{record::Record, sweep::Findings, verdict::Verdict};
+use crate::experiments::breaker_sweep::Findings;
 
 use super::{
     super::{

@@ -1,6 +1,6 @@
 //! One arm under a fault: its lanes, and what happened when.
 
-use crate::record::Injection;
+use crate::run::Injection;
 
 use super::{
     super::figures::{percent, seconds},

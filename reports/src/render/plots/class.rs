@@ -2,7 +2,7 @@
 
 use plotters::style::RGBAColor;
 
-use crate::record::{Injection, Outcome};
+use crate::run::{Injection, Outcome};
 
 use super::palette::{BLACK, BLUE, GREY, ORANGE, PURPLE, SKY, VERMILION};
 

@@ -4,9 +4,10 @@
 //! has three lanes (goodput, latency, breaker); what belongs to the fault runs
 //! through all of them.
 
+use super::super::view::Record;
 use crate::{
     measure::Measured,
-    record::{Arm, BreakerState, Injection, Planned, Record},
+    run::{Arm, BreakerState, Injection, Planned},
 };
 
 use super::{

@@ -7,8 +7,8 @@
 use plotters::style::RGBAColor;
 
 use crate::{
-    record::ProbeMode,
-    sweep::{CellFinding, Findings},
+    experiments::breaker_sweep::ProbeMode,
+    experiments::breaker_sweep::{CellFinding, Findings},
 };
 
 use super::{

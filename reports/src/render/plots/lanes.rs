@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     measure::WINDOW_US,
-    record::{Injection, Span},
+    run::{Injection, Span},
 };
 
 use super::{
@@ -214,7 +214,7 @@ pub(super) fn ribbon(picture: &mut Picture, lane: &Lane, injection: &Injection) 
         picture.rect(area, palette::breaker(state));
         let name = palette::breaker_name(state);
         if style.width(name) + 16.0 < to - from {
-            let color = if state == crate::record::BreakerState::Open {
+            let color = if state == crate::run::BreakerState::Open {
                 PAPER
             } else {
                 INK
@@ -229,7 +229,7 @@ pub(super) fn ribbon(picture: &mut Picture, lane: &Lane, injection: &Injection) 
 pub(super) fn strip(picture: &mut Picture, lane: &Lane, injection: &Injection, span: &Span) {
     let middle = f64::midpoint(lane.area.top, lane.area.bottom);
     let style = TextStyle::new(SMALL, INK);
-    picture.text(span.kind.name(), 16.0, middle, style);
+    picture.text(&span.kind, 16.0, middle, style);
     let at = |us: u64| {
         lane.time
             .at((us as f64 - injection.injected_us as f64) / 1e6)

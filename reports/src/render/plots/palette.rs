@@ -2,7 +2,7 @@
 
 use plotters::style::RGBAColor;
 
-use crate::record::BreakerState;
+use crate::run::BreakerState;
 
 use super::paint::rgb;
 

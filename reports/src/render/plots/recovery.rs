@@ -7,9 +7,11 @@
 
 use plotters::style::RGBAColor;
 
+use super::super::view::Record;
+
 use crate::{
     measure::Measured,
-    record::{Injection, Planned, Record},
+    run::{Injection, Planned},
     stats::quantile::Observation,
 };
 
@@ -107,14 +109,7 @@ fn rows<'a>(record: &'a Record, all: &[(&Injection, &Measured)]) -> Vec<Row<'a>>
                 .iter()
                 .filter(|(i, _)| i.fault == entry.name && i.arm == about.name)
                 .filter_map(|(_, m)| m.recovery)
-                .map(|r| {
-                    let after_s = r.after_us as f64 / 1e6;
-                    if r.censored {
-                        Observation::AtLeast(after_s)
-                    } else {
-                        Observation::Exact(after_s)
-                    }
-                })
+                .map(Observation::from)
                 .collect();
             if !times.is_empty() {
                 rows.push(Row { entry, arm, times });
@@ -195,7 +190,7 @@ fn plot(picture: &mut Picture, record: &Record, rows: &[Row<'_>], top: f64) -> f
         // Several clauses would not fit.
         if let Some(fault) = entry.only() {
             let muted = TextStyle::new(SMALL, MUTED);
-            picture.text(fault.during(), 16.0, middle + 9.0, muted);
+            picture.text(&fault.during, 16.0, middle + 9.0, muted);
         }
         for row in group {
             let color = palette::arm(&record.arms[row.arm].name, row.arm);

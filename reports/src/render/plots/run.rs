@@ -1,12 +1,13 @@
 //! All pictures of a run.
 
+use super::super::view::{self, Record};
 use std::path::Path;
 
 use crate::{
-    batches,
+    Report,
+    experiments::{batch_sweep, breaker_sweep::find},
     measure::{Measured, measure},
-    record::{Injection, Record},
-    sweep::find,
+    run::Injection,
 };
 
 use super::{
@@ -51,27 +52,31 @@ impl Plot {
 /// which our arm took longest. Of a sweep: how long the guide's weeks are out, the
 /// grid, and the front of its cells. Of batch sizes: speed-up and latency of each class.
 #[must_use]
-pub fn plots(record: &Record) -> Vec<Plot> {
+pub fn plots(report: &Report<'_>) -> Vec<Plot> {
+    let record = &view::record(report);
     if let Some(sweep) = &record.sweep {
-        let findings = find(record, sweep);
+        let findings = find(sweep);
         let all = [
-            waits::picture(record, &findings),
+            waits::picture(sweep, &findings),
             heat::picture(&findings),
             front::picture(&findings),
         ];
         return all.into_iter().flatten().collect();
     }
     if let Some(batches) = &record.batches {
-        let findings = batches::find(record, batches);
+        let findings = batch_sweep::find(record.seed, batches);
         let classes = findings.classes.iter();
         return classes
             .filter_map(|class| speedup::picture(&findings, class))
             .collect();
     }
+    let Some(load) = record.load else {
+        return Vec::new();
+    };
     let measured: Vec<Measured> = record
         .injections
         .iter()
-        .map(|injection| measure(&record.settings, injection))
+        .map(|injection| measure(load, record.settings.horizon_us, injection))
         .collect();
     let all: Vec<(&Injection, &Measured)> = record.injections.iter().zip(&measured).collect();
     let summary = recovery::picture(record, &all);

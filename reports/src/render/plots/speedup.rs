@@ -3,7 +3,7 @@
 
 use plotters::style::RGBAColor;
 
-use crate::batches::{CLAIM_HIGH, CLAIM_LOW, Cell, ClassFinding, Findings};
+use crate::experiments::batch_sweep::{CLAIM_HIGH, CLAIM_LOW, Cell, ClassFinding, Findings};
 
 use super::{
     super::{batches::ship, figures::decade_us},

@@ -3,7 +3,16 @@ use super::{
     run::Plot,
     *,
 };
-use crate::{record::Record, synthetic};
+use crate::{
+    Record,
+    experiments::breaker_sweep::ProbeMode,
+    run::{BreakerState, Transition},
+    synthetic::{self, failures},
+};
+
+fn plots(record: &Record) -> Vec<Plot> {
+    super::plots(&crate::judge(record))
+}
 
 fn texts(picture: &Picture) -> Vec<&Text> {
     picture
@@ -73,7 +82,7 @@ fn labels_are_neither_clipped_nor_covered() {
         }
     }
     let mut wordy = synthetic::record(7, 1, &["bare", "seawall"]);
-    wordy.arms[0].about = "a sentence that does not end for quite a while and then ".repeat(5);
+    wordy.run.arms[0].about = "a sentence that does not end for quite a while and then ".repeat(5);
     plots(&wordy).iter().for_each(is_legible);
     let several = synthetic::record(7, 4, &["bare", "guide", "seawall"]);
     plots(&several).iter().for_each(is_legible);
@@ -82,22 +91,23 @@ fn labels_are_neither_clipped_nor_covered() {
 #[test]
 fn faults_that_overlap_have_a_lane_each() {
     let mut record = synthetic::record(7, 1, &["bare", "seawall"]);
-    let crash = crate::record::Fault::Crash;
-    for injection in &mut record.injections {
-        let mut second = injection.spans[0];
-        second.kind = crash;
+    let crash = synthetic::Fault::Crash.name();
+    for injection in &mut failures(&mut record).injections {
+        let mut second = injection.spans[0].clone();
+        crash.clone_into(&mut second.kind);
         second.effective_us += 500_000;
         second.cleared_us -= 200_000;
         injection.spans.push(second);
     }
-    for planned in &mut record.schedule {
+    for planned in &mut record.run.schedule {
         let mut second = planned.faults[0].clone();
-        second.kind = crash;
+        crash.clone_into(&mut second.kind);
         planned.faults.push(second);
         planned.name = format!("{}-and-crash", planned.name);
     }
-    for injection in &mut record.injections {
-        injection.fault = record.schedule[injection.planned].name.clone();
+    let schedule = record.run.schedule.clone();
+    for injection in &mut failures(&mut record).injections {
+        injection.fault = schedule[injection.planned].name.clone();
     }
     record.check().unwrap();
     let plots = plots(&record);
@@ -109,7 +119,7 @@ fn faults_that_overlap_have_a_lane_each() {
     };
     let count = |svg: &str| svg.matches(">\nblackhole\n<").count();
     assert_eq!(count(&blackhole(&plots)), 2, "one lane in each arm");
-    assert_eq!(count(&blackhole(&super::plots(&alone))), 0);
+    assert_eq!(count(&blackhole(&self::plots(&alone))), 0);
 }
 
 /// Once only the arm whose turn it was stood in the picture.
@@ -132,7 +142,7 @@ fn a_run_that_was_cut_short_is_drawn_as_far_as_it_got() {
         plots.iter().for_each(is_legible);
     }
     let mut in_the_fault = synthetic::interrupted_after(1, record);
-    let only = &mut in_the_fault.injections[0];
+    let only = &mut failures(&mut in_the_fault).injections[0];
     (only.cleared_us, only.ready_us) = (only.injected_us, only.injected_us);
     only.ended_us = only.injected_us;
     plots(&in_the_fault).iter().for_each(is_legible);
@@ -172,7 +182,7 @@ fn every_outcome_that_occurred_is_in_the_picture_and_its_legend() {
 #[test]
 fn of_several_faults_of_a_kind_the_slowest_is_shown() {
     let record = synthetic::record(7, 3, &["bare", "seawall"]);
-    let verdict = crate::judge(&record);
+    let verdict = crate::judge(&record).verdict;
     let slowest = verdict
         .injections
         .iter()
@@ -201,11 +211,9 @@ fn a_picture_names_fonts_that_a_browser_may_have() {
 /// The guide's weeks and what a probe does, some of it never back while watched.
 fn swept(outages: usize) -> Record {
     synthetic::sweep(outages, |cell, planned| match cell.probe {
-        crate::record::ProbeMode::Passive if planned == 3 => 9_000_000,
-        crate::record::ProbeMode::Passive => {
-            cell.recovery_timeout_us / 60 / 9 * (planned as u64 % 9)
-        }
-        crate::record::ProbeMode::Active => 120_000,
+        ProbeMode::Passive if planned == 3 => 9_000_000,
+        ProbeMode::Passive => cell.recovery_timeout_us / 60 / 9 * (planned as u64 % 9),
+        ProbeMode::Active => 120_000,
     })
 }
 
@@ -218,19 +226,19 @@ fn a_sweep_is_drawn_legibly_however_far_it_got() {
         plots.iter().for_each(is_legible);
     }
     let mut opens = swept(6);
-    let stretch = &mut opens.sweep.as_mut().unwrap().stretches[0];
+    let stretch = &mut synthetic::swept(&mut opens).stretches[0];
     let at_us = stretch.alarms[0].began_us + 1;
     for (n, run) in stretch.runs.iter_mut().enumerate() {
-        let open = crate::record::Transition {
+        let open = Transition {
             at_us,
-            state: crate::record::BreakerState::Open,
+            state: BreakerState::Open,
             reason: "made up".to_owned(),
         };
         run.breaker.extend(vec![open; n]);
     }
     plots(&opens).iter().for_each(is_legible);
     let mut nothing = swept(1);
-    nothing.sweep.as_mut().unwrap().stretches.clear();
+    synthetic::swept(&mut nothing).stretches.clear();
     assert!(plots(&nothing).is_empty());
 }
 

@@ -4,8 +4,8 @@
 use plotters::style::RGBAColor;
 
 use crate::{
-    batches::{Cell, ClassFinding, ConditionFinding, Curve, Findings, round_trip},
-    record::{Mode, Size},
+    experiments::batch_sweep::{Cell, ClassFinding, ConditionFinding, Curve, Findings, round_trip},
+    experiments::batch_sweep::{Mode, Size},
 };
 
 use super::{

@@ -4,9 +4,8 @@
 use plotters::style::{Color, RGBAColor};
 
 use crate::{
-    record::Record,
+    experiments::breaker_sweep::{CLAIM_S, Data, Findings, recoveries},
     stats::{quantile::Observation, survival},
-    sweep::{CLAIM_S, Findings, recoveries},
 };
 
 use super::{
@@ -33,12 +32,12 @@ struct Line {
 }
 
 /// `None` if no cell was measured.
-pub(super) fn picture(record: &Record, findings: &Findings) -> Option<Plot> {
-    let lines = lines(record, findings);
+pub(super) fn picture(data: &Data, findings: &Findings) -> Option<Plot> {
+    let lines = lines(data, findings);
     if lines.iter().all(|line| line.times.is_empty()) {
         return None;
     }
-    let title = title(record, findings);
+    let title = title(data, findings);
     let subtitle = format!(
         "Share of outages after which a cell is still out, over the time since the server takes \
          sessions again ({}). Steps: Kaplan-Meier; dots: a wait that is uniform on (0, timeout).",
@@ -65,7 +64,7 @@ pub(super) fn picture(record: &Record, findings: &Findings) -> Option<Plot> {
     })
 }
 
-fn lines(record: &Record, findings: &Findings) -> Vec<Line> {
+fn lines(data: &Data, findings: &Findings) -> Vec<Line> {
     let scale = f64::from(findings.scale.max(1));
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     let colors = [VERMILION, ORANGE, PURPLE];
@@ -82,12 +81,12 @@ fn lines(record: &Record, findings: &Findings) -> Vec<Line> {
                 percent(week.expected)
             ),
             color,
-            times: recoveries(record, &week.arm),
+            times: recoveries(data, &week.arm),
             timeout_s: cell.map(|cell| cell.recovery_timeout_s / scale),
         }
     });
     let shipped = findings.recommended.iter().map(|recommended| {
-        let times = recoveries(record, &recommended.arm);
+        let times = recoveries(data, &recommended.arm);
         let within = times.iter().filter(|t| t.most() <= CLAIM_S / scale).count();
         Line {
             label: format!(
@@ -103,7 +102,7 @@ fn lines(record: &Record, findings: &Findings) -> Vec<Line> {
     weeks.chain(shipped).collect()
 }
 
-fn title(record: &Record, findings: &Findings) -> String {
+fn title(data: &Data, findings: &Findings) -> String {
     let share = |of: usize, n: usize| format!("in {:.0} %", of as f64 / n.max(1) as f64 * 100.0);
     let mut cells: Vec<String> = findings
         .weeks
@@ -112,7 +111,7 @@ fn title(record: &Record, findings: &Findings) -> String {
         .collect();
     let bound_s = CLAIM_S / f64::from(findings.scale.max(1));
     cells.extend(findings.recommended.iter().map(|recommended| {
-        let times = recoveries(record, &recommended.arm);
+        let times = recoveries(data, &recommended.arm);
         let within = times.iter().filter(|t| t.most() <= bound_s).count();
         format!("{} {}", recommended.arm, share(within, times.len()))
     }));

@@ -1,10 +1,10 @@
 //! What to ship, as sentences: the scale, the block, and whether fresh outages
 //! confirm it.
 
+use super::super::view::Verdict;
 use crate::{
     claim::{Claim, Decision},
-    sweep::Findings,
-    verdict::Verdict,
+    experiments::breaker_sweep::Findings,
 };
 
 /// By what the guide's times were divided, for a title: `times / 60`.
@@ -40,7 +40,8 @@ pub(in super::super) fn confirmed(verdict: &Verdict) -> String {
     let Some(claim) = of("confirmation") else {
         return "not confirmed: no fresh outage was carried out".to_owned();
     };
-    let opened = of(crate::sweep::FALSE_OPENS).is_some_and(|c| c.is(Decision::Refuted));
+    let opened =
+        of(crate::experiments::breaker_sweep::FALSE_OPENS).is_some_and(|c| c.is(Decision::Refuted));
     let by = |claim: &Claim| {
         let difference = claim.observed.unwrap_or(0.0);
         let side = if difference > 0.0 { "more" } else { "less" };

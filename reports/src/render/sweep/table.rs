@@ -1,6 +1,6 @@
 //! The table of cells, as every renderer shows it.
 
-use crate::sweep::{CellFinding, Findings, Recovered};
+use crate::experiments::breaker_sweep::{CellFinding, Findings, Recovered};
 
 use super::super::figures::seconds;
 

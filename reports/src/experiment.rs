@@ -1,0 +1,165 @@
+//! What an experiment is to a report, and which there are.
+//!
+//! To add one: a folder in [`crate::experiments`] and a line in the registry below.
+//! Nothing else knows the name of an experiment.
+
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
+
+use crate::{
+    claim::Claim,
+    experiments,
+    measure::Effect,
+    run::{Contradiction, Ledger, Run},
+};
+
+/// One way of finding something out: what it records, and what follows from that.
+///
+/// Everything here is a pure function of the record. Findings are made once, and
+/// everything else is made from them.
+pub trait Experiment {
+    /// The command that runs it.
+    const COMMAND: &'static str;
+    /// What it records, beside what every run does.
+    type Data: Serialize + DeserializeOwned;
+    /// What its data come to.
+    type Findings;
+
+    /// Checks what its readers rely on, as far as the type of its data does not say it.
+    ///
+    /// # Errors
+    /// Names the first field that does not hold, as a path from the data on.
+    fn check(run: &Run, data: &Self::Data) -> Result<(), Contradiction>;
+
+    /// Measures.
+    fn find(run: &Run, data: &Self::Data) -> Self::Findings;
+
+    /// Judges: those that gate first, those of an arm together.
+    fn claims(run: &Run, data: &Self::Data, findings: &Self::Findings) -> Vec<Claim>;
+
+    /// What became of all its writes together.
+    fn ledger(_data: &Self::Data) -> Ledger {
+        Ledger::default()
+    }
+
+    /// What each fault did to each arm, if it injected any.
+    fn injections(_findings: &Self::Findings) -> &[Effect] {
+        &[]
+    }
+
+    /// The findings for `verdict.json`, and the key that they stand under, if they are
+    /// more than claims and injections.
+    fn published(_findings: &Self::Findings) -> Option<(&'static str, serde_json::Value)> {
+        None
+    }
+}
+
+/// What follows from a record, whatever its experiment.
+pub(crate) struct Judged {
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) injections: Vec<Effect>,
+    pub(crate) ledger: Ledger,
+    pub(crate) findings: serde_json::Map<String, serde_json::Value>,
+}
+
+fn judged<E: Experiment>(run: &Run, data: &E::Data) -> Judged {
+    let findings = E::find(run, data);
+    let published = E::published(&findings);
+    Judged {
+        claims: E::claims(run, data, &findings),
+        injections: E::injections(&findings).to_vec(),
+        ledger: E::ledger(data),
+        findings: published
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+    }
+}
+
+/// Findings as JSON. What cannot be written is told in their place.
+pub(crate) fn json(findings: &impl Serialize) -> serde_json::Value {
+    serde_json::to_value(findings).unwrap_or_else(|error| error.to_string().into())
+}
+
+/// A record of one experiment. The fields of the run are collected first; the data
+/// are read where they stand.
+#[derive(Deserialize)]
+struct Typed<D> {
+    #[serde(flatten)]
+    run: Run,
+    data: D,
+}
+
+fn read<E: Experiment>(text: &[u8]) -> Result<(Run, E::Data), serde_json::Error> {
+    let Typed { run, data } = serde_json::from_slice::<Typed<E::Data>>(text)?;
+    Ok((run, data))
+}
+
+/// Makes the one enum over experiments, and the only matches over it.
+macro_rules! registry {
+    ($($folder:ident::$experiment:ident),+ $(,)?) => {
+        $(use experiments::$folder::$experiment;)+
+
+        /// What an experiment recorded.
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum Data {
+            $(
+                #[doc = concat!("That of [`", stringify!($experiment), "`].")]
+                $experiment(<$experiment as Experiment>::Data),
+            )+
+        }
+
+        impl Data {
+            /// The commands of all experiments.
+            pub const COMMANDS: &[&str] = &[$($experiment::COMMAND),+];
+
+            /// The command of the experiment that it is of.
+            #[must_use]
+            pub fn command(&self) -> &'static str {
+                match self { $(Self::$experiment(_) => $experiment::COMMAND,)+ }
+            }
+
+            /// Reads a whole record. `None` if there is no such command.
+            pub(crate) fn read(
+                command: &str,
+                text: &[u8],
+            ) -> Option<Result<(Run, Self), serde_json::Error>> {
+                $(
+                    if command == $experiment::COMMAND {
+                        let read = read::<$experiment>(text);
+                        return Some(read.map(|(run, data)| (run, Self::$experiment(data))));
+                    }
+                )+
+                None
+            }
+
+            pub(crate) fn check(&self, run: &Run) -> Result<(), Contradiction> {
+                match self { $(Self::$experiment(data) => $experiment::check(run, data),)+ }
+            }
+
+            pub(crate) fn judged(&self, run: &Run) -> Judged {
+                match self { $(Self::$experiment(data) => judged::<$experiment>(run, data),)+ }
+            }
+        }
+
+        impl Serialize for Data {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self { $(Self::$experiment(data) => data.serialize(serializer),)+ }
+            }
+        }
+
+        $(
+            impl From<<$experiment as Experiment>::Data> for Data {
+                fn from(data: <$experiment as Experiment>::Data) -> Self {
+                    Self::$experiment(data)
+                }
+            }
+        )+
+    };
+}
+
+registry! {
+    failure_sim::FailureSim,
+    breaker_sweep::BreakerSweep,
+    batch_sweep::BatchSweep,
+}

@@ -1,0 +1,81 @@
+//! Which batch size to ship: what a sweep of batch sizes recorded, found and judged.
+//!
+//! - `measure`: what the slices of one way of running queries came to
+//! - `finding`: the curves of every condition, and what to ship for each class
+//! - `choose`: the knee of a curve, the model beside it, and the size to ship
+//! - `claims`: what is said of the recommendation, and what noise there is
+//! - `guide`: the guide's "2 to 10 times the throughput", as written
+//!
+//! Definitions:
+//! - Speed-up: the rate of a slice over the mean rate of the two slices of its round
+//!   that ran one at a time; rates count queries that did not fail. Over the rounds:
+//!   the geometric mean, with a bootstrap interval of the logarithms. A round without
+//!   both is left out.
+//! - Noise (A/A): the ratio of those two slices, the first over the second.
+//! - Knee of a curve (one condition, one mode): the smallest fixed size that reaches
+//!   at least 0.9 of the curve's best.
+//! - Recommended: the smallest fixed size that reaches at least 0.8 of the best fixed
+//!   size in every condition of the class, in the mode that would be shipped.
+//! - Model: `speed-up(B) = B RTT / (RTT + B s)`, `s` being what one more statement
+//!   costs: the median over the curve's sizes of `RTT (1 / speed-up - 1 / B)`.
+//!
+//! Invariants: as in [`crate::claim`]. Missing data never hold; where a query failed,
+//! nothing is said of how fast that way is.
+
+mod choose;
+mod claims;
+mod data;
+mod finding;
+mod guide;
+mod measure;
+
+use crate::{
+    claim::Claim,
+    experiment::{Experiment, json},
+    run::{Contradiction, Ledger, Run},
+};
+
+pub use choose::{AutoCompared, KNEE, Recommendation, SHARE};
+pub use claims::{NOISE, THROUGHPUT};
+pub use data::{Class, Condition, Data, How, LeftOut, Mode, Round, Size, Slice, Truth};
+pub use finding::{ByRtt, Cell, ClassFinding, ConditionFinding, Curve, Findings, Sequential, find};
+pub(crate) use finding::{round_trip, rounds};
+pub use measure::PerQuery;
+
+/// The experiment.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchSweep;
+
+impl Experiment for BatchSweep {
+    const COMMAND: &'static str = "batch-sweep";
+    type Data = Data;
+    type Findings = Findings;
+
+    fn check(_run: &Run, data: &Data) -> Result<(), Contradiction> {
+        data::check(data)
+    }
+
+    fn find(run: &Run, data: &Data) -> Findings {
+        find(run.seed, data)
+    }
+
+    fn claims(_run: &Run, _data: &Data, findings: &Findings) -> Vec<Claim> {
+        claims::claims(findings)
+    }
+
+    fn ledger(data: &Data) -> Ledger {
+        data.conditions.iter().filter_map(|c| c.ledger).sum()
+    }
+
+    fn published(findings: &Findings) -> Option<(&'static str, serde_json::Value)> {
+        Some(("batches", json(findings)))
+    }
+}
+
+/// The guide's "2-10x improvement with pipelining": its lower end.
+pub const CLAIM_LOW: f64 = 2.0;
+/// Its upper end.
+pub const CLAIM_HIGH: f64 = 10.0;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! What is claimed of a sweep's cells.
+//!
+//! What gates is said of the recommendation: no false open, and recoveries within
+//! the guide's bound. What the guide says of its own weeks is judged and reported,
+//! and does not gate: it is not our configuration.
+
+use crate::{
+    claim::{Claim, Decision, at_most, injections},
+    stats::{
+        Interval,
+        quantile::{self, ONE_SIDED, Observation, TWO_SIDED},
+        survival,
+    },
+};
+
+use super::{
+    CLAIM_S,
+    data::{Data, ProbeMode},
+    finding::{Findings, Week, effects_on, false_opens_of, times},
+};
+
+/// The claim that a false alarm opens nothing. Its `n` counts false alarms.
+pub const FALSE_OPENS: &str = "false-opens";
+
+/// All of them, those that gate first.
+pub(super) fn claims(data: &Data, findings: &Findings) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    match &findings.recommended {
+        Some(recommended) => {
+            let arm = &*recommended.arm;
+            claims.push(no_false_open(data, arm));
+            let times = times(&effects_on(data, arm, |_| true));
+            let mut median = recovery("recovery", arm, data, &times, 0.5);
+            median.gating = true;
+            claims.push(median);
+            claims.push(recovery("recovery-p95", arm, data, &times, 0.95));
+            claims.extend(confirmation(data, arm));
+        }
+        None => claims.push(nothing_to_ship(data, findings)),
+    }
+    for week in &findings.weeks {
+        let times = times(&effects_on(data, &week.arm, |_| true));
+        let id = format!("recovery-week{}", week.week);
+        let said = said(week);
+        let mut median = recovery(&id, &week.arm, data, &times, 0.5);
+        median.reason = Some(match median.reason {
+            Some(reason) => format!("{said}; {reason}"),
+            None => said,
+        });
+        claims.push(median);
+        let p95 = recovery(&format!("{id}-p95"), &week.arm, data, &times, 0.95);
+        claims.push(p95);
+    }
+    claims
+}
+
+/// `P(<= 30 s) = 50 % [12 %, 88 %], 3 of 6; a wait that is uniform on (0, timeout)
+/// gives 50 %`.
+fn said(week: &Week) -> String {
+    if week.n == 0 {
+        return "no recovery was measured".to_owned();
+    }
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let interval = match (week.low, week.high) {
+        (Some(low), Some(high)) => format!(" [{}, {}]", percent(low), percent(high)),
+        _ => String::new(),
+    };
+    let share = week.within as f64 / week.n as f64;
+    format!(
+        "P(<= {CLAIM_S} s) = {}{interval}, {} of {}; a wait that is uniform on (0, timeout) gives {}",
+        percent(share),
+        week.within,
+        week.n,
+        percent(week.expected)
+    )
+}
+
+/// `30 s`, or `30 s/60` where the guide's times were divided.
+fn bound(data: &Data) -> String {
+    match data.scale {
+        0 | 1 => format!("{CLAIM_S} s"),
+        scale => format!("{CLAIM_S} s/{scale}"),
+    }
+}
+
+fn recovery(id: &str, arm: &str, data: &Data, times: &[Observation], q: f64) -> Claim {
+    let share = if q > 0.5 { "95 of 100" } else { "half of all" };
+    let says = format!("{share} recoveries take at most {}", bound(data));
+    let mut claim = Claim::new(id, arm, says, "guide", "s");
+    claim.band_high = Some(CLAIM_S / f64::from(data.scale.max(1)));
+    let tail = if q > 0.5 { ONE_SIDED } else { TWO_SIDED };
+    at_most::enter(&mut claim, times, q, tail);
+    let longest = times.iter().map(|t| t.least()).fold(0.0, f64::max);
+    claim.observe(match survival::curve(times).quantile(q) {
+        Some(time) => Some(Observation::Exact(time)),
+        None if times.is_empty() => None,
+        None => Some(Observation::AtLeast(longest)),
+    });
+    claim
+}
+
+fn no_false_open(data: &Data, arm: &str) -> Claim {
+    let says = "no false alarm opens the circuit".to_owned();
+    let mut claim = Claim::new(FALSE_OPENS, arm, says, "seawall", "opens");
+    claim.gating = true;
+    claim.band_high = Some(0.0);
+    claim.n = data.stretches.iter().map(|s| s.alarms.len()).sum();
+    match false_opens_of(data, arm, |_| true) {
+        Some(opens) => {
+            let opens = opens as f64;
+            claim.observed = Some(opens);
+            claim.decide(Interval {
+                low: Some(opens),
+                high: Some(opens),
+            });
+        }
+        None => claim.reason = Some("not every kind of false alarm was met".to_owned()),
+    }
+    claim
+}
+
+/// That no cell can be shipped is a finding where all of them open for nothing.
+fn nothing_to_ship(data: &Data, findings: &Findings) -> Claim {
+    let says = "no false alarm opens the circuit".to_owned();
+    let mut claim = Claim::new(FALSE_OPENS, "every cell", says, "seawall", "opens");
+    claim.gating = true;
+    claim.band_high = Some(0.0);
+    claim.n = data.stretches.iter().map(|s| s.alarms.len()).sum();
+    let opens: Option<Vec<u64>> = findings.cells.iter().map(|c| c.false_opens).collect();
+    match opens.and_then(|opens| opens.into_iter().min()) {
+        Some(least @ 1..) => {
+            claim.observed = Some(least as f64);
+            claim.decide(Interval {
+                low: Some(least as f64),
+                high: None,
+            });
+            claim.reason = Some("every cell opened on false alarms".to_owned());
+        }
+        _ => claim.reason = Some("no cell met both outages and every false alarm".to_owned()),
+    }
+    claim
+}
+
+/// On outages that nothing was chosen by: what one costs, less what the same one
+/// costs with the guide's week 2.
+fn confirmation(data: &Data, arm: &str) -> Option<Claim> {
+    let week2 = data
+        .cells
+        .iter()
+        .find(|cell| cell.week == Some(2) && cell.probe == ProbeMode::Passive)?;
+    let says = "fresh outages cost no more than with week 2".to_owned();
+    let mut claim = Claim::new("confirmation", arm, says, "seawall", "s");
+    claim.band_high = Some(0.0);
+    let [ours, theirs] = [arm, &week2.arm].map(|a| effects_on(data, a, |fresh| fresh));
+    let pairs = ours.iter().filter_map(|ours| {
+        let theirs = theirs.iter().find(|t| t.planned == ours.planned)?;
+        Some(Observation::Exact(ours.outage_s - theirs.outage_s))
+    });
+    let pairs: Vec<Observation> = pairs.collect();
+    claim.n = pairs.len();
+    claim.observe(quantile::median(&pairs));
+    claim.decide(quantile::interval(&pairs, 0.5, TWO_SIDED));
+    if claim.is(Decision::Inconclusive) {
+        claim.reason = Some(match pairs.len() {
+            0..6 => format!(
+                "{} in both; 6 are the fewest that can say it",
+                injections(pairs.len())
+            ),
+            _ => "the interval reaches across zero".to_owned(),
+        });
+    }
+    Some(claim)
+}

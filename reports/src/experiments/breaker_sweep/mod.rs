@@ -1,0 +1,65 @@
+//! Which breaker settings to ship: what a sweep recorded, measured and judged.
+//!
+//! - `measure`: what one outage did to one cell
+//! - `finding`: what all outages did to it, and the front of the best cells
+//! - `recommend`: the cell to ship, and its block of configuration
+//! - `claims`: what the guide says of its own three weeks, and what is said of
+//!   the recommendation
+//!
+//! A cell has some thirty operations a second, so the measures of one failure
+//! ([`crate::measure`]), which judge the 99th percentile of windows of a hundred,
+//! do not fit: a cell is back at the first operation from which on 95 % are good
+//! for a while. Everything else means the same.
+//!
+//! Invariants: as in [`crate::claim`]. Missing data never hold; a cell whose false
+//! alarms were not all met has no count of false opens, which is not zero.
+
+mod claims;
+mod data;
+mod finding;
+mod measure;
+mod recommend;
+
+use crate::{
+    claim::Claim,
+    experiment::{Experiment, json},
+    run::{Contradiction, Run},
+};
+
+pub use claims::FALSE_OPENS;
+pub use data::{Alarm, AlarmSpan, Cell, CellRun, Data, Outage, ProbeMode, Stretch};
+pub use finding::{CellFinding, Findings, Recovered, Week, find, recoveries};
+pub use measure::Columns;
+pub use recommend::Recommendation;
+
+/// The experiment.
+#[derive(Debug, Clone, Copy)]
+pub struct BreakerSweep;
+
+impl Experiment for BreakerSweep {
+    const COMMAND: &'static str = "breaker-sweep";
+    type Data = Data;
+    type Findings = Findings;
+
+    fn check(run: &Run, data: &Data) -> Result<(), Contradiction> {
+        data::check(run, data)
+    }
+
+    fn find(_run: &Run, data: &Data) -> Findings {
+        find(data)
+    }
+
+    fn claims(_run: &Run, data: &Data, findings: &Findings) -> Vec<Claim> {
+        claims::claims(data, findings)
+    }
+
+    fn published(findings: &Findings) -> Option<(&'static str, serde_json::Value)> {
+        Some(("sweep", json(findings)))
+    }
+}
+
+/// The guide's "10-30 second recovery": faster is no breach of it.
+pub const CLAIM_S: f64 = 30.0;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! What database failures do to a service, by client.
+//!
+//! Every fault of the plan is injected under load, into each arm. What is measured of
+//! an injection and claimed of an arm is the same wherever a fault is injected, and
+//! stands in [`crate::measure`] and [`crate::claim`]; here is which of it this
+//! experiment claims, and what decides its exit code.
+
+mod claims;
+mod data;
+
+use crate::{
+    claim::{Claim, Injected},
+    experiment::Experiment,
+    measure::{Effect, Measured, measure, side_by_side},
+    run::{Contradiction, Ledger, Run},
+};
+
+pub use data::Data;
+
+/// The experiment.
+#[derive(Debug, Clone, Copy)]
+pub struct FailureSim;
+
+/// What its injections came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Findings {
+    /// One for each injection, in the order of the record.
+    pub measured: Vec<Measured>,
+    /// The same in seconds and ratios: by fault, round and arm.
+    pub effects: Vec<Effect>,
+}
+
+impl Experiment for FailureSim {
+    const COMMAND: &'static str = "failure-sim";
+    type Data = Data;
+    type Findings = Findings;
+
+    fn check(run: &Run, data: &Data) -> Result<(), Contradiction> {
+        for (i, injection) in data.injections.iter().enumerate() {
+            let checked = injection.check(run);
+            checked.map_err(|found| found.within(&format!("injections[{i}]")))?;
+        }
+        Ok(())
+    }
+
+    fn find(run: &Run, data: &Data) -> Findings {
+        let measured: Vec<Measured> = data
+            .injections
+            .iter()
+            .map(|injection| measure(&data.load, data.horizon_us, injection))
+            .collect();
+        Findings {
+            effects: side_by_side(run, &data.injections, &measured),
+            measured,
+        }
+    }
+
+    fn claims(run: &Run, data: &Data, findings: &Findings) -> Vec<Claim> {
+        claims::claims(&Injected {
+            run,
+            load: &data.load,
+            injections: &data.injections,
+            measured: &findings.measured,
+        })
+    }
+
+    fn ledger(data: &Data) -> Ledger {
+        data.injections.iter().filter_map(|i| i.ledger).sum()
+    }
+
+    fn injections(findings: &Findings) -> &[Effect] {
+        &findings.effects
+    }
+}

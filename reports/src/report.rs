@@ -1,0 +1,22 @@
+//! A record with all that follows from it, before it has a form.
+
+use crate::{Record, Verdict};
+
+/// A record, judged.
+#[derive(Debug, Clone)]
+pub struct Report<'a> {
+    /// What was recorded.
+    pub record: &'a Record,
+    /// What it says.
+    pub verdict: Verdict,
+}
+
+/// Judges a record.
+#[must_use]
+pub fn judge(record: &Record) -> Report<'_> {
+    let judged = record.data.judged(&record.run);
+    Report {
+        record,
+        verdict: Verdict::new(&record.run, judged),
+    }
+}

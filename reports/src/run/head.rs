@@ -1,0 +1,117 @@
+//! The head of a record: what was run, where, with which arms, and how it ended.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Injection, Planned};
+
+/// What every record has, whatever was found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// [`SCHEMA`](crate::record::SCHEMA) at the time of writing.
+    pub schema: u32,
+    /// The experiment, as typed.
+    pub command: String,
+    /// What was typed behind it, with secrets replaced, and with seed and environment
+    /// as they were resolved: the same run is had from these again.
+    pub arguments: Vec<String>,
+    /// The seed that every draw of the run came from.
+    pub seed: u64,
+    /// `quick`, `default` or `full`.
+    pub size: String,
+    /// When the run began, UTC, RFC 3339. A label: nothing is computed from it.
+    pub started_utc: String,
+    /// Where the run took place.
+    pub environment: Environment,
+    /// The configurations under test, in the order they are reported in.
+    pub arms: Vec<Arm>,
+    /// The fault plan as the user gave it; `None` for the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// The plan as drawn from the seed, before anything was started. Empty for an
+    /// experiment without faults.
+    pub schedule: Vec<Planned>,
+    /// Planned faults that could not be carried out here, and why.
+    pub skipped: Vec<Skipped>,
+    /// How the run ended.
+    pub ended: Ended,
+}
+
+impl Run {
+    /// The entries of the plan by name, in its order, the first of each name.
+    pub fn entries(&self) -> impl Iterator<Item = &Planned> {
+        let first = |i: usize, name: &str| !self.schedule[..i].iter().any(|p| p.name == name);
+        let entries = self.schedule.iter().enumerate();
+        entries
+            .filter(move |(i, planned)| first(*i, &planned.name))
+            .map(|(_, planned)| planned)
+    }
+
+    /// Which of its kind an injection is, from 0: how many times its fault was
+    /// planned for its arm before. Arms may be injected together or take turns;
+    /// what is comparable between them is the same fault in the same round.
+    #[must_use]
+    pub fn round(&self, injection: &Injection) -> usize {
+        self.schedule
+            .iter()
+            .take(injection.planned)
+            .filter(|plan| plan.name == injection.fault && plan.arms.contains(&injection.arm))
+            .count()
+    }
+}
+
+/// The machine, the server and the proxy of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// `docker`, `local` or `external`.
+    pub kind: String,
+    /// `server_version` as PostgreSQL reports it.
+    pub server_version: String,
+    /// `embedded`, or `toxiproxy <version>`.
+    pub proxy: String,
+    /// Processors that the runner may use.
+    pub cpus: u32,
+    /// Build profile of the runner: `dev` or `release`.
+    pub profile: String,
+}
+
+/// A configuration under test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Arm {
+    /// What it is called: `bare`, `guide`, `seawall`, ...
+    pub name: String,
+    /// What it is, in one sentence.
+    pub about: String,
+    /// Its settings, as text.
+    pub config: BTreeMap<String, String>,
+}
+
+/// A planned fault that was not carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// What was not done: [`Planned::name`].
+    pub fault: String,
+    /// Why not, as a sentence for the user.
+    pub reason: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "kebab-case")]
+pub enum Ended {
+    /// The whole plan was carried out.
+    Complete,
+    /// The user stopped it; what was measured until then is here.
+    Interrupted,
+    /// The load was not served well enough before a fault was to be injected.
+    NoSteadyState {
+        /// What was expected and what was seen.
+        reason: String,
+    },
+    /// Something failed that is not the subject of the experiment.
+    Failed {
+        /// The error and its causes.
+        reason: String,
+    },
+}

@@ -1,0 +1,30 @@
+//! What every run recorded, whatever its experiment.
+//!
+//! - `head`: what was run, where, with which arms, and how it ended ([`Run`])
+//! - `plan`: what was to be done, as drawn from the seed ([`Planned`])
+//! - `load`: the operations that arms were given ([`Load`], [`Operations`])
+//! - `injection`: what one fault did to one arm ([`Injection`])
+//! - `event`: the lines of `events.jsonl` ([`Event`])
+//!
+//! What only one experiment records is its own data, in [`crate::experiments`];
+//! [`crate::record`] puts the two together and knows the file.
+//!
+//! Times are microseconds: on the run's clock (zero when the environment was ready)
+//! where the field says so, else on the injection's own clock (zero at its first
+//! scheduled operation).
+
+mod contradiction;
+mod event;
+mod head;
+mod injection;
+mod load;
+mod plan;
+
+pub use self::{
+    contradiction::Contradiction,
+    event::{Event, What},
+    head::{Arm, Ended, Environment, Run, Skipped},
+    injection::{Attempts, BreakerState, Injection, Ledger, Transition},
+    load::{Load, Operations, Outcome},
+    plan::{Planned, Span, Step, Stream},
+};
