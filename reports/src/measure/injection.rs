@@ -117,14 +117,6 @@ pub fn measure(load: &Load, horizon_us: u64, injection: &Injection) -> Measured 
     }
 }
 
-/// Whether the state before the fault is back, and has lasted: the load may end.
-#[must_use]
-pub fn recovered(load: &Load, injection: &Injection) -> bool {
-    measure(load, 0, injection)
-        .recovery
-        .is_some_and(|recovery| !recovery.censored)
-}
-
 fn detect_us(injection: &Injection) -> Option<u64> {
     injection
         .breaker

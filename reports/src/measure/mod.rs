@@ -2,7 +2,7 @@
 //! measures are defined.
 //!
 //! All of it is a pure function of the load and one injection, so that
-//! the runner can ask it while the load still runs (`recovered`, `steady`)
+//! the runner can ask it while the load still runs ([`RecoveryWatch`], [`steady`])
 //! and a report can ask it again years later, and both get the same answer.
 //!
 //! Operation `i` is scheduled at `i / rate`, so every window of [`WINDOW_US`]
@@ -25,8 +25,8 @@ mod steady;
 
 pub use baseline::Baseline;
 pub use effect::{Effect, side_by_side};
-pub use injection::{Counts, Measured, measure, recovered};
-pub use recovery::Recovery;
+pub use injection::{Counts, Measured, measure};
+pub use recovery::{Moments, Recovery, RecoveryWatch};
 pub use steady::{NotSteady, SteadyState, steady};
 
 /// Width of a window. Short enough to show a recovery of a fraction of a

@@ -6,9 +6,15 @@
 
 use crate::stats::quantile::Observation;
 
+use std::ops::Range;
+
+use crate::run::{Load, Operations};
+
 use super::{
     Baseline, PERSISTENCE, RECOVERED_ERROR_MARGIN, RECOVERED_P99_FACTOR, RECOVERED_P99_FLOOR_US,
-    RECOVERED_SHARE, STEP_US, WINDOW_US, series::Series,
+    RECOVERED_SHARE, STEP_US, WINDOW_US,
+    baseline::baseline,
+    series::{Series, Slower, index},
 };
 
 /// How long [`PERSISTENCE`] windows are.
@@ -36,6 +42,33 @@ impl From<Recovery> for Observation {
     }
 }
 
+/// The search for [`PERSISTENCE`] windows in a row that are all well, over starts that
+/// are [`STEP_US`] apart.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Search {
+    /// For each start, how many windows in a row are well that end with its own.
+    rows: Vec<u64>,
+}
+
+impl Search {
+    /// So many starts were looked at.
+    pub(super) fn steps(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
+    /// Enters whether the window at the next start is well. True if it is the last of
+    /// the row that is looked for.
+    pub(super) fn enter(&mut self, well: bool) -> bool {
+        const STEPS: usize = 25;
+        const { assert!(STEPS as u64 * STEP_US == WINDOW_US) };
+        let before = self.rows.len().checked_sub(STEPS);
+        let before = before.map_or(0, |i| self.rows[i]);
+        let row = if well { before + 1 } else { 0 };
+        self.rows.push(row);
+        row >= PERSISTENCE
+    }
+}
+
 /// The first start, from `from_us` in steps of [`STEP_US`], of
 /// [`PERSISTENCE`] windows that end by `until_us` and are all `well`.
 pub(super) fn first_lasting(
@@ -43,38 +76,110 @@ pub(super) fn first_lasting(
     until_us: u64,
     well: impl Fn(u64) -> bool,
 ) -> Option<u64> {
-    const STEPS: usize = 25;
-    const { assert!(STEPS as u64 * STEP_US == WINDOW_US) };
     let steps = until_us
         .checked_sub(WINDOW_US)
         .and_then(|last| last.checked_sub(from_us))?
         / STEP_US;
-    let mut lasting: Vec<u64> = Vec::new();
-    for i in 0..=steps {
-        let start = from_us + i * STEP_US;
-        let before = lasting.len().checked_sub(STEPS).map_or(0, |j| lasting[j]);
-        let row = if well(start) { before + 1 } else { 0 };
-        if row >= PERSISTENCE {
-            return Some(start - (PERSISTENCE - 1) * WINDOW_US);
-        }
-        lasting.push(row);
-    }
-    None
+    let mut search = Search::default();
+    (0..=steps)
+        .map(|i| from_us + i * STEP_US)
+        .find(|start| search.enter(well(*start)))
+        .map(|last| last - (PERSISTENCE - 1) * WINDOW_US)
 }
 
 /// When the state before the fault was back, on the injection's clock.
 pub(super) fn recovered_at_us(series: &Series, baseline: &Baseline, from_us: u64) -> Option<u64> {
     let slower = series.slower_than(p99_limit_us(baseline));
     first_lasting(from_us, series.seen_us, |start| {
-        let Some(window) = series.window(start) else {
-            return false;
-        };
-        series
-            .good_share(&window)
-            .is_some_and(|share| share >= RECOVERED_SHARE * baseline.good_share)
-            && slower.p99_within(&window)
-            && series.error_rate(&window) <= baseline.error_rate + RECOVERED_ERROR_MARGIN
+        let window = series.window(start);
+        window.is_some_and(|window| is_recovered(series, &slower, baseline, &window))
     })
+}
+
+/// Whether a window is as those before the fault were.
+fn is_recovered(
+    series: &Series,
+    slower: &Slower<'_>,
+    baseline: &Baseline,
+    window: &Range<usize>,
+) -> bool {
+    series
+        .good_share(window)
+        .is_some_and(|share| share >= RECOVERED_SHARE * baseline.good_share)
+        && slower.p99_within(window)
+        && series.error_rate(window) <= baseline.error_rate + RECOVERED_ERROR_MARGIN
+}
+
+/// The moments of an injection that a recovery is looked for by, on the load's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Moments {
+    /// From here on the load was served as it should be.
+    pub steady_us: u64,
+    /// The fault was asked for.
+    pub requested_us: u64,
+    /// It was seen gone.
+    pub cleared_us: u64,
+}
+
+/// Watches for the recovery of a load that still runs. Each operation is looked at
+/// once, however often it is asked.
+#[derive(Debug, Clone)]
+pub struct RecoveryWatch {
+    load: Load,
+    baseline: Option<Baseline>,
+    cleared_us: u64,
+    search: Search,
+    found: bool,
+}
+
+impl RecoveryWatch {
+    /// Watches from `moments.cleared_us` on. `before` holds the operations from `first`,
+    /// which is due at `moments.steady_us` or before it, until the fault at least.
+    #[must_use]
+    pub fn new(load: &Load, moments: Moments, first: u64, before: &Operations) -> Self {
+        let (outcomes, latencies) = (&before.outcomes, &before.latencies_us);
+        let series = Series::of_columns(load, index(first), outcomes, latencies);
+        let Moments {
+            steady_us,
+            requested_us,
+            cleared_us,
+        } = moments;
+        Self {
+            load: load.clone(),
+            baseline: baseline(&series, steady_us, requested_us, load.rate_per_s),
+            cleared_us,
+            search: Search::default(),
+            found: false,
+        }
+    }
+
+    /// The number of the first operation that it has not done with.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        let next_us = self.cleared_us + self.search.steps() * STEP_US;
+        next_us.saturating_mul(u64::from(self.load.rate_per_s)) / 1_000_000
+    }
+
+    /// Whether the state before the fault is back, and has lasted. `operations` are those
+    /// from [`next`](Self::next) on that are settled by now.
+    pub fn recovered(&mut self, operations: &Operations) -> bool {
+        let Some(baseline) = self.baseline.filter(|_| !self.found) else {
+            return self.found;
+        };
+        let first = index(self.next());
+        let (outcomes, latencies) = (&operations.outcomes, &operations.latencies_us);
+        let series = Series::of_columns(&self.load, first, outcomes, latencies);
+        let slower = series.slower_than(p99_limit_us(&baseline));
+        while !self.found {
+            let start = self.cleared_us + self.search.steps() * STEP_US;
+            let Some(window) = series.window(start) else {
+                break;
+            };
+            let well = is_recovered(&series, &slower, &baseline, &window);
+            self.found = self.search.enter(well);
+        }
+        self.found
+    }
 }
 
 /// What the p99 of a recovered window may be.

@@ -21,6 +21,11 @@ fn first_at(at_us: u64, rate_per_s: u32) -> usize {
     usize::try_from(at_us.saturating_mul(rate).div_ceil(MICROS_PER_S)).unwrap_or(usize::MAX)
 }
 
+/// An operation's number as a place.
+pub(super) fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 /// How many of the operations before an index have a property.
 struct Running(Vec<u32>);
 
@@ -44,6 +49,8 @@ impl Running {
 /// The settled operations of an injection.
 pub(super) struct Series {
     rate_per_s: u32,
+    /// Index of the first operation of the columns, from the load's first on.
+    first: usize,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) latencies_us: Vec<u64>,
     good: Running,
@@ -60,6 +67,7 @@ impl Series {
     pub(super) fn new(load: &Load, injection: &Injection) -> Self {
         let mut series = Self::of_columns(
             load,
+            0,
             &injection.operations.outcomes,
             &injection.operations.latencies_us,
         );
@@ -67,7 +75,13 @@ impl Series {
         series
     }
 
-    pub(super) fn of_columns(load: &Load, outcomes: &str, latencies_us: &[u64]) -> Self {
+    /// Columns of a load, from its operation `first` on.
+    pub(super) fn of_columns(
+        load: &Load,
+        first: usize,
+        outcomes: &str,
+        latencies_us: &[u64],
+    ) -> Self {
         let outcomes: Vec<Outcome> = outcomes
             .chars()
             .map_while(Outcome::from_letter)
@@ -85,20 +99,23 @@ impl Series {
         let error = |outcome| !matches!(outcome, Outcome::Ok | Outcome::NotSent);
         Self {
             rate_per_s: load.rate_per_s,
+            first,
             good: running(&|o, latency| o == Outcome::Ok && latency <= load.deadline_us),
             ok: running(&|o, _| o == Outcome::Ok),
             errors_answered: running(&|o, _| error(o)),
             errors_slow: running(&|o, latency| error(o) && latency > FAIL_FAST_US),
-            seen_us: scheduled_us(outcomes.len(), load.rate_per_s),
+            seen_us: scheduled_us(first + outcomes.len(), load.rate_per_s),
             outcomes,
             latencies_us,
         }
     }
 
-    /// The operations scheduled from one time until before another.
+    /// The operations scheduled from one time until before another, as places in the
+    /// columns.
     pub(super) fn between(&self, from_us: u64, until_us: u64) -> Range<usize> {
-        let end = first_at(until_us, self.rate_per_s).min(self.outcomes.len());
-        first_at(from_us, self.rate_per_s).min(end)..end
+        let at = |us: u64| first_at(us, self.rate_per_s).saturating_sub(self.first);
+        let end = at(until_us).min(self.outcomes.len());
+        at(from_us).min(end)..end
     }
 
     /// The operations of the window that starts at a time, if all are settled.

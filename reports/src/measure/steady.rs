@@ -5,7 +5,10 @@ use std::ops::Range;
 
 use crate::run::{Load, Operations, Outcome};
 
-use super::{WINDOW_US, series::Series};
+use super::{
+    WINDOW_US,
+    series::{Series, index},
+};
 
 /// Fewest whole windows that can show a steady state.
 const MIN_WINDOWS: usize = 4;
@@ -68,7 +71,8 @@ pub enum NotSteady {
     },
 }
 
-/// Judges the operations scheduled in a span of the injection's clock. As in
+/// Judges the operations scheduled in a span of the load's clock; `operations` are
+/// those from its operation `first` on. As in
 /// [`measure`](super::measure()), the columns end before the first operation
 /// that is not settled; only windows that are settled whole are judged.
 ///
@@ -78,10 +82,16 @@ pub enum NotSteady {
 /// rate, the p99 latency.
 pub fn steady(
     load: &Load,
+    first: u64,
     operations: &Operations,
     span_us: Range<u64>,
 ) -> Result<SteadyState, NotSteady> {
-    let series = Series::of_columns(load, &operations.outcomes, &operations.latencies_us);
+    let series = Series::of_columns(
+        load,
+        index(first),
+        &operations.outcomes,
+        &operations.latencies_us,
+    );
     let until_us = span_us.end.min(series.seen_us);
     let shares: Vec<f64> = (0..)
         .map(|i| span_us.start + i * WINDOW_US)

@@ -214,11 +214,83 @@ fn an_injection_under_way_is_measured_as_far_as_it_got() {
         part.operations.latencies_us.truncate(n);
         part
     };
-    assert!(!recovered(&load(), &until(8_095)));
-    assert!(recovered(&load(), &until(8_100)));
-    assert!(!recovered(&load(), &until(1_000)));
+    let recovered = |ms| measured(&until(ms)).recovery.is_some_and(|r| !r.censored);
+    assert!(!recovered(8_095));
+    assert!(recovered(8_100));
+    assert!(!recovered(1_000));
     assert_eq!(measured(&until(1_000)).availability, None);
     assert_eq!(measured(&until(0)).baseline, None);
+}
+
+/// The operations of an injection from one until before another.
+fn part(injection: &Injection, range: std::ops::Range<u64>) -> crate::run::Operations {
+    let whole = &injection.operations;
+    let at = |n: u64| usize::try_from(n).unwrap().min(whole.latencies_us.len());
+    let range = at(range.start)..at(range.end);
+    crate::run::Operations {
+        kinds: whole.kinds[range.clone()].to_owned(),
+        outcomes: whole.outcomes[range.clone()].to_owned(),
+        latencies_us: whole.latencies_us[range.clone()].to_vec(),
+        lags_us: whole.lags_us[range].to_vec(),
+    }
+}
+
+fn watched(injection: &Injection) -> RecoveryWatch {
+    let moments = Moments {
+        steady_us: injection.steady_us,
+        requested_us: injection.requested_us,
+        cleared_us: injection.cleared_us,
+    };
+    let first = injection.steady_us * u64::from(RATE_PER_S) / 1_000_000;
+    let until = injection.cleared_us * u64::from(RATE_PER_S) / 1_000_000;
+    RecoveryWatch::new(&load(), moments, first, &part(injection, first..until))
+}
+
+proptest! {
+    /// A load that is watched while it runs ends with the first operation that shows what
+    /// a report will find in the whole of it.
+    #[test]
+    fn a_watch_sees_what_is_measured_as_soon_as_it_is_there(
+        bad in proptest::collection::vec((0_u64..9_000, 1_u64..900, any::<bool>()), 0..6),
+        step in 1_u64..400,
+    ) {
+        let injection = injection(Fault::Refused, "seawall", TIMES, |at| {
+            let hit = bad.iter().find(|(from, ms, _)| (*from..from + ms).contains(&(at / MS)));
+            match hit {
+                Some((_, _, true)) => (Outcome::Ok, 100 * MS),
+                Some((_, _, false)) => (Outcome::Failed, MS),
+                None => (Outcome::Ok, 2 * MS),
+            }
+        });
+        let n = injection.operations.latencies_us.len() as u64;
+        let mut watch = watched(&injection);
+        let mut seen = injection.cleared_us * u64::from(RATE_PER_S) / 1_000_000;
+        while seen < n {
+            seen = (seen + step).min(n);
+            let before = watch.next();
+            let found = watch.recovered(&part(&injection, before..seen));
+            let mut so_far = injection.clone();
+            so_far.operations = part(&injection, 0..seen);
+            let expected = measured(&so_far).recovery.is_some_and(|r| !r.censored);
+            prop_assert_eq!(found, expected, "{} of {}", seen, n);
+            prop_assert!(watch.next() >= before);
+        }
+    }
+}
+
+#[test]
+fn a_watch_has_done_with_what_it_has_seen() {
+    let injection = outage(TIMES, 2_600..6_100);
+    let mut watch = watched(&injection);
+    let first = watch.next();
+    assert_eq!(
+        first,
+        injection.cleared_us * u64::from(RATE_PER_S) / 1_000_000
+    );
+    assert!(!watch.recovered(&part(&injection, first..first + 400)));
+    // Of the second that was seen, only the window that reaches beyond it is left.
+    let left = first + 400 - watch.next();
+    assert!(left <= u64::from(RATE_PER_S) / 4 + 4, "{left}");
 }
 
 #[test]
@@ -238,7 +310,7 @@ fn without_a_baseline_nothing_is_said_about_recovery() {
 fn steady_state_is_asked_for_in_four_ways() {
     let ask = |answer: &dyn Fn(u64) -> (Outcome, u64)| {
         let i = injection(Fault::Refused, "bare", TIMES, answer);
-        steady(&load(), &i.operations, 500 * MS..2_500 * MS)
+        steady(&load(), 0, &i.operations, 500 * MS..2_500 * MS)
     };
     let served = ask(&|_| (Outcome::Ok, 2 * MS)).unwrap();
     assert_eq!((served.ok_share, served.p99_us), (1.0, 2 * MS));
@@ -271,11 +343,11 @@ fn steady_state_is_asked_for_in_four_ways() {
     );
     let i = injection(Fault::Refused, "bare", TIMES, |_| (Outcome::Ok, MS));
     assert_eq!(
-        steady(&load(), &i.operations, 0..999 * MS),
+        steady(&load(), 0, &i.operations, 0..999 * MS),
         Err(NotSteady::TooShort { seen: 3 })
     );
     assert_eq!(
-        steady(&load(), &i.operations, 10_000 * MS..99_000 * MS),
+        steady(&load(), 0, &i.operations, 10_000 * MS..99_000 * MS),
         Err(NotSteady::TooShort { seen: 2 })
     );
 }

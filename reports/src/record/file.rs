@@ -101,23 +101,12 @@ impl Record {
         Ok(record)
     }
 
-    /// Writes `record.json` so that a reader finds the old file or the new one,
-    /// never half of one.
+    /// Writes `record.json`: see [`save`].
     ///
     /// # Errors
     /// If the file cannot be written beside `path` or moved to it.
     pub fn save(&self, path: &Path) -> Result<(), RecordError> {
-        let io = |source| RecordError::Io {
-            path: path.display().to_string(),
-            source,
-        };
-        let text = serde_json::to_vec(self).map_err(|source| RecordError::Json {
-            path: path.display().to_string(),
-            source,
-        })?;
-        let beside = path.with_extension("json.part");
-        std::fs::write(&beside, text).map_err(io)?;
-        std::fs::rename(&beside, path).map_err(io)
+        save(&self.run, &self.data, path)
     }
 
     /// Checks what every reader relies on.
@@ -133,4 +122,30 @@ impl Record {
         let checked = self.data.check(&self.run);
         checked.map_err(|contradiction| contradiction.within("data"))
     }
+}
+
+/// Writes a run and what its experiment recorded as `record.json`, so that a reader
+/// finds the old file or the new one, never half of one.
+///
+/// # Errors
+/// If the file cannot be written beside `path` or moved to it.
+pub fn save<D: Serialize>(run: &Run, data: &D, path: &Path) -> Result<(), RecordError> {
+    /// [`Record`], borrowed.
+    #[derive(Serialize)]
+    struct Borrowed<'a, D> {
+        #[serde(flatten)]
+        run: &'a Run,
+        data: &'a D,
+    }
+    let io = |source| RecordError::Io {
+        path: path.display().to_string(),
+        source,
+    };
+    let text = serde_json::to_vec(&Borrowed { run, data }).map_err(|source| RecordError::Json {
+        path: path.display().to_string(),
+        source,
+    })?;
+    let beside = path.with_extension("json.part");
+    std::fs::write(&beside, text).map_err(io)?;
+    std::fs::rename(&beside, path).map_err(io)
 }

@@ -13,7 +13,7 @@
 mod file;
 mod v2;
 
-pub use file::{Record, RecordError};
+pub use file::{Record, RecordError, save};
 
 /// The version of the schema that this crate writes.
 pub const SCHEMA: u32 = 3;
