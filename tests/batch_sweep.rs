@@ -1,20 +1,16 @@
 //! The sweep of batch sizes as a user runs it, on a real server.
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use reports::{
-    Record,
-    record::{BatchSweep, Condition, Ended, How, Mode, Size, Truth},
+    Data, Record,
+    experiments::batch_sweep::{self, Condition, How, Mode, Size, Truth},
+    run::Ended,
 };
-use scenarios::{catalog::batch_sweep, environment::Kind};
+use scenarios::environment::Kind;
 
 use super::{
-    failure_sim::{alone, binary, experiment, interrupt, left_by, says},
+    command::{self, alone, binary, experiment, is_accepted, left_by, says},
     server::kinds,
 };
 
@@ -22,10 +18,16 @@ fn command(out: &Path, kind: Kind) -> Command {
     experiment("batch-sweep", "5", out, kind)
 }
 
-fn record(folder: &Path) -> (Record, BatchSweep) {
-    let record = Record::load(&folder.join("record.json")).expect("a record");
-    let batches = record.batches.clone().expect("a sweep of batch sizes");
-    (record, batches)
+fn record(folder: &Path) -> Record {
+    Record::load(&folder.join("record.json")).expect("a record")
+}
+
+/// A record of this experiment.
+fn data(record: &Record) -> &batch_sweep::Data {
+    match &record.data {
+        Data::BatchSweep(data) => data,
+        other => panic!("{}", other.command()),
+    }
 }
 
 fn truth(condition: &Condition, mode: Mode, size: u32) -> &Truth {
@@ -75,13 +77,14 @@ fn a_quick_sweep_measures_every_class_and_the_server_bears_it_out() {
     let runner = child.id();
     let output = child.wait_with_output().expect("it ends");
     let said = says(&output);
-    let code = output.status.code().expect("a code");
-    assert!(matches!(code, 0..=2), "{code}: {said}");
+    let code = output.status.code();
+    assert!(is_accepted(code), "{code:?}: {said}");
     assert!(!left_by(runner, kind), "something of it is still there");
     assert!(!said.contains("panicked"), "{said}");
 
-    let (record, batches) = record(folder.path());
-    assert_eq!(record.ended, Ended::Complete);
+    let record = record(folder.path());
+    let batches = data(&record);
+    assert_eq!(record.run.ended, Ended::Complete);
     // Two classes that write and two that read, at two round-trip times.
     assert_eq!(batches.conditions.len(), 2 * 2 * 2 + 2 * 2);
     for condition in &batches.conditions {
@@ -100,10 +103,6 @@ fn a_quick_sweep_measures_every_class_and_the_server_bears_it_out() {
         let reads = truth(condition, Mode::Reads, 50);
         assert_eq!(reads.syncs, reads.queries / 50, "{reads:?}");
     }
-    let again = batch_sweep::replay(&record).expect("a run of this version");
-    let plan = again.batches.expect("a plan");
-    assert_eq!(plan.classes, batches.classes);
-    assert_eq!(plan.conditions.len(), batches.conditions.len());
 }
 
 /// What is confirmed as one is one commit; what is not is one for each query. A little
@@ -158,9 +157,10 @@ fn the_user_s_own_files_are_measured_instead() {
     command.arg("-f").arg(&reads).arg("-f").arg(&writes);
     let output = command.output().expect("it ends");
     let said = says(&output);
-    assert!(matches!(output.status.code(), Some(0..=2)), "{said}");
-    let (record, batches) = record(&out);
-    assert_eq!(record.ended, Ended::Complete);
+    assert!(is_accepted(output.status.code()), "{said}");
+    let record = record(&out);
+    let batches = data(&record);
+    assert_eq!(record.run.ended, Ended::Complete);
     let seen: Vec<_> = batches
         .classes
         .iter()
@@ -203,18 +203,17 @@ fn a_file_that_cannot_be_measured_is_a_usage_error() {
 #[test]
 fn a_sweep_that_is_interrupted_takes_everything_down_and_keeps_what_it_measured() {
     let kind = kinds()[0];
-    let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
-    let mut child = command(folder.path(), kind).spawn().expect("it runs");
-    let stderr = child.stderr.take().expect("piped");
-    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+    let command = command(folder.path(), kind);
     // The second condition has begun, so the first is in the record.
-    let condition = |line: &String| line.contains("round-trip time");
-    assert_eq!(lines.by_ref().filter(condition).take(2).count(), 2);
-    interrupt(&mut child, lines);
-    assert!(!left_by(child.id(), kind), "something of it is still there");
-    let (record, batches) = record(folder.path());
-    assert_eq!(record.ended, Ended::Interrupted);
+    let mut conditions = 0;
+    let second = |line: &String| {
+        conditions += usize::from(line.contains("round-trip time"));
+        conditions == 2
+    };
+    let record = command::interrupted(command, folder.path(), kind, second);
+    assert_eq!(record.run.ended, Ended::Interrupted);
+    let batches = data(&record);
     assert!(!batches.conditions.is_empty());
     whole(&batches.conditions[0]);
 }

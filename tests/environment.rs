@@ -2,10 +2,12 @@
 
 use std::{fs, future::pending, path::PathBuf, process::Command, time::Duration};
 
-use reports::record::Fault;
 use scenarios::{
     environment::{Environment, EnvironmentError, Kind, Session, Shutdown, Wanted},
-    faults::probe::{Look, Met, probe},
+    faults::{
+        kind::Needs,
+        probe::{Look, Met, probe},
+    },
 };
 use seawall::clock;
 
@@ -128,7 +130,7 @@ async fn a_server_is_killed_and_paused_and_comes_back_and_leaves_nothing() {
         server.resume().await.expect("resumed");
         meets(&server, &[Met::Ready]).await;
 
-        if server.cannot(Fault::Disconnect).is_none() {
+        if server.cannot(Needs::Container).is_none() {
             server.disconnect().await.expect("disconnected");
             meets(&server, &[Met::Refused, Met::Reset, Met::NoAnswer]).await;
             server.connect().await.expect("connected");

@@ -12,7 +12,7 @@ use std::{
 use scenarios::environment::{Endpoint, Session};
 use seawall::clock;
 
-use super::{failure_sim::binary, server};
+use super::{command::binary, server};
 
 fn start(url: &str, out: &Path, args: &[&str]) -> Child {
     Command::new(binary())

@@ -1,81 +1,21 @@
 //! The command as a user runs it, on a real server.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
+use std::{collections::BTreeMap, process::Command};
+
+use reports::{Data, Record, experiments::failure_sim};
+use scenarios::environment::Kind;
+
+use super::{
+    command::{self, alone, experiment, is_accepted, json},
+    server::kinds,
 };
 
-use reports::Record;
-use scenarios::environment::Kind;
-use serde_json::Value;
-
-use super::server::kinds;
-
-/// The binary beside this test's own folder.
-pub(crate) fn binary() -> PathBuf {
-    let this = std::env::current_exe().expect("a path");
-    let folder = this
-        .parent()
-        .and_then(Path::parent)
-        .expect("target/<profile>");
-    let binary = folder.join("scenarios");
-    assert!(
-        binary.is_file(),
-        "{} is missing; hint: `cargo test --workspace`, or `cargo build -p scenarios` first",
-        binary.display()
-    );
-    binary
-}
-
-pub(crate) fn env(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Docker => "docker",
-        _ => "local",
+/// A record of this experiment.
+fn data(record: &Record) -> &failure_sim::Data {
+    match &record.data {
+        Data::FailureSim(data) => data,
+        other => panic!("{}", other.command()),
     }
-}
-
-/// One experiment at once: each measures.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn start(out: &Path, args: &[&str]) -> Child {
-    Command::new(binary())
-        .args(["failure-sim", "--quick", "--seed", "7", "--out"])
-        .arg(out)
-        .args(args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it runs")
-}
-
-/// A quick run of an experiment, with what it says.
-pub(crate) fn experiment(name: &str, seed: &str, out: &Path, kind: Kind) -> Command {
-    let mut command = Command::new(binary());
-    command
-        .args([name, "--quick", "--seed", seed, "--out"])
-        .arg(out)
-        .args(["--env", env(kind)])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-/// All that it said.
-pub(crate) fn says(output: &Output) -> String {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    format!("{}{stderr}", String::from_utf8_lossy(&output.stdout))
-}
-
-pub(crate) fn json(path: &Path) -> Value {
-    let text = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_json::from_slice(&text).expect("JSON")
 }
 
 #[test]
@@ -83,17 +23,16 @@ fn the_first_command_shows_what_six_failures_do() {
     let kind = kinds()[0];
     let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
-    let output = start(folder.path(), &["--env", env(kind)])
-        .wait_with_output()
-        .expect("it ends");
+    let output = experiment("failure-sim", "7", folder.path(), kind).output();
+    let output = output.expect("it ends");
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     let verdict = json(&folder.path().join("verdict.json"));
     // Whether a claim about time holds is for this machine and moment to say; that
     // nothing is lost is not, and neither is that the code is the verdict's.
-    let code = output.status.code().expect("a code");
-    assert!(matches!(code, 0..=2), "{code}: {stdout}{stderr}");
-    assert_eq!(verdict["exit_code"], code);
+    let code = output.status.code();
+    assert!(is_accepted(code), "{code:?}: {stdout}{stderr}");
+    assert_eq!(verdict["exit_code"], code.expect("a code"));
     assert_eq!(verdict["ledger"]["lost"], 0);
     assert_eq!(verdict["ledger"]["duplicate"], 0);
     assert!(verdict["ledger"]["acked"].as_u64() > Some(0));
@@ -109,10 +48,11 @@ fn the_first_command_shows_what_six_failures_do() {
     assert_eq!(faults.len(), 6);
 
     let record = Record::load(&folder.path().join("record.json")).expect("a record");
-    for injection in &record.injections {
+    let data = data(&record);
+    for injection in &data.injections {
         let ops = &injection.operations;
         assert_eq!(ops.kinds.len(), ops.outcomes.len());
-        let scheduled = (injection.ended_us * u64::from(record.settings.rate_per_s)) / 1_000_000;
+        let scheduled = (injection.ended_us * u64::from(data.load.rate_per_s)) / 1_000_000;
         let counted = ops.outcomes.len() as u64;
         assert!(
             counted.abs_diff(scheduled) <= 8,
@@ -139,42 +79,13 @@ fn the_first_command_shows_what_six_failures_do() {
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
-/// Ctrl-C to a run whose stderr these are: it ends, and says that it was stopped.
-pub(crate) fn interrupt(child: &mut Child, lines: impl Iterator<Item = String>) {
-    let pid = child.id().to_string();
-    let kill = Command::new("kill").args(["-INT", &pid]).status();
-    assert!(kill.expect("kill").success());
-    let rest: Vec<String> = lines.collect();
-    let code = child.wait().expect("it ends").code();
-    assert_eq!(code, Some(130), "{rest:?}");
-}
-
-/// Starts a run, stops it as soon as a line of its progress begins with `at`, and
-/// returns how many injections it kept.
+/// How many injections a run kept that was interrupted as soon as a line of its progress
+/// began with `at`.
 fn interrupted(kind: Kind, at: &str) -> usize {
-    let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
-    let mut child = start(folder.path(), &["--env", env(kind)]);
-    let stderr = child.stderr.take().expect("piped");
-    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-    assert!(
-        lines.any(|line| line.starts_with(at)),
-        "it never came to {at}"
-    );
-    assert!(
-        left_by(child.id(), kind),
-        "the check below would find nothing ever"
-    );
-    interrupt(&mut child, lines);
-    assert!(!left_by(child.id(), kind), "something of it is still there");
-    assert_eq!(json(&folder.path().join("verdict.json"))["exit_code"], 130);
-    let record = Record::load(&folder.path().join("record.json")).expect("a record");
-    let events = fs::read_to_string(folder.path().join("events.jsonl")).expect("events");
-    for line in events.lines() {
-        serde_json::from_str::<reports::record::Event>(line).expect(line);
-    }
-    assert!(!events.contains("not-taken-down"), "{events}");
-    record.injections.len()
+    let command: Command = experiment("failure-sim", "7", folder.path(), kind);
+    let record = command::interrupted(command, folder.path(), kind, |line| line.starts_with(at));
+    data(&record).injections.len()
 }
 
 #[test]
@@ -193,47 +104,4 @@ fn interrupted_before_a_crash_it_takes_everything_down() {
         8,
         "four faults, both arms"
     );
-}
-
-pub(crate) fn left_by(runner: u32, kind: Kind) -> bool {
-    match kind {
-        Kind::Docker => {
-            let label = format!("label=dev.seawall.runner-pid={runner}");
-            let args = ["ps", "--all", "--quiet", "--filter", &label];
-            let output = Command::new("docker").args(args).output().expect("docker");
-            !output.stdout.is_empty()
-        }
-        // The folder of its server, and every process that was started in it.
-        _ => {
-            let ours = format!("seawall-postgres-{runner}-");
-            let folders = fs::read_dir(std::env::temp_dir()).expect("a folder");
-            let processes = fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
-            let started = processes
-                .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
-                .any(|cmdline| String::from_utf8_lossy(&cmdline).contains(&ours));
-            started
-                || folders
-                    .filter_map(Result::ok)
-                    .any(|entry| entry.file_name().to_string_lossy().starts_with(&ours))
-        }
-    }
-}
-
-#[test]
-fn the_same_seed_draws_the_same_schedule() {
-    use scenarios::catalog::failure_sim::{Options, Size, scenario};
-    let plan = |seed| {
-        let options = Options {
-            size: Size::Quick,
-            seed,
-            rate_per_s: 400,
-            deadline: std::time::Duration::from_millis(500),
-            config: None,
-            only_network_faults: false,
-            plan: None,
-        };
-        serde_json::to_string(&scenario(&options).schedule).expect("JSON")
-    };
-    assert_eq!(plan(7), plan(7));
-    assert_ne!(plan(7), plan(8));
 }

@@ -9,31 +9,30 @@ use std::{
 };
 
 use reports::{
-    Record,
-    record::{Event, Fault, Operations, Step, What},
+    Data, Record,
+    experiments::failure_sim,
+    run::{Event, Operations, What},
 };
 use scenarios::{
-    catalog::failure_sim::{Options, Size, scenario},
     environment::{Endpoint, Environment, Kind, Wanted},
-    faults::{
-        kind::{self, Place},
-        plan::Plan,
-        sessions::Sessions,
-    },
+    experiment::{Frame, Size},
+    experiments::failure_sim::FailureSim,
+    faults::{Kind as Fault, kind, process, session, strangers::Sessions},
     load::{arrivals::Arrivals, ledger::Checker, workload::Workload},
-    runner::{self, Interrupt},
+    stage::{self, Interrupt, Label, Place},
 };
 use seawall::clock;
 
 use super::{
-    failure_sim::{alone, binary, interrupt},
+    command::{alone, binary, env, interrupt, is_accepted, planned},
     server::{self, kinds},
 };
 
-fn env(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Docker => "docker",
-        _ => "local",
+/// A record of this experiment.
+fn data(record: &Record) -> &failure_sim::Data {
+    match &record.data {
+        Data::FailureSim(data) => data,
+        other => panic!("{}", other.command()),
     }
 }
 
@@ -50,12 +49,9 @@ fn run(out: &Path, args: &[&str]) -> Record {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let stdout = String::from_utf8_lossy(&output.stdout);
     // Whether a claim about time holds is for this machine and moment to say.
-    assert!(
-        matches!(output.status.code(), Some(0..=2)),
-        "{stdout}{stderr}"
-    );
+    assert!(is_accepted(output.status.code()), "{stdout}{stderr}");
     let record = Record::load(&out.join("record.json")).expect("a record");
-    for injection in &record.injections {
+    for injection in &data(&record).injections {
         let ledger = injection.ledger.expect("checked");
         let wrong = ledger.lost + ledger.duplicate + ledger.unexpected + ledger.out_of_order;
         assert_eq!(wrong, 0, "{} of {}", injection.fault, injection.arm);
@@ -71,7 +67,7 @@ fn events(out: &Path) -> Vec<Event> {
 }
 
 /// What the probe met that saw the fault in effect, and the one that saw it gone.
-fn met(events: &[Event], fault: Fault) -> (String, String) {
+fn met(events: &[Event], fault: &Fault) -> (String, String) {
     let probe_after = |what: &dyn Fn(&What) -> bool| {
         let mut after = events.iter().skip_while(|event| !what(&event.what));
         after.find_map(|event| match &event.what {
@@ -79,8 +75,17 @@ fn met(events: &[Event], fault: Fault) -> (String, String) {
             _ => None,
         })
     };
-    let effective = probe_after(&|what| *what == What::FaultEffective { fault });
-    let gone = probe_after(&|what| *what == What::FaultCleared { fault });
+    let fault = fault.name.to_owned();
+    let (seen, cleared) = (
+        What::FaultEffective {
+            fault: fault.clone(),
+        },
+        What::FaultCleared {
+            fault: fault.clone(),
+        },
+    );
+    let effective = probe_after(&|what| *what == seen);
+    let gone = probe_after(&|what| *what == cleared);
     (
         effective.unwrap_or_else(|| panic!("{fault} was never in effect")),
         gone.unwrap_or_else(|| panic!("{fault} was never gone")),
@@ -88,12 +93,12 @@ fn met(events: &[Event], fault: Fault) -> (String, String) {
 }
 
 /// A plan of these, each as short as can be seen.
-fn short(kinds: &[Fault]) -> String {
-    let entry = |kind: &Fault| format!("[[fault]]\nkind = \"{kind}\"\nlength_ms = 600\n");
+fn short(kinds: &[&'static Fault]) -> String {
+    let entry = |kind: &&Fault| format!("[[fault]]\nkind = \"{kind}\"\nlength_ms = 600\n");
     kinds.iter().map(entry).collect()
 }
 
-fn done_seen_and_undone(kind: Kind, faults: &[Fault], skipped: &[Fault]) {
+fn done_seen_and_undone(kind: Kind, faults: &[&'static Fault], skipped: &[&'static Fault]) {
     let out = tempfile::tempdir().expect("a folder");
     let plan = out.path().join("plan.toml");
     fs::write(&plan, short(&[faults, skipped].concat())).expect("written");
@@ -107,66 +112,72 @@ fn done_seen_and_undone(kind: Kind, faults: &[Fault], skipped: &[Fault]) {
         plan,
     ];
     let record = run(out.path(), &args);
-    let left_out: Vec<&str> = record.skipped.iter().map(|s| &*s.fault).collect();
-    let wanted: Vec<&str> = skipped.iter().map(|fault| fault.name()).collect();
-    assert_eq!(left_out, wanted, "{:?}", record.skipped);
-    assert_eq!(record.injections.len(), 2 * faults.len(), "two arms");
+    let left_out: Vec<&str> = record.run.skipped.iter().map(|s| &*s.fault).collect();
+    let wanted: Vec<&str> = skipped.iter().map(|fault| fault.name).collect();
+    assert_eq!(left_out, wanted, "{:?}", record.run.skipped);
+    assert_eq!(data(&record).injections.len(), 2 * faults.len(), "two arms");
     let events = events(out.path());
     for fault in faults {
-        let (during, after) = met(&events, *fault);
-        let shows: &[&str] = match fault {
-            Fault::Refused => &["refused"],
-            Fault::Reset | Fault::ResetIdle | Fault::LimitData => &["reset"],
-            Fault::Crash => &["refused", "reset"],
-            Fault::FastRestart | Fault::ImmediateRestart => &["refused", "reset", "starting"],
-            Fault::Disconnect => &["refused", "reset", "no-answer"],
-            Fault::Timeout => &["no-answer", "reset"],
-            Fault::Terminate => &["terminated"],
-            Fault::MaxConnections => &["full"],
-            Fault::LockStorm | Fault::IdleInTransaction => &["locked"],
-            Fault::SlowStatements => &["slow"],
-            Fault::ReadOnly => &["read-only"],
-            Fault::DiskFull => &["no-space"],
+        let (during, after) = met(&events, fault);
+        let shows: &[&str] = match fault.name {
+            "refused" => &["refused"],
+            "reset" | "reset-idle" | "limit-data" => &["reset"],
+            "crash" => &["refused", "reset"],
+            "fast-restart" | "immediate-restart" => &["refused", "reset", "starting"],
+            "disconnect" => &["refused", "reset", "no-answer"],
+            "timeout" => &["no-answer", "reset"],
+            "terminate" => &["terminated"],
+            "max-connections" => &["full"],
+            "lock-storm" | "idle-in-transaction" => &["locked"],
+            "slow-statements" => &["slow"],
+            "read-only" => &["read-only"],
+            "disk-full" => &["no-space"],
             _ => &["no-answer"],
         };
         assert!(shows.contains(&&*during), "{fault}: {during}");
         assert!(["ready", "starting"].contains(&&*after), "{fault}: {after}");
         let page = fs::read_to_string(out.path().join("report.html")).expect("a page");
-        assert!(page.contains(fault.name()), "{fault} is in the report");
+        assert!(page.contains(fault.name), "{fault} is in the report");
     }
 }
 
-fn of(place: Place) -> Vec<Fault> {
-    let all = Fault::ALL.into_iter();
-    all.filter(|fault| kind::place(*fault) == place).collect()
+fn of_network() -> Vec<&'static Fault> {
+    let all = kind::ALL.iter().copied();
+    all.filter(|kind| kind.is_of_network()).collect()
+}
+
+fn of_sessions() -> Vec<&'static Fault> {
+    let all = kind::ALL.iter().copied();
+    let other = |kind: &&Fault| kind.is_of_network() || kind.is_of_process();
+    all.filter(|kind| !other(kind)).collect()
 }
 
 #[test]
 fn every_fault_of_the_server_is_done_seen_and_undone() {
-    let faults = [of(Place::Process), of(Place::Session)].concat();
-    let without = |one: Fault| -> Vec<Fault> {
-        faults
-            .iter()
-            .copied()
-            .filter(|fault| *fault != one)
+    let without = |one: &Fault| -> Vec<&'static Fault> {
+        let all = kind::ALL.iter().copied();
+        all.filter(|kind| !kind.is_of_network() && *kind != one)
             .collect()
     };
     for kind in kinds() {
         match kind {
             Kind::Docker => {
-                let full = Fault::DiskFull;
+                let full = &session::DISK_FULL;
                 // A restart would empty the disk, so it is not filled beside one.
                 done_seen_and_undone(kind, &without(full), &[full]);
                 done_seen_and_undone(kind, &[full], &[]);
             }
-            _ => done_seen_and_undone(kind, &without(Fault::Disconnect), &[Fault::Disconnect]),
+            _ => {
+                let unplugged = &process::DISCONNECT;
+                done_seen_and_undone(kind, &without(unplugged), &[unplugged]);
+            }
         }
     }
 }
 
 #[test]
 fn every_fault_of_the_network_is_done_seen_and_undone() {
-    done_seen_and_undone(kinds()[0], &of(Place::Network), &[]);
+    done_seen_and_undone(kinds()[0], &of_network(), &[]);
 }
 
 /// Faults that overlap, and a load that never touches what it should not.
@@ -189,18 +200,21 @@ fn a_plan_is_replayed_as_it_was_drawn() {
         "crash,name=both,phase_ms=500..900,length_ms=300",
     ];
     let record = run(first.path(), &args);
-    let spans = &record.injections[0].spans;
-    let kinds: Vec<Fault> = spans.iter().map(|span| span.kind).collect();
-    assert_eq!(kinds, [Fault::Latency, Fault::Crash], "by when they came");
+    let spans = &data(&record).injections[0].spans;
+    let kinds: Vec<&str> = spans.iter().map(|span| &*span.kind).collect();
+    assert_eq!(kinds, ["latency", "crash"], "by when they came");
     assert!(spans[1].effective_us < spans[0].cleared_us, "they overlap");
     let again = tempfile::tempdir().expect("a folder");
     let folder = first.path().to_str().expect("a path");
     let replayed = run(again.path(), &["replay", folder, "--env", kind]);
-    let bytes = |record: &Record| serde_json::to_string(&record.schedule).expect("JSON");
+    let bytes = |record: &Record| serde_json::to_string(&record.run.schedule).expect("JSON");
     assert_eq!(bytes(&record), bytes(&replayed));
-    assert_eq!((replayed.seed, replayed.settings), (11, record.settings));
-    assert_eq!(replayed.plan, record.plan);
-    assert_eq!(replayed.injections.len(), record.injections.len());
+    let (first, again) = (data(&record), data(&replayed));
+    assert_eq!((replayed.run.seed, &again.load), (11, &first.load));
+    assert_eq!(replayed.run.plan, record.run.plan);
+    assert_eq!(replayed.run.arms, record.run.arms);
+    assert_eq!(replayed.run.arguments, record.run.arguments);
+    assert_eq!(again.injections.len(), first.injections.len());
 }
 
 fn url(endpoint: &Endpoint) -> String {
@@ -247,17 +261,18 @@ const LONG_LOCKS: &str = "lock-storm,sessions=2,hold_ms=30000";
 async fn interrupted_in_a_fault_it_leaves_a_server_of_the_users_as_it_was() {
     let (server, _place) = server::any().await;
     let url = url(server.endpoint());
-    for fault in of(Place::Session) {
-        if matches!(fault, Fault::ReadOnly | Fault::DiskFull) {
+    for fault in of_sessions() {
+        if [&session::READ_ONLY, &session::DISK_FULL].contains(&fault) {
             // Not done to a server of somebody else's.
             continue;
         }
         let out = tempfile::tempdir().expect("a folder");
         let mut child = Command::new(binary())
             .args(["failure-sim", "--quick", "--database-url", &url, "--fault"])
-            .arg(match fault {
-                Fault::LockStorm => format!("{LONG_LOCKS},length_ms=60000"),
-                _ => format!("{fault},length_ms=60000"),
+            .arg(if *fault == session::LOCK_STORM {
+                format!("{LONG_LOCKS},length_ms=60000")
+            } else {
+                format!("{fault},length_ms=60000")
             })
             .arg("--out")
             .arg(out.path())
@@ -267,7 +282,7 @@ async fn interrupted_in_a_fault_it_leaves_a_server_of_the_users_as_it_was() {
             .expect("it runs");
         let stderr = child.stderr.take().expect("piped");
         let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-        assert!(lines.any(|line| line.starts_with(fault.name())), "{fault}");
+        assert!(lines.any(|line| line.starts_with(fault.name)), "{fault}");
         let log = out.path().join("events.jsonl");
         let by = clock::now() + Duration::from_secs(30);
         while !fs::read_to_string(&log)
@@ -287,21 +302,30 @@ async fn interrupted_in_a_fault_it_leaves_a_server_of_the_users_as_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_takes_the_fault_back_too() {
     let (server, _place) = server::any().await;
+    let locks = format!("{LONG_LOCKS},name=both");
     let flags = [
-        format!("{LONG_LOCKS},name=both"),
-        "latency,name=both".to_owned(),
+        "--rate",
+        "100",
+        "--deadline-ms",
+        "300",
+        "--fault",
+        &locks,
+        "--fault",
+        "latency,name=both",
     ];
-    let options = Options {
-        size: Size::Quick,
+    let frame = Frame {
         seed: 1,
-        rate_per_s: 100,
-        deadline: Duration::from_millis(300),
-        config: None,
-        only_network_faults: true,
-        plan: Some((Plan::parse(None, &flags).expect("a plan"), String::new())),
+        size: Size::Quick,
+        own_server: false,
+    };
+    let experiment: FailureSim = planned(&flags, &frame);
+    let label = Label {
+        arguments: Vec::new(),
+        seed: frame.seed,
+        size: frame.size.name(),
     };
     let folder = tempfile::tempdir().expect("a folder");
-    let place = runner::Place {
+    let place = Place {
         wanted: Wanted {
             database_url: Some(seawall::config::Secret::new(url(server.endpoint()))),
             ..server::wanted(Kind::External)
@@ -310,13 +334,13 @@ async fn a_panic_takes_the_fault_back_too() {
         folder: folder.path().to_owned(),
     };
     let (_raised_by, interrupt) = Interrupt::manual();
-    let fault = Fault::LockStorm;
-    let record = runner::run(&scenario(&options), &place, &interrupt, &|event| {
-        assert!(event.what != What::FaultEffective { fault }, "a bug");
-    })
-    .await
-    .expect("a record all the same");
-    let ended = format!("{:?}", record.ended);
+    let listener = |event: &Event| {
+        let seen = matches!(&event.what, What::FaultEffective { fault } if fault == "lock-storm");
+        assert!(!seen, "a bug");
+    };
+    let record = stage::carry_out(&experiment, &label, &place, &interrupt, &listener);
+    let record = record.await.expect("a record all the same");
+    let ended = format!("{:?}", record.run.ended);
     assert!(
         ended.contains("panicked in the middle of a fault"),
         "{ended}"
@@ -331,16 +355,8 @@ async fn what_was_never_done_can_be_undone() {
     let workload = Workload::new(7);
     workload.create(server.endpoint()).await.expect("tables");
     let sessions = Sessions::new(server.endpoint(), &workload);
-    for fault in of(Place::Session) {
-        let step = Step {
-            kind: fault,
-            phase_us: 0,
-            length_us: 0,
-            stream: None,
-            toxicity: None,
-            parameters: Default::default(),
-        };
-        sessions.undo(&step, None).await.expect("nothing to do");
+    for fault in of_sessions() {
+        sessions.undo(fault, None).await.expect("nothing to do");
     }
     workload.drop(server.endpoint()).await.expect("dropped");
     server.stop().await.expect("stopped");

@@ -17,7 +17,7 @@ use scenarios::environment::Kind;
 use seawall::clock;
 use serde_json::Value;
 
-use super::{failure_sim::binary, server};
+use super::{command::binary, server};
 
 /// A runner whose end is not waited for by anything else; killed with the test.
 struct Runner {

@@ -8,6 +8,7 @@
 mod arrows;
 mod batch_sweep;
 mod breaker_sweep;
+mod command;
 mod engine;
 mod environment;
 mod external;

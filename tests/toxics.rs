@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use reports::record::{Fault, Step, Stream};
+use reports::run::{Step, Stream};
 use scenarios::{
     environment::{Endpoint, Environment},
     faults::{
-        kind,
+        Kind, network,
         probe::{Look, Met, probe},
         toxics::Toxics,
     },
@@ -19,18 +19,14 @@ use super::server;
 const DEADLINE: Duration = Duration::from_millis(300);
 
 /// A fault as usual, with a latency of one and a half deadlines.
-fn step(kind: Fault) -> Step {
+fn step(kind: &'static Kind) -> Step {
     let deadline_ms = u32::try_from(DEADLINE.as_millis()).expect("small");
-    let parameters = kind::parameters(kind).iter();
+    let parameters = kind.parameters.iter();
     Step {
-        kind,
-        phase_us: 0,
-        length_us: 0,
-        stream: kind::stream(kind),
-        toxicity: None,
         parameters: parameters
             .map(|p| (p.name.to_owned(), p.usual.value(deadline_ms)))
             .collect(),
+        ..kind.step()
     }
 }
 
@@ -50,14 +46,17 @@ async fn session(endpoint: &Endpoint) -> scenarios::environment::Session {
 async fn each_fault_is_met_and_gone(toxics: &Toxics, server: &Environment) {
     let through = server.endpoint().through(toxics.port());
     for (fault, met, old_sockets_live) in [
-        (Fault::Refused, Met::Refused, false),
-        (Fault::Reset, Met::Reset, false),
-        (Fault::Blackhole, Met::NoAnswer, false),
-        (Fault::Latency, Met::NoAnswer, true),
+        (&network::REFUSED, Met::Refused, false),
+        (&network::RESET, Met::Reset, false),
+        (&network::BLACKHOLE, Met::NoAnswer, false),
+        (&network::LATENCY, Met::NoAnswer, true),
     ] {
         let before = session(&through).await;
         assert!(answers(&before).await, "{fault}: before");
-        toxics.inject("it", &step(fault)).await.expect("injected");
+        toxics
+            .inject("it", fault, &step(fault))
+            .await
+            .expect("injected");
         assert_eq!(
             probe(&through, &Look::Start, DEADLINE).await.met,
             met,
@@ -69,10 +68,7 @@ async fn each_fault_is_met_and_gone(toxics: &Toxics, server: &Environment) {
             Met::Ready,
             "{fault}: not the server"
         );
-        toxics
-            .rollback("it", &step(fault))
-            .await
-            .expect("rolled back");
+        toxics.rollback("it", fault).await.expect("rolled back");
         assert_eq!(
             probe(&through, &Look::Start, DEADLINE).await.met,
             Met::Ready,
@@ -86,7 +82,7 @@ async fn each_fault_is_met_and_gone(toxics: &Toxics, server: &Environment) {
         let closed = before.client.is_closed();
         assert_eq!(
             closed,
-            matches!(fault, Fault::Refused | Fault::Reset),
+            [&network::REFUSED, &network::RESET].contains(&fault),
             "{fault}: seen as closed"
         );
         assert!(
@@ -120,21 +116,25 @@ async fn faults_that_overlap_are_taken_back_one_by_one() {
     let toxics = Toxics::embedded(&upstream, 7).await.expect("a proxy");
     let through = server.endpoint().through(toxics.port());
     let met = async || probe(&through, &Look::Start, DEADLINE).await.met;
-    let (latency, refused) = (step(Fault::Latency), step(Fault::Refused));
+    let (latency, refused) = (step(&network::LATENCY), step(&network::REFUSED));
     let up = Step {
         stream: Some(Stream::Upstream),
         ..latency.clone()
     };
-    toxics.inject("down", &latency).await.expect("injected");
-    toxics.inject("up", &up).await.expect("beside it");
-    toxics.inject("off", &refused).await.expect("beside both");
+    let (late, off) = (&network::LATENCY, &network::REFUSED);
+    let injected = toxics.inject("down", late, &latency).await;
+    injected.expect("injected");
+    let beside = toxics.inject("up", late, &up).await;
+    beside.expect("beside it");
+    let beside = toxics.inject("off", off, &refused).await;
+    beside.expect("beside both");
     assert_eq!(met().await, Met::Refused);
-    toxics.rollback("off", &refused).await.expect("taken back");
+    toxics.rollback("off", off).await.expect("taken back");
     assert_eq!(met().await, Met::NoAnswer);
-    toxics.rollback("down", &latency).await.expect("taken back");
+    toxics.rollback("down", late).await.expect("taken back");
     assert_eq!(met().await, Met::NoAnswer, "the other direction");
-    toxics.rollback("up", &up).await.expect("taken back");
-    toxics.rollback("up", &up).await.expect("nothing to do");
+    toxics.rollback("up", late).await.expect("taken back");
+    toxics.rollback("up", late).await.expect("nothing to do");
     assert_eq!(met().await, Met::Ready);
     toxics.stop().await.expect("stopped");
     server.stop().await.expect("stopped");

@@ -101,7 +101,6 @@ macro_rules! registry {
 
         /// What an experiment recorded.
         #[derive(Debug, Clone, PartialEq)]
-        #[non_exhaustive]
         pub enum Data {
             $(
                 #[doc = concat!("That of [`", stringify!($experiment), "`].")]

@@ -1,20 +1,24 @@
 //! Starts a real PostgreSQL behind a fault proxy, drives load through the arms
 //! under test, injects faults, and records what happened.
 //!
-//! - [`environment`]: a server, from Docker, from binaries, or a URL
+//! - [`experiment`]: what an experiment is, and the registry; [`experiments`]: each
+//! - [`environment`]: where: a server, from Docker, from binaries, or a URL
+//! - [`load`]: how: operations, open loop, and the ledger of what was acknowledged
 //! - [`faults`]: the plan, the faults, and a probe that looks from outside
-//! - [`load`]: operations, open loop, and the ledger of what was acknowledged
-//! - [`runner`]: a scenario on an environment, into a record
-//! - [`catalog`]: the experiments
-//! - [`progress`], [`cli`], [`redact`]: the face
+//! - [`stage`]: an experiment on an environment, into a record
+//! - [`cli`], [`command`], [`progress`], [`redact`]: the face
 //!
-//! Verdicts are not made here: [`reports`] judges the record.
+//! An experiment says what, an environment where, a load how; none of the three knows
+//! which of the others it meets. Verdicts are not made here: [`reports`] judges the
+//! record.
 
-pub mod catalog;
 pub mod cli;
+pub mod command;
 pub mod environment;
+pub mod experiment;
+pub mod experiments;
 pub mod faults;
 pub mod load;
 pub mod progress;
 pub mod redact;
-pub mod runner;
+pub mod stage;

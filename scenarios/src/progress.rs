@@ -7,7 +7,9 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use reports::record::{Event, What};
+use reports::run::{Event, What};
+
+use crate::faults::Kind;
 
 /// Shows a run's events.
 #[derive(Debug)]
@@ -57,16 +59,19 @@ impl Progress {
 
 fn text(event: &Event) -> Option<String> {
     Some(match &event.what {
-        What::LoadStarted => event.arm.clone()?,
+        What::LoadStarted => event.subject.clone()?,
         What::EnvironmentReady {
             environment,
             server_version,
         } => {
             format!("PostgreSQL {server_version} ({environment})")
         }
-        What::FaultRequested { fault } => format!("{fault}: {}", fault.about()),
+        What::FaultRequested { fault } => {
+            let about = Kind::named(fault).map_or("", |kind| kind.about);
+            format!("{fault}: {about}")
+        }
         What::FaultCleared { fault } => format!("{fault}: over, waiting for recovery"),
-        What::AlarmRaised { alarm } => format!("false alarm: {}", alarm.about()),
+        What::AlarmRaised { alarm } => format!("false alarm: {alarm}"),
         What::Recommended { arm } => format!("{arm} came out best; fresh outages confirm it"),
         What::Interrupted => "interrupted: taking everything down".to_owned(),
         What::LedgerUnread { reason } => format!("the writes could not be checked: {reason}"),

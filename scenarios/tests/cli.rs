@@ -50,30 +50,54 @@ fn an_unknown_word_is_usage_and_names_the_nearest() {
 }
 
 #[test]
-fn a_sweep_takes_no_plan_and_no_configuration_of_the_user_s() {
-    for (flag, value) in [
-        ("--fault", "crash"),
-        ("--repeats", "3"),
-        ("--faults", "plan.toml"),
-        ("--config", "pool.toml"),
+fn a_flag_that_means_nothing_to_a_command_is_no_flag_of_it() {
+    for (command, flag, value) in [
+        ("breaker-sweep", "--fault", "crash"),
+        ("breaker-sweep", "--config", "pool.toml"),
+        ("breaker-sweep", "--file", "q.sql"),
+        ("batch-sweep", "--repeats", "3"),
+        ("batch-sweep", "--faults", "plan.toml"),
+        ("batch-sweep", "--rate", "100"),
+        ("batch-sweep", "--deadline-ms", "300"),
+        ("failure-sim", "-f", "q.sql"),
+        ("replay", "--seed", "3"),
+        ("fault-proxy", "--rate", "100"),
+        ("fault-proxy", "--env", "local"),
+        ("fault-proxy", "--out", "here"),
+        ("doctor", "--format", "json"),
+        ("doctor", "--faults", "plan.toml"),
+        ("reap", "--faults", "plan.toml"),
+        ("reap", "--image", "postgres:15"),
+        ("list", "--env", "local"),
     ] {
-        for sweep in ["breaker-sweep", "batch-sweep"] {
-            let args = [sweep, flag, value];
-            fails(&args, 64, &[flag, value, "allowed: left out"]);
-        }
-    }
-    for (flag, value) in [("--rate", "100"), ("--deadline-ms", "300")] {
-        let args = ["batch-sweep", flag, value];
-        fails(&args, 64, &[flag, value, "allowed: left out"]);
+        fails(&[command, flag, value], 64, &[flag, "unexpected argument"]);
+        let help = scenarios(&[command, "--help"]);
+        let help = String::from_utf8_lossy(&help.stdout).into_owned();
+        assert!(!help.contains(&format!("{flag} ")), "{command}: {help}");
     }
 }
 
 #[test]
-fn files_of_statements_are_for_batch_sweep_and_are_read_before_anything_starts() {
-    for command in ["failure-sim", "breaker-sweep"] {
-        let args = [command, "-f", "q.sql"];
-        fails(&args, 64, &["-f: q.sql, allowed: only with batch-sweep"]);
+fn flags_may_stand_before_the_command() {
+    let typed = ["--seed", "7", "--pg-bin", "/nowhere", "--env", "local"];
+    let typed: Vec<&str> = typed.into_iter().chain(["failure-sim"]).collect();
+    fails(&typed, 69, &["/nowhere"]);
+}
+
+#[test]
+fn who_mistypes_a_command_is_not_led_to_one_that_deletes() {
+    for typed in ["report", "rap", "reep", "heap"] {
+        let output = scenarios(&[typed]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{stderr}");
+        assert!(stderr.contains(typed), "{stderr}");
+        assert!(!stderr.contains("reap"), "{typed}: {stderr}");
     }
+    fails(&["failure-simm"], 64, &["'failure-sim'"]);
+}
+
+#[test]
+fn files_of_statements_are_for_batch_sweep_and_are_read_before_anything_starts() {
     let missing = ["batch-sweep", "-f", "nowhere/q.sql"];
     fails(
         &missing,
@@ -265,43 +289,6 @@ fn a_reader_that_goes_away_is_no_error() {
         .stderr(writer);
     let code = doctor.status().expect("it runs").code();
     assert!(matches!(code, Some(0 | 69)), "{code:?}");
-}
-
-#[test]
-fn a_configuration_is_read_over_the_deadlines_of_the_run() {
-    use clap::Parser as _;
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("pool.toml");
-    fs::write(
-        &path,
-        "max_connections = 20\nhost = \"db\"\nenable_monitoring = true",
-    )
-    .expect("written");
-    let config = path.to_str().expect("UTF-8");
-    let args = [
-        "scenarios",
-        "failure-sim",
-        "--deadline-ms",
-        "300",
-        "--config",
-        config,
-    ];
-    let cli = scenarios::cli::Cli::try_parse_from(args).expect("parsed");
-    let (options, remarks) = cli.failure_sim().expect("valid");
-    let config = options.config.expect("there is one");
-    assert_eq!(config.max_connections, 20);
-    assert_eq!(config.statement_timeout.as_millis(), 300);
-    assert_eq!(config.acquire_timeout.as_millis(), 300);
-    assert!(
-        remarks.iter().any(|r| r.contains("host is ignored")),
-        "{remarks:?}"
-    );
-    assert!(
-        remarks
-            .iter()
-            .any(|r| r.contains("enable_monitoring has no effect")),
-        "{remarks:?}"
-    );
 }
 
 #[test]

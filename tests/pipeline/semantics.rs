@@ -14,7 +14,7 @@ use seawall::{
 };
 
 use super::{outcomes, pool, session, within};
-use crate::{failure_sim::binary, server};
+use crate::{command::binary, server};
 
 const INSERT: &str = "INSERT INTO events (type, data) VALUES ($1, $2)";
 const EVENTS: &str =

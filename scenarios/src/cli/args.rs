@@ -1,4 +1,4 @@
-//! Flags into what is wanted: a server, a scenario.
+//! Flags that several commands have in common, and what they mean.
 
 use std::{
     fs,
@@ -7,34 +7,82 @@ use std::{
     time::Duration,
 };
 
-use reports::Record;
-use seawall::PoolConfig;
+use clap::{Args, ValueEnum, builder::RangedI64ValueParser};
+use seawall::{PoolConfig, config::Secret};
 
-use super::{Cli, CliError, DEADLINE_MS, Global, files};
+use super::CliError;
 use crate::{
-    catalog::{
-        batch_sweep, breaker_sweep,
-        failure_sim::{self, Options, Size},
-    },
-    environment::{Kind, Wanted, chain},
-    faults::plan::Plan,
-    runner::Scenario,
+    environment::{Kind, Wanted},
+    experiment::{Frame, Size},
+    faults::{Kind as Fault, plan::Plan},
 };
 
-impl Cli {
+/// Deadline of an operation in milliseconds, if the user does not say.
+pub const DEADLINE_MS: u32 = 500;
+
+/// Deadlines that an operation may have, in milliseconds.
+pub fn deadlines() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(20..=30_000)
+}
+
+/// Operations that may be scheduled in a second.
+pub fn rates() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(8..=20_000)
+}
+
+#[derive(Debug, Clone, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of every command"
+)]
+pub struct TargetArgs {
+    /// Where the PostgreSQL comes from
+    #[arg(long, value_enum, default_value = "auto", value_name = "KIND")]
+    env: Kind,
+    /// A PostgreSQL of this machine that is already running and that nobody else uses (its tables are left alone)
+    #[arg(long, value_name = "URL")]
+    database_url: Option<Secret>,
+    /// The database of --database-url is mine to break, also on another machine (it must have a table seawall_marker)
+    #[arg(long, value_name = "NAME")]
+    i_own_this_database: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of every command"
+)]
+pub struct ServerArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Container image [default: postgres:15, or seawall-postgres:15 as built by scenarios/image/build]
+    #[arg(long, value_name = "NAME[:TAG]")]
+    image: Option<String>,
+    /// Folder of initdb and postgres
+    #[arg(long, value_name = "DIR")]
+    pg_bin: Option<PathBuf>,
+}
+
+impl ServerArgs {
+    /// Where the server is to come from, or to be started.
+    ///
+    /// # Errors
+    /// If flags contradict each other.
+    pub fn wanted(&self) -> Result<Wanted, CliError> {
+        Ok(Wanted {
+            image: self.image.clone(),
+            pg_bin: self.pg_bin.clone(),
+            ..self.target.wanted()?
+        })
+    }
+}
+
+impl TargetArgs {
     /// Where the server is to come from.
     ///
     /// # Errors
     /// If flags contradict each other.
     pub fn wanted(&self) -> Result<Wanted, CliError> {
-        let Global {
-            env,
-            image,
-            database_url,
-            pg_bin,
-            i_own_this_database: own_database,
-            ..
-        } = &self.global;
         let conflict = |field, value: &dyn std::fmt::Debug, allowed| {
             Err(CliError::Flags {
                 field,
@@ -42,216 +90,240 @@ impl Cli {
                 allowed,
             })
         };
-        if database_url.is_some() && !matches!(env, Kind::Auto | Kind::External) {
-            return conflict("--env", env, "external, or left out, beside --database-url");
+        let (env, url) = (self.env, &self.database_url);
+        if url.is_some() && !matches!(env, Kind::Auto | Kind::External) {
+            return conflict(
+                "--env",
+                &env,
+                "external, or left out, beside --database-url",
+            );
         }
-        if database_url.is_none() && *env == Kind::External {
-            return conflict("--env", env, "external only beside --database-url");
+        if url.is_none() && env == Kind::External {
+            return conflict("--env", &env, "external only beside --database-url");
         }
-        if let (None, Some(name)) = (database_url, own_database) {
+        if let (None, Some(name)) = (url, &self.i_own_this_database) {
             return conflict("--i-own-this-database", name, "only beside --database-url");
         }
         Ok(Wanted {
-            own_database: own_database.clone(),
-            kind: if database_url.is_some() {
-                Kind::External
-            } else {
-                *env
-            },
-            image: image.clone(),
-            pg_bin: pg_bin.clone(),
-            database_url: database_url.clone(),
+            own_database: self.i_own_this_database.clone(),
+            kind: if url.is_some() { Kind::External } else { env },
+            image: None,
+            pg_bin: None,
+            database_url: url.clone(),
             small_disk: false,
         })
     }
+}
 
-    /// The options of `failure-sim`, and what the user should know of them.
+#[derive(Debug, Clone, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of every command"
+)]
+pub struct ProxyArgs {
+    /// A Toxiproxy of this machine to use instead of the embedded proxy
+    #[arg(long, value_name = "URL")]
+    toxiproxy: Option<String>,
+}
+
+impl ProxyArgs {
+    /// The address of a Toxiproxy's API on this machine, if one is to be used.
     ///
     /// # Errors
-    /// If the configuration cannot be read or is not valid.
-    pub fn failure_sim(&self) -> Result<(Options, Vec<String>), CliError> {
-        let global = &self.global;
-        self.no_files()?;
-        let deadline = Duration::from_millis(u64::from(global.deadline_ms));
-        let (config, remarks) = self.seawall(global.deadline_ms)?;
-        let options = Options {
-            size: self.size(),
-            seed: global.seed,
-            rate_per_s: global.rate.unwrap_or(failure_sim::RATE_PER_S),
-            deadline,
-            config,
-            only_network_faults: self.not_ours(),
-            plan: self.plan()?,
+    /// If it cannot be an address of this machine.
+    pub fn toxiproxy(&self) -> Result<Option<SocketAddr>, CliError> {
+        let Some(url) = &self.toxiproxy else {
+            return Ok(None);
         };
-        Ok((options, remarks))
-    }
-
-    /// The options of `breaker-sweep`.
-    ///
-    /// # Errors
-    /// If a flag is given that has no meaning for it.
-    pub fn breaker_sweep(&self) -> Result<breaker_sweep::Options, CliError> {
-        let global = &self.global;
-        self.no_plan("left out: breaker-sweep has its own outages and its own settings")?;
-        self.no_files()?;
-        Ok(breaker_sweep::Options {
-            size: self.size(),
-            seed: global.seed,
-            rate_per_s: global.rate.unwrap_or(breaker_sweep::RATE_PER_S),
-            deadline: Duration::from_millis(u64::from(global.deadline_ms)),
-            only_network_faults: self.not_ours(),
-        })
-    }
-
-    /// The options of `batch-sweep`.
-    ///
-    /// # Errors
-    /// If a flag is given that has no meaning for it, or a file cannot be used.
-    pub fn batch_sweep(&self) -> Result<batch_sweep::Options, CliError> {
-        let global = &self.global;
-        let allowed = "left out: batch-sweep injects nothing, and its queries follow each other";
-        self.no_plan(allowed)?;
-        let no = |field, value: u32| {
-            let value = value.to_string();
-            Err(CliError::Flags {
-                field,
-                value,
-                allowed,
-            })
+        let authority = url.strip_prefix("http://").unwrap_or(url);
+        let addresses = authority.trim_end_matches('/').to_socket_addrs();
+        let Ok(addresses) = addresses else {
+            return Err(CliError::Flags {
+                field: "--toxiproxy",
+                value: url.clone(),
+                allowed: "http://host:port of a Toxiproxy on this machine",
+            });
         };
-        if let Some(rate) = global.rate {
-            return no("--rate", rate);
-        }
-        if global.deadline_ms != DEADLINE_MS {
-            return no("--deadline-ms", global.deadline_ms);
-        }
-        Ok(batch_sweep::Options {
-            size: self.size(),
-            seed: global.seed,
-            own: files::read(&global.file)?,
-        })
+        // A name may stand for both families; Toxiproxy listens on IPv4 by default.
+        let here = addresses.filter(|address| address.ip().is_loopback());
+        let first = here.min_by_key(SocketAddr::is_ipv6);
+        first
+            .map(Some)
+            .ok_or_else(|| CliError::Refused(url.clone()))
     }
+}
 
-    /// Fails if there is a fault plan, or a configuration of the seawall arm.
-    fn no_plan(&self, allowed: &'static str) -> Result<(), CliError> {
-        let global = &self.global;
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        let given = [
-            ("--fault", global.fault.first().cloned()),
-            ("--repeats", global.repeats.map(|n| n.to_string())),
-            ("--faults", path(&global.faults)),
-            ("--config", path(&global.config)),
-        ];
-        for (field, value) in given {
-            if let Some(value) = value {
-                return Err(CliError::Flags {
-                    field,
-                    value,
-                    allowed,
-                });
-            }
-        }
-        Ok(())
-    }
+#[derive(Debug, Clone, Copy, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of every command"
+)]
+pub struct DrawArgs {
+    /// Draws everything that is random: same seed and flags, same plan
+    #[arg(long, default_value = "1", value_name = "N")]
+    seed: u64,
+    /// About 45 s
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// As long as the guide's own time-outs need
+    #[arg(long)]
+    full: bool,
+}
 
-    /// Fails if there are files of statements.
-    fn no_files(&self) -> Result<(), CliError> {
-        match self.global.file.first() {
-            Some(file) => Err(CliError::Flags {
-                field: "-f",
-                value: file.clone(),
-                allowed: "only with batch-sweep",
-            }),
-            None => Ok(()),
+impl DrawArgs {
+    /// What a run on that server is drawn within.
+    #[must_use]
+    pub fn frame(self, wanted: &Wanted) -> Frame {
+        Frame {
+            seed: self.seed,
+            size: match (self.quick, self.full) {
+                (true, _) => Size::Quick,
+                (_, true) => Size::Full,
+                _ => Size::Default,
+            },
+            own_server: wanted.kind != Kind::External,
         }
     }
+}
 
-    fn size(&self) -> Size {
-        match (self.global.quick, self.global.full) {
-            (true, _) => Size::Quick,
-            (_, true) => Size::Full,
-            _ => Size::Default,
-        }
+#[derive(Debug, Clone, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of every command"
+)]
+pub struct OutputArgs {
+    /// Folder of the run [default: reports/runs/<UTC>-<command>-<seed>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+    /// No progress on stderr
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What is printed on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A summary for people.
+    Text,
+    /// `verdict.json`.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of every command"
+)]
+pub struct DeadlineArgs {
+    /// Deadline of an operation, in milliseconds
+    #[arg(long, default_value_t = DEADLINE_MS, value_name = "MS", value_parser = deadlines())]
+    deadline_ms: u32,
+}
+
+impl DeadlineArgs {
+    /// Deadline of an operation.
+    #[must_use]
+    pub fn deadline(self) -> Duration {
+        Duration::from_millis(u64::from(self.deadline_ms))
     }
+}
 
-    /// A server that was not started here is neither killed nor paused.
-    fn not_ours(&self) -> bool {
-        self.global.env == Kind::External || self.global.database_url.is_some()
-    }
+#[derive(Debug, Clone, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of every command"
+)]
+pub struct ConfigArgs {
+    /// Configuration of the seawall arm: the guide's keys, in TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
 
-    /// The user's own plan, and its text.
-    fn plan(&self) -> Result<Option<(Plan, String)>, CliError> {
-        let Global {
-            faults,
-            fault,
-            repeats,
-            ..
-        } = &self.global;
-        if faults.is_none() && fault.is_empty() {
-            return match repeats {
-                None => Ok(None),
-                Some(repeats) => {
-                    let plan = Plan {
-                        repeats: *repeats,
-                        ..Plan::of(&failure_sim::FAULTS)
-                    };
-                    Ok(Some((plan, format!("--repeats {repeats}\n"))))
-                }
-            };
+impl ConfigArgs {
+    /// The configuration of the seawall arm, if one is given, and what the user should
+    /// know of it. What it leaves open is as in the arm without one: every deadline is
+    /// the operation's.
+    ///
+    /// # Errors
+    /// If it cannot be read or is not valid.
+    pub fn read(&self, deadline: Duration) -> Result<(Option<PoolConfig>, Vec<String>), CliError> {
+        let Some(path) = &self.config else {
+            return Ok((None, Vec::new()));
+        };
+        let mut table = PoolConfig::table(&read("--config", path)?)?;
+        let ignored = |key: &&str| table.contains_key(*key);
+        let ignored = ELSEWHERE.into_iter().filter(ignored).map(|key| {
+            format!("--config: {key} is ignored: a run connects to the server of --env")
+        });
+        let mut remarks: Vec<String> = ignored.collect();
+        let deadline_ms = i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
+        for key in ["acquire_timeout_ms", "statement_timeout_ms"] {
+            table.entry(key).or_insert_with(|| deadline_ms.into());
         }
-        let file = faults.as_ref().map(|path| read("--faults", path));
+        let config = PoolConfig::from_table(table)?;
+        let idle = config.without_effect().into_iter();
+        remarks.extend(idle.map(|key| format!("--config: {key} has no effect in this version")));
+        Ok((Some(config), remarks))
+    }
+}
+
+/// Keys that say where to connect, which a run decides.
+const ELSEWHERE: [&str; 6] = [
+    "host",
+    "port",
+    "database",
+    "user",
+    "password",
+    "connection_string",
+];
+
+#[derive(Debug, Clone, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of every command"
+)]
+pub struct PlanArgs {
+    /// Fault plan, in TOML, instead of the usual six faults
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// A fault, as in a plan: see `scenarios list faults`. Can be repeated
+    #[arg(long, value_name = "KIND[,KEY=VALUE]...")]
+    fault: Vec<String>,
+    /// How often each entry of the plan is carried out [default: what the plan says, or 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    repeats: Option<u32>,
+}
+
+impl PlanArgs {
+    /// The user's own plan and its text, if there is one. `usual` is what is repeated
+    /// where only a number of times is given.
+    ///
+    /// # Errors
+    /// If the plan cannot be read or is not valid.
+    pub fn read(&self, usual: &[&'static Fault]) -> Result<Option<(Plan, String)>, CliError> {
+        let own = self.faults.is_some() || !self.fault.is_empty();
+        if !own && self.repeats.is_none() {
+            return Ok(None);
+        }
+        let file = self.faults.as_ref().map(|path| read("--faults", path));
         let file = file.transpose()?;
-        let mut plan = Plan::parse(file.as_deref(), fault)?;
+        let mut plan = if own {
+            Plan::parse(file.as_deref(), &self.fault)?
+        } else {
+            Plan::of(usual)
+        };
         let mut text = file.unwrap_or_default();
-        for fault in fault {
+        for fault in &self.fault {
             text += &format!("--fault {fault}\n");
         }
-        if let Some(repeats) = repeats {
-            plan.repeats = *repeats;
+        if let Some(repeats) = self.repeats {
+            plan.repeats = repeats;
             text += &format!("--repeats {repeats}\n");
         }
         Ok(Some((plan, text)))
-    }
-
-    /// The scenario of an earlier run, and what the user should know of it.
-    ///
-    /// # Errors
-    /// If there is no such run, or its configuration is not given again.
-    pub fn replay(&self, run: &Path) -> Result<(Scenario, Vec<String>), CliError> {
-        let cannot = |reason: String, allowed| CliError::Replay {
-            path: run.display().to_string(),
-            reason,
-            allowed,
-        };
-        self.no_files()?;
-        let record = Record::load(&run.join("record.json"))
-            .map_err(|error| cannot(chain(&error), "the folder of a run"))?;
-        if record.batches.is_some() {
-            return batch_sweep::replay(&record)
-                .map(|scenario| (scenario, Vec::new()))
-                .map_err(|(reason, allowed)| cannot(reason, allowed));
-        }
-        if record.sweep.is_some() {
-            return breaker_sweep::replay(&record)
-                .map(|scenario| (scenario, Vec::new()))
-                .map_err(|(reason, allowed)| cannot(reason, allowed));
-        }
-        let deadline_ms = u32::try_from(record.settings.deadline_us / 1_000).unwrap_or(u32::MAX);
-        let (config, remarks) = self.seawall(deadline_ms)?;
-        failure_sim::replay(&record, config)
-            .map(|scenario| (scenario, remarks))
-            .map_err(|(reason, allowed)| cannot(reason, allowed))
-    }
-
-    /// The configuration of the seawall arm, if one is given.
-    fn seawall(&self, deadline_ms: u32) -> Result<(Option<PoolConfig>, Vec<String>), CliError> {
-        match &self.global.config {
-            None => Ok((None, Vec::new())),
-            Some(path) => {
-                let (config, remarks) = configuration(path, deadline_ms)?;
-                Ok((Some(config), remarks))
-            }
-        }
     }
 }
 
@@ -262,57 +334,4 @@ fn read(field: &'static str, path: &Path) -> Result<String, CliError> {
         path: path.display().to_string(),
         reason,
     })
-}
-
-/// Reads the configuration of the seawall arm. What it leaves open is as in the
-/// arm without one: every deadline is the operation's.
-fn configuration(path: &Path, deadline_ms: u32) -> Result<(PoolConfig, Vec<String>), CliError> {
-    let text = read("--config", path)?;
-    let mut table = PoolConfig::table(&text)?;
-    let given = [
-        "host",
-        "port",
-        "database",
-        "user",
-        "password",
-        "connection_string",
-    ]
-    .into_iter()
-    .filter(|key| table.contains_key(*key))
-    .map(|key| format!("--config: {key} is ignored: a run connects to the server of --env"));
-    let mut remarks: Vec<String> = given.collect();
-    for key in ["acquire_timeout_ms", "statement_timeout_ms"] {
-        table
-            .entry(key)
-            .or_insert_with(|| i64::from(deadline_ms).into());
-    }
-    let config = PoolConfig::from_table(table)?;
-    let idle = config.without_effect().into_iter();
-    remarks.extend(idle.map(|key| format!("--config: {key} has no effect in this version")));
-    Ok((config, remarks))
-}
-
-/// The address of a Toxiproxy's API on this machine.
-pub(super) fn toxiproxy(url: &str) -> Result<SocketAddr, CliError> {
-    let authority = url
-        .strip_prefix("http://")
-        .unwrap_or(url)
-        .trim_end_matches('/');
-    let addresses: Vec<SocketAddr> = match authority.to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
-        Err(_) => {
-            return Err(CliError::Flags {
-                field: "--toxiproxy",
-                value: url.to_owned(),
-                allowed: "http://host:port of a Toxiproxy on this machine",
-            });
-        }
-    };
-    // A name may stand for both families; Toxiproxy listens on IPv4 by default.
-    let here = addresses
-        .iter()
-        .filter(|address| address.ip().is_loopback());
-    here.min_by_key(|address| address.is_ipv6())
-        .copied()
-        .ok_or_else(|| CliError::Refused(url.to_owned()))
 }

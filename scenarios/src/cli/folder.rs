@@ -1,28 +1,19 @@
 //! The folder of a run: made, emptied, and pointed at.
 
-use std::{fs, io, path::Path};
-
-use super::{Cli, CliError, options::toxiproxy};
-use crate::{
-    environment::Wanted,
-    runner::{Place, Scenario},
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
 };
 
-impl Cli {
-    /// Makes the folder of the run, without what an earlier run left in it, and says
-    /// where the run is to take place.
+use super::{CliError, args::OutputArgs};
+
+impl OutputArgs {
+    /// Makes the folder of a run, without what an earlier run left in it.
     ///
     /// # Errors
-    /// If the folder cannot be made, or a flag does not hold.
-    pub fn place(&self, scenario: &Scenario, utc: &str) -> Result<Place, CliError> {
-        let wanted = Wanted {
-            small_disk: scenario.fills_disk(),
-            ..self.wanted()?
-        };
-        let Scenario { command, seed, .. } = scenario;
-        let global = &self.global;
-        let toxiproxy = global.toxiproxy.as_deref().map(toxiproxy).transpose()?;
-        let folder = match &global.out {
+    /// If it cannot be made.
+    pub fn folder(&self, command: &str, seed: u64, utc: &str) -> Result<PathBuf, CliError> {
+        let folder = match &self.out {
             Some(out) => out.clone(),
             None => {
                 let label: String = utc.chars().filter(|c| !matches!(c, ':' | '-')).collect();
@@ -36,26 +27,22 @@ impl Cli {
         fs::create_dir_all(&folder).map_err(out)?;
         let folder = fs::canonicalize(&folder).map_err(out)?;
         remove_old_results(&folder).map_err(out)?;
-        Ok(Place {
-            wanted,
-            toxiproxy,
-            folder,
-        })
+        Ok(folder)
     }
 
-    /// Ends what [`place`](Self::place) began: with a record in it `latest` points at
+    /// Ends what [`folder`](Self::folder) began: with a record in it `latest` points at
     /// the folder, without anything in it the folder goes.
-    pub fn conclude(&self, place: &Place) {
-        if !place.folder.join("record.json").is_file() {
-            let events = place.folder.join("events.jsonl");
+    pub fn conclude(&self, folder: &Path) {
+        if !folder.join("record.json").is_file() {
+            let events = folder.join("events.jsonl");
             if fs::metadata(&events).is_ok_and(|events| events.len() == 0) {
                 // It says nothing, so it is not missed.
                 let _unless_gone = fs::remove_file(&events);
             }
             // Fails, as it should, unless there is nothing in it.
-            let _only_if_empty = fs::remove_dir(&place.folder);
-        } else if self.global.out.is_none() {
-            point_latest_at(&place.folder);
+            let _only_if_empty = fs::remove_dir(folder);
+        } else if self.out.is_none() {
+            point_latest_at(folder);
         }
     }
 }

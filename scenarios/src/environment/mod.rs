@@ -15,7 +15,6 @@ pub mod reap;
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
-use reports::record::Fault;
 use seawall::{clock, config::Secret};
 
 use self::error::last_lines;
@@ -24,7 +23,7 @@ pub use self::{
     endpoint::{Endpoint, LOAD, Session},
     error::{EnvironmentError, chain},
 };
-use crate::faults::kind::{self, Place};
+use crate::faults::kind::Needs;
 
 /// Longest wait for a server to take sessions.
 const START: Duration = Duration::from_secs(40);
@@ -162,25 +161,35 @@ impl Environment {
         &self.server_version
     }
 
-    /// Why a kind of fault cannot be done to it, if it cannot.
+    /// Why it does not give what a fault needs, if it does not.
     #[must_use]
-    pub fn cannot(&self, fault: Fault) -> Option<&'static str> {
-        let container = matches!(self.server, Server::Docker(_));
-        match (kind::place(fault), &self.server) {
-            (Place::Process, Server::External) => Some("the server was not started here"),
-            _ if fault == Fault::ReadOnly && matches!(self.server, Server::External) => {
-                Some("it sets a parameter of the server, which was not started here")
-            }
-            _ if fault == Fault::Disconnect && !container => Some("the server is no container"),
-            _ if fault == Fault::DiskFull && self.small_disk().is_none() => {
-                Some("there is no small disk: that takes a container, or root and a local server")
-            }
+    pub fn cannot(&self, needs: Needs) -> Option<&'static str> {
+        let (external, container) = match self.server {
+            Server::External => (true, false),
+            Server::Docker(_) => (false, true),
+            Server::Local(_) => (false, false),
+        };
+        let (given, reason) = match needs {
+            Needs::Proxy | Needs::EmbeddedProxy | Needs::Sessions => (true, ""),
+            Needs::OwnServer => (!external, "the server was not started here"),
+            Needs::OwnProcesses if external => (false, "the server was not started here"),
             // Stopping a local server's children needs /proc.
-            _ if fault == Fault::Pause && !container && !cfg!(target_os = "linux") => {
-                Some("a local server's processes are only known on Linux")
-            }
-            _ => None,
-        }
+            Needs::OwnProcesses => (
+                container || cfg!(target_os = "linux"),
+                "a local server's processes are only known on Linux",
+            ),
+            Needs::OwnParameters => (
+                !external,
+                "it sets a parameter of the server, which was not started here",
+            ),
+            Needs::Container if external => (false, "the server was not started here"),
+            Needs::Container => (container, "the server is no container"),
+            Needs::SmallDisk => (
+                self.small_disk().is_some(),
+                "there is no small disk: that takes a container, or root and a local server",
+            ),
+        };
+        (!given).then_some(reason)
     }
 
     /// A folder of the server on a small file system that can be filled safely.

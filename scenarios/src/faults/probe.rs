@@ -17,6 +17,44 @@ use tokio_postgres::error::SqlState;
 
 use crate::environment::{Endpoint, Session};
 
+/// No answer for this long is no answer; a healthy server takes a few milliseconds.
+pub(super) const PATIENCE: Duration = Duration::from_millis(300);
+/// Less than this cannot be told from a healthy server under load.
+pub(super) const TELLS: Duration = Duration::from_millis(20);
+/// What a session of a probe may take to begin, beside what it asks.
+pub(super) const LOGIN: Duration = Duration::from_millis(200);
+
+pub(super) fn ms(ms: u32) -> Duration {
+    Duration::from_millis(u64::from(ms))
+}
+
+/// How a fault is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Through the proxy, or directly at the server.
+    pub through_proxy: bool,
+    /// At what.
+    pub look: Look,
+    /// How long a probe waits.
+    pub patience: Duration,
+    /// What it meets while the fault is in effect. When it is gone, it meets
+    /// [`Met::Ready`].
+    pub in_effect: &'static [Met],
+}
+
+impl Check {
+    /// Whether a session can be had and answers, for a fault that no probe sees.
+    #[must_use]
+    pub fn session() -> Self {
+        Self {
+            through_proxy: false,
+            look: Look::Statement("SELECT 1".to_owned(), PATIENCE),
+            patience: PATIENCE + LOGIN + PATIENCE,
+            in_effect: &[],
+        }
+    }
+}
+
 /// What a probe met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Met {
@@ -216,7 +254,28 @@ fn startup(user: &str, database: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::kind::{self, tests::usual},
+        *,
+    };
+    use crate::load::workload::Workload;
+
+    #[test]
+    fn every_fault_but_one_is_seen_and_none_by_what_a_healthy_server_shows() {
+        let workload = Workload::new(1);
+        let mut unseen = Vec::new();
+        for kind in kind::ALL {
+            let Some(check) = kind.check else {
+                unseen.push(kind.name);
+                continue;
+            };
+            let check = check(&usual(kind), &workload);
+            assert!(!check.in_effect.is_empty() && !check.in_effect.contains(&Met::Ready));
+            assert!(check.patience <= Duration::from_secs(6), "{kind}");
+            assert_eq!(check.through_proxy, kind.is_of_network(), "{kind}");
+        }
+        assert_eq!(unseen, ["terminate"]);
+    }
 
     #[test]
     fn a_startup_message_is_as_long_as_it_says() {

@@ -6,10 +6,10 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use reports::record::{Planned, Step};
+use reports::run::{Planned, Step};
 
 use super::{
-    kind,
+    kind::Parameter,
     plan::{Entry, Plan, Wish},
 };
 
@@ -68,18 +68,18 @@ fn steps(seed: u64, from: &Draw, entry: &Entry, repeat: u32) -> Vec<Step> {
 
 fn step(rng: &mut fastrand::Rng, from: &Draw, wish: &Wish) -> Step {
     let deadline_ms = u32::try_from(from.deadline.as_millis()).unwrap_or(u32::MAX);
-    let value = |parameter: &kind::Parameter| {
+    let value = |parameter: &Parameter| {
         let set = wish.parameters.iter().find(|(n, _)| *n == parameter.name);
         set.map_or_else(|| parameter.usual.value(deadline_ms), |(_, value)| *value)
     };
-    let parameters = kind::parameters(wish.kind).iter();
+    let parameters = wish.kind.parameters.iter();
     Step {
-        kind: wish.kind,
         phase_us: between(rng, wish.phase.as_ref().unwrap_or(&from.phase)),
         length_us: between(rng, wish.length.as_ref().unwrap_or(&from.length)),
         stream: wish.stream,
         toxicity: wish.toxicity,
         parameters: parameters.map(|p| (p.name.to_owned(), value(p))).collect(),
+        ..wish.kind.step()
     }
 }
 
@@ -103,11 +103,12 @@ fn between(rng: &mut fastrand::Rng, range: &RangeInclusive<Duration>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use reports::record::Fault;
+    use super::{
+        super::{Kind, network, process},
+        *,
+    };
 
-    use super::*;
-
-    const KINDS: [Fault; 3] = [Fault::Crash, Fault::Reset, Fault::Latency];
+    static KINDS: [&Kind; 3] = [&process::CRASH, &network::RESET, &network::LATENCY];
 
     fn from(side_by_side: bool) -> Draw {
         let ms = Duration::from_millis;
@@ -170,10 +171,13 @@ mod tests {
         let latency = &drawn[0].faults[0];
         assert!((30_000..=31_000).contains(&latency.length_us));
         assert_eq!(latency.toxicity, Some(0.5));
-        assert_eq!(latency.parameter("jitter_ms"), 7);
+        assert_eq!(latency.parameters["jitter_ms"], 7);
         let storm = &drawn[1].faults[0];
         assert_eq!(storm.phase_us, 5_000);
-        assert_eq!(storm.parameter("hold_ms"), 100, "a quarter of the deadline");
-        assert_eq!(storm.parameter("sessions"), 8, "as usual");
+        assert_eq!(
+            storm.parameters["hold_ms"], 100,
+            "a quarter of the deadline"
+        );
+        assert_eq!(storm.parameters["sessions"], 8, "as usual");
     }
 }

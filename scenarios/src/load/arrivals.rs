@@ -32,6 +32,17 @@ impl Arrivals {
     }
 }
 
+/// How many operations of an arm may be under way at once: two and a half deadlines'
+/// worth of arrivals, so that whatever can still be in time is sent, and a queue that is
+/// beyond hope is bounded.
+#[must_use]
+pub fn max_in_flight(rate_per_s: u32, deadline: Duration) -> u32 {
+    let arrivals = 2.5 * f64::from(rate_per_s) * deadline.as_secs_f64();
+    (64_u32..20_000)
+        .find(|n| f64::from(*n) >= arrivals)
+        .unwrap_or(20_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

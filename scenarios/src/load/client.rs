@@ -1,14 +1,17 @@
 //! What is under test: the same operations through a bare pool, or through the
 //! engine.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use deadpool_postgres::{ConfigConnectImpl, Connect, ManagerConfig, PoolError, RecyclingMethod};
 use futures_util::future::BoxFuture;
-use reports::record::{Attempts, Outcome};
+use reports::run::{Arm, Attempts, Outcome};
 use seawall::{
     ErrorClass, Pool, PoolConfig,
     config::{ConfigError, Secret},
@@ -19,7 +22,10 @@ use tokio::task::JoinHandle;
 use tokio_postgres::NoTls;
 
 use super::workload::{Operation, Workload};
-use crate::environment::{Endpoint, LOAD};
+use crate::{
+    environment::{Endpoint, LOAD},
+    experiment::NotRepeatable,
+};
 
 /// A configuration under test.
 #[derive(Debug, Clone)]
@@ -28,6 +34,76 @@ pub enum Setup {
     Bare,
     /// The engine, with this configuration (its endpoint is ignored).
     Engine(Box<PoolConfig>),
+}
+
+/// The setting of an arm's record that names the client.
+const CLIENT: &str = "client";
+const BARE: &str = "deadpool-postgres";
+const ENGINE: &str = "seawall";
+
+impl Setup {
+    /// The engine, with this configuration.
+    #[must_use]
+    pub fn engine(config: PoolConfig) -> Self {
+        Self::Engine(Box::new(config))
+    }
+
+    /// As an arm, with its whole configuration in the record's words: the values of the
+    /// guide's keys as they stand in TOML, without quotes.
+    #[must_use]
+    pub fn arm(self, name: &str, about: &str) -> (Arm, Self) {
+        let mut config = BTreeMap::new();
+        match &self {
+            Self::Bare => {
+                config.insert(CLIENT.to_owned(), BARE.to_owned());
+                config.insert("timeouts".to_owned(), "none".to_owned());
+                let most = deadpool_postgres::PoolConfig::default().max_size;
+                config.insert("max_connections".to_owned(), most.to_string());
+            }
+            Self::Engine(engine) => {
+                config.insert(CLIENT.to_owned(), ENGINE.to_owned());
+                let settings = engine.settings().into_iter();
+                config.extend(settings.map(|(key, value)| match value {
+                    toml::Value::String(text) => (key, text),
+                    other => (key, other.to_string()),
+                }));
+            }
+        }
+        let arm = Arm {
+            name: name.to_owned(),
+            about: about.to_owned(),
+            config,
+        };
+        (arm, self)
+    }
+
+    /// What an arm was set up with, by its record.
+    ///
+    /// # Errors
+    /// If the record does not hold all of its configuration, or this version does not
+    /// take it.
+    pub fn recorded(arm: &Arm) -> Result<Self, NotRepeatable> {
+        let no = |reason: String| NotRepeatable {
+            reason: format!("arm {}: {reason}", arm.name),
+            allowed: "a run of this version",
+        };
+        let mut settings = arm.config.clone();
+        match settings.remove(CLIENT).as_deref() {
+            Some(BARE) => Ok(Self::Bare),
+            Some(ENGINE) => {
+                let table = settings.into_iter().map(|(key, text)| {
+                    // As TOML if it is, else as a string: strings stand without quotes.
+                    let value = format!("value = {text}").parse::<toml::Table>();
+                    let value = value.ok().and_then(|mut table| table.remove("value"));
+                    (key, value.unwrap_or(toml::Value::String(text)))
+                });
+                let config = PoolConfig::from_table(table.collect());
+                config.map(Self::engine).map_err(|e| no(e.to_string()))
+            }
+            Some(other) => Err(no(format!("no client {other} is known"))),
+            None => Err(no("its whole configuration was not recorded".to_owned())),
+        }
+    }
 }
 
 /// A pool of one arm, for one injection.
@@ -242,6 +318,36 @@ mod tests {
     use seawall::{Error, error::AcquireStage};
 
     use super::*;
+
+    #[test]
+    fn an_arm_s_record_holds_its_whole_configuration() {
+        let own = PoolConfig {
+            max_connections: 3,
+            circuit_breaker_failure_threshold: 7,
+            circuit_breaker_recovery_timeout: Duration::from_millis(1_500),
+            circuit_breaker_error_rate: 0.25,
+            circuit_breaker_probe: seawall::breaker::Probe::Passive,
+            circuit_breaker_ignore: vec!["57P01".to_owned(), "23".to_owned()],
+            server_statement_timeout: false,
+            ..PoolConfig::default()
+        };
+        for config in [PoolConfig::default(), own] {
+            let (arm, _) = Setup::engine(config.clone()).arm("ours", "the engine");
+            assert_eq!(
+                arm.config["max_connections"],
+                config.max_connections.to_string()
+            );
+            let Ok(Setup::Engine(found)) = Setup::recorded(&arm) else {
+                panic!("{arm:?}");
+            };
+            assert_eq!(*found, config);
+        }
+        let (mut bare, _) = Setup::Bare.arm("bare", "without the engine");
+        assert!(matches!(Setup::recorded(&bare), Ok(Setup::Bare)));
+        bare.config.clear();
+        let error = Setup::recorded(&bare).expect_err("nothing is known of it");
+        assert!(error.to_string().contains("arm bare"), "{error}");
+    }
 
     #[test]
     fn only_a_write_that_was_sent_is_unknown() {

@@ -16,7 +16,7 @@
 //! It is pure, and is tested with histories that it must reject. It holds one byte
 //! for each operation, whatever the table holds.
 
-use reports::record::{Ledger, Operations, Outcome};
+use reports::run::{Ledger, Operations, Outcome};
 
 use super::arrivals::Arrivals;
 

@@ -1,13 +1,10 @@
-//! What is driven through each arm, and what came back.
+//! How a load is driven through each arm, and what came back.
 //!
-//! [`arrivals`] says when (pure), [`workload`] what, [`client`] through what,
-//! [`worker`] does it, [`ledger`] checks what became of the writes (pure);
-//! [`alarms`] looks like trouble and is none; [`batch`] is the load of a sweep of batch
-//! sizes.
+//! [`arrivals`] says when an operation is due (pure), [`workload`] what it is, [`client`]
+//! through what it goes; [`worker`] drives it, and [`ledger`] checks what became of the
+//! writes (pure).
 
-pub mod alarms;
 pub mod arrivals;
-pub mod batch;
 pub mod client;
 pub mod ledger;
 pub mod worker;

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use reports::record::{Operations, Outcome};
+use reports::run::{Operations, Outcome};
 use seawall::clock::{self, Instant};
 use tokio::{
     sync::{Notify, Semaphore},

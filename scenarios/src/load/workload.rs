@@ -67,18 +67,6 @@ pub enum WorkloadError {
         /// What was being done.
         what: &'static str,
     },
-    /// The server refuses a statement of the user's.
-    #[error(
-        "-f: {class}: statement {number}: {reason}, allowed: statements that the server takes, twice in a row"
-    )]
-    Refused {
-        /// Its class: the stem of its file.
-        class: String,
-        /// Which it is of its file, from 1 on.
-        number: usize,
-        /// What the server said.
-        reason: String,
-    },
 }
 
 impl Workload {

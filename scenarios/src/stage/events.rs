@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use reports::record::{Event, What};
+use reports::run::{Event, What};
 use seawall::clock::{self, Instant};
 
 /// Writes each event to the file at once and shows it to the listener.
@@ -48,33 +48,18 @@ impl<'a> Events<'a> {
 
     /// Records that something happened to all arms.
     pub fn all(&self, planned: Option<usize>, at: Instant, what: What) {
-        self.write(&Event {
-            at_us: self.us(at),
-            planned,
-            arm: None,
-            what,
-        });
+        self.write(at, planned, None, None, what);
     }
 
     /// Records that something happened to one arm.
-    pub fn arm(&self, planned: usize, arm: &str, at: Instant, what: What) {
-        let (at_us, arm) = (self.us(at), Some(arm.to_owned()));
-        self.write(&Event {
-            at_us,
-            planned: Some(planned),
-            arm,
-            what,
-        });
+    pub fn arm(&self, planned: Option<usize>, arm: &str, at: Instant, what: What) {
+        self.write(at, planned, Some(arm), None, what);
     }
 
-    /// Records that something happened to what is measured now, outside of a schedule.
+    /// Records that something happened to what an experiment measures just now, where
+    /// that is neither a fault nor an arm.
     pub fn of(&self, subject: &str, at: Instant, what: What) {
-        self.write(&Event {
-            at_us: self.us(at),
-            planned: None,
-            arm: Some(subject.to_owned()),
-            what,
-        });
+        self.write(at, None, None, Some(subject), what);
     }
 
     /// The first error of writing, if there was one. It does not stop a run, since
@@ -86,7 +71,21 @@ impl<'a> Events<'a> {
             .take()
     }
 
-    fn write(&self, event: &Event) {
+    fn write(
+        &self,
+        at: Instant,
+        planned: Option<usize>,
+        arm: Option<&str>,
+        subject: Option<&str>,
+        what: What,
+    ) {
+        let event = &Event {
+            at_us: self.us(at),
+            planned,
+            arm: arm.map(str::to_owned),
+            subject: subject.map(str::to_owned),
+            what,
+        };
         let written = serde_json::to_string(event)
             .map_err(io::Error::other)
             .and_then(|line| {
@@ -102,6 +101,7 @@ impl<'a> Events<'a> {
 }
 
 /// Microseconds from `zero` to `at`; zero if `at` is earlier.
-pub(super) fn micros(at: Instant, zero: Instant) -> u64 {
+#[must_use]
+pub fn micros(at: Instant, zero: Instant) -> u64 {
     u64::try_from(at.saturating_duration_since(zero).as_micros()).unwrap_or(u64::MAX)
 }

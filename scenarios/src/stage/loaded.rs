@@ -1,18 +1,18 @@
-//! One entry of the plan: load, steady state, fault, recovery, ledger.
+//! Arms under load, and what their breakers do meanwhile.
 //!
-//! The fault's clock starts when a direct probe sees it in effect and stops when
-//! one sees it gone; probing goes on while the fault is being done and undone, so
-//! that neither moment is hidden behind an API's answer.
+//! A fault's clock starts when a direct probe sees it in effect and stops when one sees
+//! it gone; probing goes on while the fault is being done and undone, so that neither
+//! moment is hidden behind an API's answer.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use reports::{
-    measure::{SteadyState, recovered, steady},
-    record::{self, BreakerState, Injection, Planned, Span, What},
+    measure::steady,
+    run::{self, BreakerState, Ledger, Operations, Span, What},
 };
 use seawall::{
-    breaker::{State, Transition as EngineTransition},
+    breaker::{State, Transition},
     clock::{self, Instant},
 };
 
@@ -24,366 +24,401 @@ use super::{
 use crate::{
     environment::chain,
     load::{
+        arrivals::Arrivals,
         client::{Client, Setup},
         ledger::Checker,
         worker::Load,
     },
 };
 
-/// How often states and recovery are looked at.
+/// How often breakers are looked at.
 const TICK: Duration = Duration::from_millis(25);
+/// How often it is asked whether what is waited for is there.
+const ASKED: Duration = Duration::from_millis(50);
 /// Four windows, and a little for the last answers to come in.
-const STEADY_SPAN: Duration = Duration::from_millis(1_030);
+pub(crate) const STEADY_SPAN: Duration = Duration::from_millis(1_030);
 const FIRST_OPERATION: Duration = Duration::from_millis(20);
+/// Longest wait for a load to be served as it should be.
+const STEADY_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Arms under load.
+#[derive(Debug)]
+pub struct Loaded<'s, 'a> {
+    stage: &'s Stage<'a>,
+    load: run::Load,
+    /// The entry of the schedule that the load is for, if it is for one.
+    planned: Option<usize>,
+    start: Instant,
+    arms: Vec<LoadedArm>,
+}
 
 /// An arm under load, and what its breaker did so far.
-pub(super) struct Arm {
-    pub(super) name: String,
-    pub(super) load: Load,
-    pub(super) breaker: Vec<record::Transition>,
+#[derive(Debug)]
+pub struct LoadedArm {
+    /// Its name.
+    pub name: String,
+    load: Load,
+    breaker: Vec<run::Transition>,
     seen_epoch: u64,
 }
 
-/// The moments of an injection, on the load's clock.
+/// The moments of an entry of the schedule.
 #[derive(Debug, Clone)]
-pub(super) struct Moments {
-    steady: Instant,
-    pub(super) requested: Instant,
-    pub(super) injected: Instant,
-    pub(super) cleared: Instant,
-    pub(super) ready: Instant,
+pub struct Moments {
+    /// The first of its faults was asked for.
+    pub requested: Instant,
+    /// The first was seen in effect.
+    pub injected: Instant,
+    /// The last was seen gone.
+    pub cleared: Instant,
+    /// The server was seen to take sessions again.
+    pub ready: Instant,
     /// Each fault by itself.
     seen: Vec<Seen>,
 }
 
-pub(super) async fn carry_out(stage: &Stage<'_>, planned: usize) -> Result<Vec<Injection>, Stop> {
-    let plan = stage.record.schedule[planned].clone();
-    let start = clock::now() + FIRST_OPERATION;
-    let mut arms = start_load(stage, planned, &plan, start)?;
-    stage.events.all(Some(planned), start, What::LoadStarted);
-    let steady = until_steady(stage, planned, start, &mut arms).await?;
-    let moments = through_fault(stage, planned, steady, start, &mut arms).await?;
-    let waited = until_recovered(stage, planned, start, &moments, &mut arms).await;
-    let ended = clock::now();
-    arms.iter().for_each(|arm| arm.load.stop());
-    stage.events.all(Some(planned), ended, What::LoadEnded);
-    let finished = finish(stage, planned, start, ended, &moments, arms).await?;
-    match waited {
-        // An interrupted wait is a shorter one: what was measured counts.
-        Ok(()) | Err(Stop::Interrupted(_)) => Ok(finished),
-        Err(stop) => Err(stop),
+/// What an arm did under load.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its name.
+    pub name: String,
+    /// Its number in the ledger.
+    pub client: i32,
+    /// Every operation that was scheduled.
+    pub operations: Operations,
+    /// The breaker's states, oldest first.
+    pub breaker: Vec<run::Transition>,
+    /// What it did towards the server.
+    pub attempts: run::Attempts,
+}
+
+impl LoadedArm {
+    /// The pool that is driven.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.load.client()
+    }
+
+    /// Its operations from `first` on, up to the first that may still become good.
+    #[must_use]
+    pub fn since(&self, first: u64, deadline: Duration) -> Operations {
+        self.load.since(first, deadline)
     }
 }
 
-/// Puts the arms of an entry of the plan under load.
-pub(super) fn start_load(
-    stage: &Stage<'_>,
-    planned: usize,
-    plan: &Planned,
-    start: Instant,
-) -> Result<Vec<Arm>, Stop> {
-    let endpoint = stage.environment.endpoint().through(stage.toxics.port());
-    let setups: HashMap<&str, &Setup> = stage
-        .scenario
-        .arms
-        .iter()
-        .map(|(arm, setup)| (arm.name.as_str(), setup))
-        .collect();
-    let mut arms = Vec::new();
-    for (i, name) in plan.arms.iter().enumerate() {
-        let Some(setup) = setups.get(name.as_str()) else {
-            continue;
+impl<'s, 'a> Loaded<'s, 'a> {
+    /// Puts arms under load, through the proxy. `planned` is the entry of the schedule
+    /// that it is for.
+    ///
+    /// # Errors
+    /// If the configuration of an arm is not valid.
+    pub(crate) fn start(
+        stage: &'s Stage<'a>,
+        load: &run::Load,
+        planned: Option<usize>,
+        names: &[String],
+    ) -> Result<Self, Stop> {
+        let start = clock::now() + FIRST_OPERATION;
+        let mut loaded = Self {
+            stage,
+            load: load.clone(),
+            planned,
+            start,
+            arms: Vec::new(),
         };
-        let number = i32::try_from(planned * plan.arms.len() + i).unwrap_or(i32::MAX);
-        let rng = fastrand::Rng::with_seed(
-            stage.scenario.seed ^ (u64::from(number.unsigned_abs()) << 32),
-        );
+        for (i, name) in names.iter().enumerate() {
+            let Some(setup) = stage.setups.get(name) else {
+                continue;
+            };
+            let number = planned.unwrap_or(0) * names.len() + i;
+            let number = i32::try_from(number).unwrap_or(i32::MAX);
+            let arm = loaded.arm(name, setup, number)?;
+            loaded.arms.push(arm);
+        }
+        stage.events.all(planned, start, What::LoadStarted);
+        Ok(loaded)
+    }
+
+    fn arm(&self, name: &str, setup: &Setup, number: i32) -> Result<LoadedArm, Stop> {
+        let stage = self.stage;
+        let endpoint = stage.environment.endpoint().through(stage.toxics.port());
+        let seed = stage.run.seed ^ (u64::from(number.unsigned_abs()) << 32);
+        let rng = fastrand::Rng::with_seed(seed);
         let client =
             Client::new(setup, &endpoint, &stage.workload, number, rng).map_err(|source| {
                 Stop::Config {
-                    arm: name.clone(),
+                    arm: name.to_owned(),
                     source,
                 }
             })?;
-        let breaker = match client.engine() {
-            Some(_) => vec![record::Transition {
-                at_us: 0,
-                state: BreakerState::Closed,
-                reason: "start".to_owned(),
-            }],
-            None => Vec::new(),
+        let start = run::Transition {
+            at_us: 0,
+            state: BreakerState::Closed,
+            reason: "start".to_owned(),
         };
-        let in_flight = stage.scenario.settings.max_in_flight;
-        let load = Load::start(Arc::new(client), stage.arrivals(), in_flight, start);
-        arms.push(Arm {
-            name: name.clone(),
-            load,
-            breaker,
+        let has_breaker = client.engine().is_some();
+        let in_flight = self.load.max_in_flight;
+        Ok(LoadedArm {
+            name: name.to_owned(),
+            load: Load::start(Arc::new(client), self.arrivals(), in_flight, self.start),
+            breaker: has_breaker.then_some(start).into_iter().collect(),
             seen_epoch: 0,
-        });
+        })
     }
-    Ok(arms)
-}
 
-/// Does an entry of the plan and undoes it, also if that fails half-way.
-pub(super) async fn through_fault(
-    stage: &Stage<'_>,
-    planned: usize,
-    steady: Instant,
-    start: Instant,
-    arms: &mut [Arm],
-) -> Result<Moments, Stop> {
-    let plan = stage.record.schedule[planned].clone();
-    let through = through(stage, planned, &plan, steady, start, arms);
-    // A panic of ours must not leave the fault in somebody's server.
-    let moments = match AssertUnwindSafe(through).catch_unwind().await {
-        Ok(moments) => moments,
-        Err(_) => Err(Stop::Panicked),
-    };
-    if moments.is_err()
-        && let Err(error) = undo(stage, &plan).await
-    {
-        // The error that led here says better what is wrong.
-        tracing::warn!(error = chain(&error), "taking a fault back");
+    /// The arms, in the order they were named in.
+    pub(crate) fn arms(&self) -> &[LoadedArm] {
+        &self.arms
     }
-    moments
-}
 
-async fn through(
-    stage: &Stage<'_>,
-    planned: usize,
-    plan: &Planned,
-    steady: Instant,
-    start: Instant,
-    arms: &mut [Arm],
-) -> Result<Moments, Stop> {
-    let nemesis = Nemesis::new(stage, planned, plan, clock::now());
-    let mut seen = {
-        let carried_out = nemesis.carry_out();
-        let mut carried_out = std::pin::pin!(carried_out);
+    /// Zero of the load's clock, on the run's clock.
+    pub(crate) fn started_us(&self) -> u64 {
+        self.stage.events.us(self.start)
+    }
+
+    /// Zero of the load's clock.
+    pub(crate) fn zero(&self) -> Instant {
+        self.start
+    }
+
+    /// A moment on the load's clock: zero at its first scheduled operation.
+    pub(crate) fn us(&self, at: Instant) -> u64 {
+        micros(at, self.start)
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_micros(self.load.deadline_us)
+    }
+
+    fn arrivals(&self) -> Arrivals {
+        Arrivals {
+            rate_per_s: self.load.rate_per_s,
+            write_share: self.load.write_share,
+        }
+    }
+
+    /// The first operation that is due at or after a moment of the load's clock.
+    pub(crate) fn first_at(&self, at_us: u64) -> u64 {
+        at_us.saturating_mul(u64::from(self.load.rate_per_s)) / 1_000_000
+    }
+
+    /// Waits until every arm is served as it should be; returns since when.
+    ///
+    /// # Errors
+    /// [`Stop::NoSteadyState`] if that takes too long.
+    pub(crate) async fn until_steady(&mut self) -> Result<Instant, Stop> {
+        let (stage, load, deadline) = (self.stage, self.load.clone(), self.deadline());
+        let give_up = self.start + STEADY_PATIENCE;
+        let mut next = self.start + STEADY_SPAN;
         loop {
-            let tick = clock::now() + TICK;
-            tokio::select! {
-                biased;
-                seen = &mut carried_out => break seen?,
-                waited = stage.until(tick) => waited?,
+            self.until(next).await?;
+            let now = clock::now();
+            let from = now - STEADY_SPAN;
+            let first = self.first_at(self.us(from));
+            let span = self.us(from)..self.us(now);
+            let mut all = Vec::new();
+            for arm in &self.arms {
+                let served = steady(&load, first, &arm.since(first, deadline), span.clone());
+                all.push((arm.name.as_str(), served));
             }
-            look(stage, planned, start, arms);
-        }
-    };
-    look(stage, planned, start, arms);
-    seen.sort_by_key(|seen| seen.effective);
-    let first = |of: fn(&Seen) -> Instant| seen.iter().map(of).min().unwrap_or(steady);
-    let last = |of: fn(&Seen) -> Instant| seen.iter().map(of).max().unwrap_or(steady);
-    let ready = last(|seen| seen.ready);
-    stage.events.all(Some(planned), ready, What::ServerReady);
-    Ok(Moments {
-        steady,
-        requested: first(|seen| seen.requested),
-        injected: first(|seen| seen.effective),
-        cleared: last(|seen| seen.gone),
-        ready,
-        seen,
-    })
-}
-
-/// Waits until every arm is served as it should be; returns since when.
-pub(super) async fn until_steady(
-    stage: &Stage<'_>,
-    planned: usize,
-    start: Instant,
-    arms: &mut [Arm],
-) -> Result<Instant, Stop> {
-    let give_up = start + stage.scenario.steady_patience;
-    let settings = &stage.scenario.settings;
-    let deadline = Duration::from_micros(settings.deadline_us);
-    let mut next = start + STEADY_SPAN;
-    loop {
-        watch_until(stage, planned, start, arms, next).await?;
-        let now = clock::now();
-        let from = now - STEADY_SPAN;
-        let span = micros(from, start)..micros(now, start);
-        let mut all = Vec::new();
-        for arm in arms.iter() {
-            let served = steady(settings, &arm.load.so_far(deadline), span.clone());
-            all.push((arm.name.as_str(), served));
-        }
-        if all.iter().all(|(_, served)| served.is_ok()) {
-            for (arm, served) in all {
-                if let Ok(served) = served {
-                    let (ok_share, p99_us) = (served.ok_share, served.p99_us);
-                    let what = What::SteadyState { ok_share, p99_us };
-                    stage.events.arm(planned, arm, now, what);
+            if all.iter().all(|(_, served)| served.is_ok()) {
+                for (arm, served) in all {
+                    if let Ok(served) = served {
+                        let (ok_share, p99_us) = (served.ok_share, served.p99_us);
+                        let what = What::SteadyState { ok_share, p99_us };
+                        stage.events.arm(self.planned, arm, now, what);
+                    }
                 }
+                return Ok(from.max(self.start));
             }
-            return Ok(from.max(start));
+            if now >= give_up {
+                let not: Vec<String> = all
+                    .into_iter()
+                    .filter_map(|(arm, served)| Some(format!("{arm}: {}", served.err()?)))
+                    .collect();
+                return Err(Stop::NoSteadyState(not.join("; ")));
+            }
+            next = now + ASKED;
         }
-        if now >= give_up {
-            let not: Vec<String> = all
-                .into_iter()
-                .filter_map(|(arm, served)| Some(format!("{arm}: {}", served.err()?)))
-                .collect();
-            return Err(Stop::NoSteadyState(not.join("; ")));
-        }
-        next = now + Duration::from_millis(100);
     }
-}
 
-/// Waits until every arm has recovered and the horizon is over, or patience is.
-async fn until_recovered(
-    stage: &Stage<'_>,
-    planned: usize,
-    start: Instant,
-    moments: &Moments,
-    arms: &mut [Arm],
-) -> Result<(), Stop> {
-    let settings = &stage.scenario.settings;
-    let deadline = Duration::from_micros(settings.deadline_us);
-    let horizon = moments.cleared + Duration::from_micros(settings.horizon_us);
-    // What the server needs to come back is no fault of an arm's.
-    let patience = moments.ready + Duration::from_micros(settings.patience_us);
-    watch_until(stage, planned, start, arms, horizon.min(patience)).await?;
-    loop {
-        let now = clock::now();
-        let all = arms.iter().all(|arm| {
-            let mut so_far = injection(stage, planned, arm, start, now, moments);
-            so_far.operations = arm.load.so_far(deadline);
-            recovered(settings, &so_far)
-        });
-        if all || now >= patience {
-            return Ok(());
+    /// Does an entry of the schedule and undoes it, also if that fails half-way.
+    ///
+    /// # Errors
+    /// If a fault could not be done or undone, or was not seen, or the user wants to
+    /// stop.
+    pub(crate) async fn through(&mut self, planned: usize) -> Result<Moments, Stop> {
+        let stage = self.stage;
+        // A panic of ours must not leave the fault in somebody's server.
+        let through = AssertUnwindSafe(self.through_faults(planned)).catch_unwind();
+        let moments = through.await.unwrap_or(Err(Stop::Panicked));
+        if moments.is_err()
+            && let Err(error) = undo(stage, planned).await
+        {
+            // The error that led here says better what is wrong.
+            tracing::warn!(error = chain(&error), "taking a fault back");
         }
-        let next = (now + Duration::from_millis(100)).min(patience);
-        watch_until(stage, planned, start, arms, next).await?;
+        moments
     }
-}
 
-async fn finish(
-    stage: &Stage<'_>,
-    planned: usize,
-    start: Instant,
-    ended: Instant,
-    moments: &Moments,
-    arms: Vec<Arm>,
-) -> Result<Vec<Injection>, Stop> {
-    let drain = Duration::from_micros(stage.scenario.settings.deadline_us);
-    let span_us = u64::try_from(STEADY_SPAN.as_micros()).unwrap_or(u64::MAX);
-    let mut injections = Vec::new();
-    for mut arm in arms {
-        look(stage, planned, start, std::slice::from_mut(&mut arm));
-        let mut injection = injection(stage, planned, &arm, start, ended, moments);
-        let client = arm.load.client().clone();
-        injection.operations = arm.load.finish(drain).await?;
-        injection.attempts = client.attempts();
-        let until_us = injection.ended_us;
-        let span = until_us.saturating_sub(span_us)..until_us;
-        let after = steady(&stage.scenario.settings, &injection.operations, span);
-        let what = match after {
-            Ok(SteadyState { ok_share, p99_us }) => What::SteadyState { ok_share, p99_us },
-            Err(not) => {
-                let reason = not.to_string();
-                injection.not_steady_after = Some(reason.clone());
-                What::NotSteady { reason }
+    async fn through_faults(&mut self, planned: usize) -> Result<Moments, Stop> {
+        let stage = self.stage;
+        let nemesis = Nemesis::new(stage, planned, clock::now());
+        let mut seen = {
+            let carried_out = nemesis.carry_out();
+            let mut carried_out = std::pin::pin!(carried_out);
+            loop {
+                let tick = clock::now() + TICK;
+                tokio::select! {
+                    biased;
+                    seen = &mut carried_out => break seen?,
+                    waited = stage.until(tick) => waited?,
+                }
+                self.pass_on_transitions();
             }
         };
-        stage.events.arm(planned, &arm.name, ended, what);
-        let direct = stage.environment.endpoint();
-        let mut checker = Checker::new(&injection.operations, stage.arrivals());
-        let read = stage
+        self.pass_on_transitions();
+        seen.sort_by_key(|seen| seen.effective);
+        let now = clock::now();
+        let first = |of: fn(&Seen) -> Instant| seen.iter().map(of).min().unwrap_or(now);
+        let last = |of: fn(&Seen) -> Instant| seen.iter().map(of).max().unwrap_or(now);
+        let ready = last(|seen| seen.ready);
+        stage.events.all(Some(planned), ready, What::ServerReady);
+        Ok(Moments {
+            requested: first(|seen| seen.requested),
+            injected: first(|seen| seen.effective),
+            cleared: last(|seen| seen.gone),
+            ready,
+            seen,
+        })
+    }
+
+    /// Waits until a moment, and passes on what the breakers do meanwhile.
+    ///
+    /// # Errors
+    /// If the user wants to stop.
+    pub(crate) async fn until(&mut self, until: Instant) -> Result<(), Interrupted> {
+        loop {
+            let next = (clock::now() + TICK).min(until);
+            self.stage.until(next).await?;
+            self.pass_on_transitions();
+            if next >= until {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until `there` says so of every arm, or until a moment. It is asked of each
+    /// arm some twenty times a second, with the arm's index.
+    ///
+    /// # Errors
+    /// If the user wants to stop.
+    pub(crate) async fn until_all(
+        &mut self,
+        at_most: Instant,
+        mut there: impl FnMut(usize, &LoadedArm) -> bool,
+    ) -> Result<(), Interrupted> {
+        loop {
+            // Every arm is asked each time: what it is asked may remember what it saw.
+            let arms = self.arms.iter().enumerate();
+            let all = arms.fold(true, |all, (i, arm)| there(i, arm) && all);
+            let now = clock::now();
+            if all || now >= at_most {
+                return Ok(());
+            }
+            self.until((now + ASKED).min(at_most)).await?;
+        }
+    }
+
+    /// Ends the load: nothing more is scheduled, what is under way is waited for until
+    /// the deadline of its operations is over, and the rest is given up.
+    ///
+    /// # Errors
+    /// If an operation panicked.
+    pub(crate) async fn finish(mut self, ended: Instant) -> Result<Vec<Finished>, Stop> {
+        self.arms.iter().for_each(|arm| arm.load.stop());
+        self.stage.events.all(self.planned, ended, What::LoadEnded);
+        let drain = self.deadline();
+        self.pass_on_transitions();
+        let mut finished = Vec::new();
+        for arm in self.arms {
+            let client = arm.load.client().clone();
+            let operations = arm.load.finish(drain).await?;
+            finished.push(Finished {
+                name: arm.name,
+                client: client.number(),
+                operations,
+                breaker: arm.breaker,
+                attempts: client.attempts(),
+            });
+        }
+        Ok(finished)
+    }
+
+    /// Passes on what the breakers have done since the last time.
+    fn pass_on_transitions(&mut self) {
+        for arm in &mut self.arms {
+            let Some(pool) = arm.load.client().engine() else {
+                continue;
+            };
+            for transition in pool.breaker().history_since(arm.seen_epoch) {
+                arm.seen_epoch = transition.epoch;
+                let Transition { at, to, reason, .. } = transition;
+                let (state, reason) = (state(to), reason.to_string());
+                arm.breaker.push(run::Transition {
+                    at_us: micros(at, self.start),
+                    state,
+                    reason: reason.clone(),
+                });
+                let what = What::Breaker { state, reason };
+                self.stage.events.arm(self.planned, &arm.name, at, what);
+            }
+        }
+    }
+}
+
+impl Moments {
+    /// Each fault by itself, on the clock that `us` gives.
+    pub(crate) fn spans(&self, us: impl Fn(Instant) -> u64) -> Vec<Span> {
+        let spans = self.seen.iter().map(|seen| Span {
+            kind: seen.kind.name.to_owned(),
+            effective_us: us(seen.effective),
+            cleared_us: us(seen.gone),
+        });
+        spans.collect()
+    }
+}
+
+impl Stage<'_> {
+    /// Compares the writes of an arm with the table, on a fresh direct session. `None`
+    /// if it could not be read: no claim about the writes can hold then.
+    pub(crate) async fn check_writes(
+        &self,
+        planned: Option<usize>,
+        load: &run::Load,
+        finished: &Finished,
+    ) -> Option<Ledger> {
+        let arrivals = Arrivals {
+            rate_per_s: load.rate_per_s,
+            write_share: load.write_share,
+        };
+        let mut checker = Checker::new(&finished.operations, arrivals);
+        let direct = self.environment.endpoint();
+        let read = self
             .workload
-            .read_ledger(direct, client.number(), &mut checker)
-            .await;
-        let what = match read {
+            .read_ledger(direct, finished.client, &mut checker);
+        let (what, ledger) = match read.await {
             Ok(()) => {
                 let ledger = checker.finish();
-                injection.ledger = Some(ledger);
-                What::LedgerChecked { ledger }
+                (What::LedgerChecked { ledger }, Some(ledger))
             }
-            // The record says so, and no claim about the writes can hold then.
-            Err(error) => What::LedgerUnread {
-                reason: chain(&error),
-            },
+            Err(error) => {
+                let reason = chain(&error);
+                (What::LedgerUnread { reason }, None)
+            }
         };
-        stage.events.arm(planned, &arm.name, clock::now(), what);
-        injections.push(injection);
-    }
-    Ok(injections)
-}
-
-fn injection(
-    stage: &Stage<'_>,
-    planned: usize,
-    arm: &Arm,
-    start: Instant,
-    ended: Instant,
-    moments: &Moments,
-) -> Injection {
-    let us = |at: Instant| micros(at, start);
-    Injection {
-        planned,
-        fault: stage.record.schedule[planned].name.clone(),
-        arm: arm.name.clone(),
-        started_us: stage.events.us(start),
-        steady_us: us(moments.steady),
-        requested_us: us(moments.requested),
-        injected_us: us(moments.injected),
-        cleared_us: us(moments.cleared),
-        ready_us: us(moments.ready),
-        ended_us: us(ended),
-        spans: moments
-            .seen
-            .iter()
-            .map(|seen| Span {
-                kind: seen.kind,
-                effective_us: us(seen.effective),
-                cleared_us: us(seen.gone),
-            })
-            .collect(),
-        not_steady_after: None,
-        operations: record::Operations::default(),
-        breaker: arm.breaker.clone(),
-        attempts: record::Attempts::default(),
-        ledger: None,
-    }
-}
-
-/// Waits, and passes on what the breakers do meanwhile.
-pub(super) async fn watch_until(
-    stage: &Stage<'_>,
-    planned: usize,
-    start: Instant,
-    arms: &mut [Arm],
-    until: Instant,
-) -> Result<(), Interrupted> {
-    loop {
-        let next = (clock::now() + TICK).min(until);
-        stage.until(next).await?;
-        look(stage, planned, start, arms);
-        if next >= until {
-            return Ok(());
-        }
-    }
-}
-
-/// Passes on what the breakers have done since the last look.
-pub(super) fn look(stage: &Stage<'_>, planned: usize, start: Instant, arms: &mut [Arm]) {
-    for arm in arms {
-        let Some(pool) = arm.load.client().engine() else {
-            continue;
-        };
-        for transition in pool.breaker().history_since(arm.seen_epoch) {
-            arm.seen_epoch = transition.epoch;
-            let EngineTransition { at, to, reason, .. } = transition;
-            let (state, reason) = (state(to), reason.to_string());
-            arm.breaker.push(record::Transition {
-                at_us: micros(at, start),
-                state,
-                reason: reason.clone(),
-            });
-            stage
-                .events
-                .arm(planned, &arm.name, at, What::Breaker { state, reason });
-        }
+        self.events.arm(planned, &finished.name, clock::now(), what);
+        ledger
     }
 }
 

@@ -10,18 +10,15 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, future::try_join_all, stream::FuturesUnordered};
-use reports::record::{Fault, Planned, Step, What};
+use reports::run::{Planned, Step, What};
 use seawall::clock::{self, Instant};
 
 use super::{Stage, Stop};
-use crate::{
-    environment::Shutdown,
-    faults::{
-        check::{Check, check},
-        kind::{self, Place},
-        probe::{Met, Probed, probe},
-        sessions::Held,
-    },
+use crate::faults::{
+    Kind,
+    kind::Act,
+    probe::{Check, Met, Probed, probe},
+    strangers::Held,
 };
 
 /// Longest wait for a fault to be in effect, or gone.
@@ -35,7 +32,7 @@ const PROBES: usize = 6;
 /// When a fault was what.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
-    pub(super) kind: Fault,
+    pub(super) kind: &'static Kind,
     pub(super) requested: Instant,
     pub(super) effective: Instant,
     pub(super) gone: Instant,
@@ -55,16 +52,12 @@ pub(super) struct Nemesis<'a> {
 }
 
 impl<'a> Nemesis<'a> {
-    pub(super) fn new(
-        stage: &'a Stage<'a>,
-        planned: usize,
-        plan: &'a Planned,
-        zero: Instant,
-    ) -> Self {
+    /// An entry of the stage's schedule, whose steps begin to count at `zero`.
+    pub(super) fn new(stage: &'a Stage<'a>, planned: usize, zero: Instant) -> Self {
         Self {
             stage,
             planned,
-            plan,
+            plan: &stage.run.schedule[planned],
             zero,
             hiding: AtomicUsize::new(0),
         }
@@ -78,25 +71,26 @@ impl<'a> Nemesis<'a> {
     }
 
     async fn one(&self, index: usize, step: &Step) -> Result<Seen, Stop> {
-        let fault = step.kind;
+        let kind = known(step)?;
+        let fault = || kind.name.to_owned();
         clock::sleep_until(self.zero + Duration::from_micros(step.phase_us)).await;
         let requested = clock::now();
-        self.tell(requested, What::FaultRequested { fault });
-        let (held, met) = self.inject(index, step).await?;
-        let hides = kind::place(fault) != Place::Network;
+        self.tell(requested, What::FaultRequested { fault: fault() });
+        let (held, met) = self.inject(index, kind, step).await?;
+        let hides = !kind.is_of_network();
         self.hiding.fetch_add(usize::from(hides), Ordering::Relaxed);
         let effective = met.began.max(requested);
-        self.tell(effective, What::FaultEffective { fault });
+        self.tell(effective, What::FaultEffective { fault: fault() });
         self.note(&met);
 
         clock::sleep_until(effective + Duration::from_micros(step.length_us)).await;
-        self.tell(clock::now(), What::FaultRollback { fault });
+        self.tell(clock::now(), What::FaultRollback { fault: fault() });
         self.hiding.fetch_sub(usize::from(hides), Ordering::Relaxed);
-        let (gone, ready) = self.roll_back(index, step, held).await?;
-        self.tell(gone.ended, What::FaultCleared { fault });
+        let (gone, ready) = self.roll_back(index, kind, step, held).await?;
+        self.tell(gone.ended, What::FaultCleared { fault: fault() });
         self.note(&gone);
         Ok(Seen {
-            kind: fault,
+            kind,
             requested,
             effective,
             gone: gone.ended,
@@ -116,36 +110,33 @@ impl<'a> Nemesis<'a> {
 
     /// Does the fault, and returns what keeps it in force and the first probe that
     /// met it.
-    async fn inject(&self, index: usize, step: &Step) -> Result<(Held, Probed), Stop> {
+    async fn inject(
+        &self,
+        index: usize,
+        kind: &'static Kind,
+        step: &Step,
+    ) -> Result<(Held, Probed), Stop> {
         let stage = self.stage;
         let doing = async {
-            let nothing = || (Held::default(), None);
-            match (kind::place(step.kind), step.kind) {
-                (Place::Network, _) => {
-                    let done = stage.toxics.inject(&name(index, step), step).await;
-                    done.map(|()| nothing()).map_err(Stop::from)
+            match &kind.act {
+                Act::Network(_) => {
+                    let done = stage.toxics.inject(&name(index, step), kind, step).await;
+                    done.map(|()| Default::default()).map_err(Stop::from)
                 }
-                (Place::Session, _) => {
+                Act::Session { .. } => {
                     let rng = self.generator(index);
-                    stage.sessions.inject(step, rng).await.map_err(Stop::from)
+                    let done = stage.sessions.inject(kind, step, rng).await;
+                    done.map_err(Stop::from)
                 }
-                (Place::Process, kind) => {
-                    let server = &stage.environment;
-                    let done = match kind {
-                        Fault::Crash => server.shut_down(Shutdown::Kill).await,
-                        Fault::FastRestart => server.shut_down(Shutdown::Fast).await,
-                        Fault::ImmediateRestart => server.shut_down(Shutdown::Immediate).await,
-                        Fault::PausePostmaster => server.pause_postmaster().await,
-                        Fault::Disconnect => server.disconnect().await,
-                        _ => server.pause().await,
-                    };
-                    done.map(|()| nothing()).map_err(Stop::from)
+                Act::Process { inject, .. } => {
+                    let done = inject(&stage.environment).await;
+                    done.map(|()| Default::default()).map_err(Stop::from)
                 }
             }
         };
-        let network = kind::place(step.kind) == Place::Network;
+        let network = kind.is_of_network();
         let asking = async {
-            let Some(check) = check(step, &stage.workload) else {
+            let Some(check) = kind.check.map(|check| check(step, &stage.workload)) else {
                 return Ok(None);
             };
             let hidden = || network && self.hiding.load(Ordering::Relaxed) > 0;
@@ -153,14 +144,14 @@ impl<'a> Nemesis<'a> {
                 check.in_effect.contains(&met) || (hidden() && met != Met::Ready)
             });
             met.await.map(Some).map_err(|met| Stop::NotEffective {
-                fault: step.kind,
+                kind,
                 met,
                 within: EFFECT,
             })
         };
         let ((held, met), probed) = tokio::try_join!(doing, asking)?;
         let probed = probed.or(met).ok_or(Stop::NotEffective {
-            fault: step.kind,
+            kind,
             met: "nothing",
             within: EFFECT,
         })?;
@@ -172,14 +163,16 @@ impl<'a> Nemesis<'a> {
     async fn roll_back(
         &self,
         index: usize,
+        kind: &'static Kind,
         step: &Step,
         held: Held,
     ) -> Result<(Probed, Probed), Stop> {
-        let check = check(step, &self.stage.workload).unwrap_or_else(Check::session);
+        let check = kind.check.map(|check| check(step, &self.stage.workload));
+        let check = check.unwrap_or_else(Check::session);
         // While another fault of the entry stands, this one cannot be seen to be gone.
         let length_us = self.plan.phase_us() + self.plan.length_us();
         let from = clock::now().max(self.zero + Duration::from_micros(length_us));
-        let process = kind::place(step.kind) == Place::Process;
+        let process = kind.is_of_process();
         let asking = async {
             let gone = |met| met == Met::Ready || (process && met == Met::Starting);
             let gone = self.first(&check, from, gone).await?;
@@ -191,7 +184,7 @@ impl<'a> Nemesis<'a> {
         };
         // A failed undoing says more than what is met after it, so it ends the wait.
         let undone = async {
-            let undone = undo_one(self.stage, index, step, Some(held)).await;
+            let undone = undo_one(self.stage, index, kind, step, Some(held)).await;
             undone.map_err(Err)
         };
         let asked = async { asking.await.map_err(Ok) };
@@ -199,7 +192,7 @@ impl<'a> Nemesis<'a> {
             Ok(((), probed)) => Ok(probed),
             Err(Err(stop)) => Err(stop),
             Err(Ok(met)) => Err(Stop::NotCleared {
-                fault: step.kind,
+                kind,
                 met,
                 within: EFFECT,
                 log: self.stage.environment.log_tail().await,
@@ -254,22 +247,29 @@ impl<'a> Nemesis<'a> {
         // An odd constant spreads neighbours apart: the fractional digits of the
         // golden ratio (Knuth, TAOCP 3, section 6.4).
         let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        fastrand::Rng::with_seed(self.stage.scenario.seed ^ mixed)
+        fastrand::Rng::with_seed(self.stage.run.seed ^ mixed)
     }
 }
 
-/// Takes all faults of an entry back, however far they were done.
+/// Takes all faults of an entry of the schedule back, however far they were done.
 ///
 /// # Errors
 /// The first that could not be taken back; the others were tried.
-pub(super) async fn undo(stage: &Stage<'_>, plan: &Planned) -> Result<(), Stop> {
+pub(super) async fn undo(stage: &Stage<'_>, planned: usize) -> Result<(), Stop> {
     let mut undone = Ok(());
+    let mut steps = Vec::new();
+    for (index, step) in stage.run.schedule[planned].faults.iter().enumerate() {
+        match known(step) {
+            Ok(kind) => steps.push((index, kind, step)),
+            // It was not done either.
+            Err(stop) => undone = undone.and(Err(stop)),
+        }
+    }
     // A session's fault is undone on a server that is there again, so the server's
     // own come first.
-    let mut steps: Vec<(usize, &Step)> = plan.faults.iter().enumerate().collect();
-    steps.sort_by_key(|(_, step)| kind::place(step.kind) != Place::Process);
-    for (index, step) in steps {
-        undone = undone.and(undo_one(stage, index, step, None).await);
+    steps.sort_by_key(|(_, kind, _)| !kind.is_of_process());
+    for (index, kind, step) in steps {
+        undone = undone.and(undo_one(stage, index, kind, step, None).await);
     }
     undone
 }
@@ -278,18 +278,23 @@ pub(super) async fn undo(stage: &Stage<'_>, plan: &Planned) -> Result<(), Stop> 
 async fn undo_one(
     stage: &Stage<'_>,
     index: usize,
+    kind: &'static Kind,
     step: &Step,
     held: Option<Held>,
 ) -> Result<(), Stop> {
-    let server = &stage.environment;
-    match (kind::place(step.kind), step.kind) {
-        (Place::Network, _) => stage.toxics.rollback(&name(index, step), step).await?,
-        (Place::Session, _) => stage.sessions.undo(step, held).await?,
-        (Place::Process, Fault::Pause | Fault::PausePostmaster) => server.resume().await?,
-        (Place::Process, Fault::Disconnect) => server.connect().await?,
-        (Place::Process, _) => server.restart().await?,
+    match &kind.act {
+        Act::Network(_) => {
+            let undone = stage.toxics.rollback(&name(index, step), kind).await;
+            undone.map_err(Stop::from)
+        }
+        Act::Session { .. } => stage.sessions.undo(kind, held).await.map_err(Stop::from),
+        Act::Process { undo, .. } => undo(&stage.environment).await.map_err(Stop::from),
     }
-    Ok(())
+}
+
+/// The kind of a step of the schedule.
+fn known(step: &Step) -> Result<&'static Kind, Stop> {
+    Kind::named(&step.kind).ok_or_else(|| Stop::UnknownFault(step.kind.clone()))
 }
 
 /// What a fault is called in the proxy.

@@ -2,12 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use reports::record::Class;
+use reports::experiments::batch_sweep::Class;
 
-use super::{
-    super::CliError,
-    split::{Statement, statements},
-};
+use super::split::{Statement, statements};
+use crate::cli::CliError;
 
 const FLAG: &str = "-f";
 /// What begins a statement that only reads, unless it says otherwise further on.
@@ -32,7 +30,7 @@ const NOT_HERE: [&str; 10] = [
 ///
 /// # Errors
 /// The first that cannot be used, and what would do.
-pub(crate) fn read(files: &[String]) -> Result<Vec<Class>, CliError> {
+pub(super) fn read(files: &[String]) -> Result<Vec<Class>, CliError> {
     let mut names = BTreeSet::new();
     let mut classes = Vec::new();
     for file in files {

@@ -1,4 +1,4 @@
-//! A sweep of batch sizes: one condition after another, in random order, and in each of
+//! One condition after another, in random order, and in each of
 //! them round after round, with every way once in random order.
 //!
 //! What the server counts is asked before the rounds, one way at a time. That is also
@@ -7,23 +7,18 @@
 
 use std::time::Duration;
 
-use reports::record::{
-    BatchSweep, Class, Condition, Ended, How, Ledger, LeftOut, Mode, Round, Size, What,
+use reports::{
+    experiments::batch_sweep::{Class, Condition, Data, How, LeftOut, Mode, Round, Size},
+    run::{Ledger, What},
 };
 use seawall::{Pool, clock};
 
-use super::{Interrupted, Stage, Stop};
-use crate::{
-    environment::Endpoint,
-    load::{
-        batch::{
-            BatchError, Queries, Until, Way, count_events, empty_events,
-            plan::{self, FEWEST_WAITING, Plan, Wanted, condition_name},
-            pool, prime, round_trip, synchronous_commit, tables, that_write, truth, try_all,
-        },
-        workload::{Workload, WorkloadError},
-    },
+use super::{
+    BatchError, Queries, Until, Way, count_events, empty_events,
+    plan::{self, FEWEST_WAITING, Plan, Wanted, condition_name},
+    pool, prime, round_trip, synchronous_commit, that_write, truth,
 };
+use crate::stage::{Interrupted, Stage, Stop};
 
 /// Queries that an automatic size may have waiting: twice what its own window holds,
 /// which is the rate times a round trip and some milliseconds (`seawall::pipeline`),
@@ -36,37 +31,12 @@ const WAITING: Duration = Duration::from_millis(10);
 /// times from where it begins.
 const LEARNING: u32 = 4;
 
-/// What a record has of a sweep before anything was measured.
-pub(super) fn nothing_yet(plan: &Plan) -> BatchSweep {
-    BatchSweep {
-        classes: plan.classes.clone(),
-        conditions: Vec::new(),
-    }
-}
-
-/// Makes the tables of the guide's classes, or tries the user's statements.
-///
-/// # Errors
-/// If the server does not take them.
-pub(super) async fn prepare(
-    plan: &Plan,
-    direct: &Endpoint,
-    workload: &Workload,
-) -> Result<(), WorkloadError> {
-    if plan.classes.iter().any(|class| class.guide_batch.is_some()) {
-        let sql = tables(workload.schema());
-        workload.beside(direct, "making", &sql).await?;
-    }
-    try_all(&plan.classes, direct).await
-}
-
 /// Carries the whole of it out. What was measured is in the record, also where this is
 /// an error.
-pub(super) async fn carry_out(stage: &mut Stage<'_>, plan: &Plan) -> Result<(), Stop> {
-    stage.save()?;
+pub(super) async fn carry_out(stage: &Stage<'_>, plan: &Plan, data: &mut Data) -> Result<(), Stop> {
     let plan = &as_it_writes(stage, plan).await?;
-    stage.record.batches = Some(nothing_yet(plan));
-    let mut rng = fastrand::Rng::with_seed(stage.scenario.seed);
+    data.classes.clone_from(&plan.classes);
+    let mut rng = fastrand::Rng::with_seed(stage.run.seed);
     let mut order: Vec<usize> = (0..plan.conditions.len()).collect();
     rng.shuffle(&mut order);
     let end = clock::now() + plan.budget;
@@ -93,8 +63,8 @@ pub(super) async fn carry_out(stage: &mut Stage<'_>, plan: &Plan) -> Result<(), 
         };
         for (way, _) in &measured.ways {
             if let Some(reason) = &way.first_error {
-                let reason = format!("{}: a query failed: {reason}", plan::name(way.how));
-                let what = What::NotSteady { reason };
+                let reason = format!("{}: {reason}", plan::name(way.how));
+                let what = What::QueryFailed { reason };
                 stage.events.of(&subject, clock::now(), what);
             }
         }
@@ -104,14 +74,11 @@ pub(super) async fn carry_out(stage: &mut Stage<'_>, plan: &Plan) -> Result<(), 
             carried_out.push((*index, condition));
             // As it is reported, not as it was measured.
             carried_out.sort_by_key(|(index, _)| *index);
-            if let Some(batches) = &mut stage.record.batches {
-                batches.conditions = carried_out.iter().map(|(_, c)| c.clone()).collect();
-            }
-            stage.save()?;
+            data.conditions = carried_out.iter().map(|(_, c)| c.clone()).collect();
+            stage.save(data)?;
         }
         through?;
     }
-    stage.record.ended = Ended::Complete;
     Ok(())
 }
 

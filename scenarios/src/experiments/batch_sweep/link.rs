@@ -17,7 +17,7 @@ const PINGS: usize = 31;
 ///
 /// # Errors
 /// If the configuration is not valid.
-pub(crate) fn pool(
+pub(super) fn pool(
     endpoint: &Endpoint,
     schema: Option<&str>,
     commit: bool,
@@ -53,7 +53,7 @@ pub(crate) fn pool(
 ///
 /// # Errors
 /// If they do not, or cannot be asked.
-pub(crate) async fn synchronous_commit(pool: &Pool, commit: bool) -> Result<(), BatchError> {
+pub(super) async fn synchronous_commit(pool: &Pool, commit: bool) -> Result<(), BatchError> {
     let lost = |error: seawall::Error| BatchError::Lost {
         reason: chain(&error),
     };
@@ -75,7 +75,7 @@ fn on_off(on: bool) -> &'static str {
 ///
 /// # Errors
 /// If there is no session, or no answer.
-pub(crate) async fn round_trip(proxied: &Endpoint) -> Result<Duration, BatchError> {
+pub(super) async fn round_trip(proxied: &Endpoint) -> Result<Duration, BatchError> {
     let deadline = clock::now() + PATIENCE;
     let session = proxied.session(deadline).await?;
     let no = |reason: String| EnvironmentError::Unreachable {

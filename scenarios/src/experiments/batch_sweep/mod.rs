@@ -1,24 +1,48 @@
-//! Which batch size is to be shipped, for which class of queries?
+//! Which batch size is to be shipped, for each class of queries, and what does a
+//! pipeline bring?
 //!
-//! The guide recommends one for each of its classes and promises a throughput of two to
-//! ten times that of a query at a time. Both depend on what a round trip takes and on
-//! whether a commit waits for the disk, so those are varied; for reads only the first.
-//! With files of the user's (`-f`), the same is asked of their queries.
+//! - [`plan`]: what is measured; `class` and `split`: the user's files as classes
+//! - `queries`: what is run; `slice`: a stretch of it, one way; `condition`: all ways
+//!   under one condition, round after round
+//! - `truth`: what the server itself counted; `own`: the user's statements, tried before
+//!   they are measured; `link`: the one connection that everything goes through
+//!
+//! Everything goes through one connection of one pool: what is compared is how the
+//! queries are sent, not how many sessions there are.
+
+mod class;
+mod condition;
+mod link;
+mod own;
+pub mod plan;
+mod queries;
+mod slice;
+mod split;
+mod truth;
 
 use std::{collections::BTreeSet, time::Duration};
 
+use clap::Args;
 use reports::{
-    Record,
-    record::{Class, How, Mode, Settings, Size as BatchSize},
+    experiments::batch_sweep::{BatchSweep as Recorded, Class, Data, How, Mode, Size as BatchSize},
+    run::Run,
 };
 
-use super::failure_sim::Size;
+pub use self::queries::{BUILT_IN, built_in};
+use self::{
+    link::{pool, round_trip, synchronous_commit},
+    own::{that_write, try_all},
+    plan::{Plan, Wanted, modes},
+    queries::{Queries, count_events, empty_events, tables},
+    slice::{Until, Way},
+    truth::{prime, truth},
+};
 use crate::{
-    load::batch::{
-        built_in,
-        plan::{Plan, Wanted, modes},
-    },
-    runner::Scenario,
+    cli::CliError,
+    environment::Endpoint,
+    experiment::{Experiment, Frame, NotRepeatable, Setting, Size, WithRemarks},
+    load::workload::Workload,
+    stage::{NotPrepared, Stage, Stop},
 };
 
 /// Batch sizes of the whole grid, beside the automatic one.
@@ -29,15 +53,140 @@ const FEW_SIZES: [u32; 5] = [1, 10, 50, 200, 500];
 /// milliseconds, each way, so there is nothing between none and this.
 const RTTS_US: [u64; 4] = [0, 1_000, 2_000, 10_000];
 
-/// What the user may set.
-#[derive(Debug, Clone)]
+/// A grid of batch sizes for classes of queries, under conditions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchSweep {
+    plan: Plan,
+}
+
+#[derive(Debug, Clone, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of the command"
+)]
 pub struct Options {
-    /// How long.
-    pub size: Size,
-    /// Everything random comes from it.
-    pub seed: u64,
-    /// The user's own classes; none: the guide's.
-    pub own: Vec<Class>,
+    /// Statements to measure instead of the guide's, separated by `;`, without parameters; each file by itself, so a weight is refused. They are run as they stand, thousands of times. Can be repeated
+    #[arg(short, long = "file", value_name = "FILE.sql")]
+    file: Vec<String>,
+}
+
+impl Experiment for BatchSweep {
+    type Recorded = Recorded;
+    const ABOUT: &'static str =
+        "Which batch size to ship, for each class of queries, and what pipelining brings";
+    type Options = Options;
+
+    fn plan(options: &Options, frame: &Frame) -> Result<WithRemarks<Self>, CliError> {
+        let own = class::read(&options.file)?;
+        Ok((Self::new(own, frame.size), Vec::new()))
+    }
+
+    fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
+        let own = |class: &&Class| class.guide_batch.is_none();
+        let own = data.classes.iter().filter(own).cloned().collect();
+        let planned = Self::new(own, Size::of(run)?);
+        if planned.plan.classes == data.classes {
+            return Ok(planned);
+        }
+        Err(NotRepeatable {
+            reason: "its classes are not those of this version".to_owned(),
+            allowed: "a run of this version",
+        })
+    }
+
+    /// Queries follow each other: there are no arrivals, no arms and no faults.
+    fn setting(&self) -> Setting {
+        Setting::default()
+    }
+
+    fn nothing_yet(&self) -> Data {
+        Data {
+            classes: self.plan.classes.clone(),
+            conditions: Vec::new(),
+        }
+    }
+
+    /// Makes the tables of the guide's classes, or tries the user's statements.
+    async fn prepare(&self, direct: &Endpoint, workload: &Workload) -> Result<(), NotPrepared> {
+        let classes = &self.plan.classes;
+        if classes.iter().any(|class| class.guide_batch.is_some()) {
+            let sql = tables(workload.schema());
+            workload.beside(direct, "making", &sql).await?;
+        }
+        try_all(classes, direct).await
+    }
+
+    async fn run(&self, stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
+        condition::carry_out(stage, &self.plan, data).await
+    }
+}
+
+impl BatchSweep {
+    /// Measures the user's own classes, or the guide's if there are none.
+    fn new(own: Vec<Class>, size: Size) -> Self {
+        let extent = extent(size);
+        let classes = if own.is_empty() { built_in() } else { own };
+        let mut conditions = Vec::new();
+        for (index, class) in classes.iter().enumerate() {
+            for rtt_us in extent.rtts_us {
+                // Reads commit nothing.
+                let commits: &[bool] = if class.writes {
+                    &[true, false]
+                } else {
+                    &[true]
+                };
+                conditions.extend(commits.iter().map(|synchronous_commit| Wanted {
+                    class: index,
+                    rtt: Duration::from_micros(*rtt_us),
+                    synchronous_commit: *synchronous_commit,
+                    ways: ways(class, extent.sizes),
+                }));
+            }
+        }
+        Self {
+            plan: Plan {
+                classes,
+                conditions,
+                rounds: extent.rounds,
+                slice: extent.slice,
+                longest_batch: extent.longest_batch,
+                budget: extent.budget,
+            },
+        }
+    }
+}
+
+/// A stretch of queries could not be run. What a query itself was refused for is not
+/// among it: that is counted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BatchError {
+    /// The pool cannot be made.
+    #[error("the pool of the load")]
+    Config(#[from] seawall::config::ConfigError),
+    /// No connection, no answer, or a server in trouble.
+    #[error("the load was not served: {reason}")]
+    Lost {
+        /// What went wrong, with its causes.
+        reason: String,
+    },
+    /// The session is not as it was asked for.
+    #[error("synchronous_commit is {found} in a session that asked for {wanted}")]
+    Commit {
+        /// What was asked for.
+        wanted: &'static str,
+        /// What the server says.
+        found: String,
+    },
+    /// No session through the proxy, to measure the round trip with.
+    #[error("measuring the round trip")]
+    RoundTrip(#[from] crate::environment::EnvironmentError),
+}
+
+impl From<BatchError> for Stop {
+    fn from(error: BatchError) -> Self {
+        Self::Other(Box::new(error))
+    }
 }
 
 /// How long a sweep of a size takes, and what is in it.
@@ -80,67 +229,6 @@ fn extent(size: Size) -> Extent {
     }
 }
 
-/// The scenario.
-#[must_use]
-pub fn scenario(options: &Options) -> Scenario {
-    let extent = extent(options.size);
-    let classes = if options.own.is_empty() {
-        built_in()
-    } else {
-        options.own.clone()
-    };
-    let mut conditions = Vec::new();
-    for (index, class) in classes.iter().enumerate() {
-        for rtt_us in extent.rtts_us {
-            // Reads commit nothing.
-            let commits: &[bool] = if class.writes {
-                &[true, false]
-            } else {
-                &[true]
-            };
-            conditions.extend(commits.iter().map(|synchronous_commit| Wanted {
-                class: index,
-                rtt: Duration::from_micros(*rtt_us),
-                synchronous_commit: *synchronous_commit,
-                ways: ways(class, extent.sizes),
-            }));
-        }
-    }
-    Scenario {
-        command: "batch-sweep".to_owned(),
-        seed: options.seed,
-        settings: settings(options.size),
-        arms: Vec::new(),
-        plan: None,
-        schedule: Vec::new(),
-        steady_patience: Duration::ZERO,
-        sweep: None,
-        batches: Some(Plan {
-            classes,
-            conditions,
-            rounds: extent.rounds,
-            slice: extent.slice,
-            longest_batch: extent.longest_batch,
-            budget: extent.budget,
-        }),
-    }
-}
-
-/// There are no arrivals and no faults: queries follow each other.
-fn settings(size: Size) -> Settings {
-    Settings {
-        size: size.name().to_owned(),
-        rate_per_s: 0,
-        deadline_us: 0,
-        max_in_flight: 0,
-        write_share: 0.0,
-        horizon_us: 0,
-        patience_us: 0,
-        steady_ok_share: 0.0,
-        steady_p99_us: 0,
-    }
-}
-
 fn ways(class: &Class, sizes: &[u32]) -> Vec<How> {
     let sizes: BTreeSet<u32> = sizes.iter().copied().chain(class.guide_batch).collect();
     let pipelined = |mode: Mode, size| How::Pipelined { mode, size };
@@ -151,30 +239,6 @@ fn ways(class: &Class, sizes: &[u32]) -> Vec<How> {
         ways.extend(sizes.map(|size| pipelined(*mode, size)));
     }
     ways
-}
-
-/// The scenario of an earlier run.
-///
-/// # Errors
-/// Why not, and what would do.
-pub fn replay(record: &Record) -> Result<Scenario, (String, &'static str)> {
-    let no = |reason: &str| Err((reason.to_owned(), "a run of this version"));
-    let Some(batches) = &record.batches else {
-        return no("it swept no batch sizes");
-    };
-    let own = |class: &&Class| class.guide_batch.is_none();
-    let own: Vec<Class> = batches.classes.iter().filter(own).cloned().collect();
-    let scenario = scenario(&Options {
-        size: Size::of(record)?,
-        seed: record.seed,
-        own,
-    });
-    let same = |plan: &Plan| plan.classes == batches.classes;
-    if scenario.batches.as_ref().is_some_and(same) {
-        Ok(scenario)
-    } else {
-        no("its classes are not those of this version")
-    }
 }
 
 #[cfg(test)]
@@ -192,8 +256,7 @@ mod tests {
     }
 
     fn plan(size: Size, own: Vec<Class>) -> Plan {
-        let options = Options { size, seed: 5, own };
-        scenario(&options).batches.expect("a plan")
+        BatchSweep::new(own, size).plan
     }
 
     #[test]
@@ -214,8 +277,8 @@ mod tests {
 
     #[test]
     fn six_rounds_are_the_fewest_and_the_guide_s_size_is_always_there() {
-        for size in [Size::Quick, Size::Default, Size::Full] {
-            let plan = plan(size, Vec::new());
+        for size in Size::ALL {
+            let plan = plan(*size, Vec::new());
             assert!(plan.rounds >= 6);
             for wanted in &plan.conditions {
                 let class = &plan.classes[wanted.class];
@@ -256,5 +319,21 @@ mod tests {
         let of = |class| plan.conditions.iter().filter(move |c| c.class == class);
         assert_eq!((of(0).count(), of(1).count()), (4, 2));
         assert!(of(1).all(|wanted| wanted.synchronous_commit));
+    }
+
+    #[test]
+    fn a_record_alone_is_enough_to_do_its_run_again() {
+        let run = Run {
+            size: "default".to_owned(),
+            ..crate::stage::tests::run("batch-sweep")
+        };
+        for own in [Vec::new(), vec![own("orders", true), own("reports", false)]] {
+            let planned = BatchSweep::new(own, Size::Default);
+            let again = BatchSweep::again(&run, &planned.nothing_yet());
+            assert_eq!(again.expect("repeatable"), planned);
+        }
+        let mut other = BatchSweep::new(Vec::new(), Size::Default).nothing_yet();
+        other.classes[0].statements.push("SELECT 1".to_owned());
+        assert!(BatchSweep::again(&run, &other).is_err());
     }
 }

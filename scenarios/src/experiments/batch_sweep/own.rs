@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use reports::record::Class;
+use reports::experiments::batch_sweep::Class;
 use seawall::clock;
 
 use crate::{
     environment::{Endpoint, Session, chain},
     load::workload::WorkloadError,
+    stage::NotPrepared,
 };
 
 /// Longest wait for a statement, the first time.
@@ -31,7 +32,7 @@ enum Tried {
 ///
 /// # Errors
 /// The first that has no place here, or that the server refuses.
-pub(crate) async fn try_all(classes: &[Class], direct: &Endpoint) -> Result<(), WorkloadError> {
+pub(super) async fn try_all(classes: &[Class], direct: &Endpoint) -> Result<(), NotPrepared> {
     let own = || classes.iter().filter(|class| class.guide_batch.is_none());
     own().try_for_each(check)?;
     for class in own() {
@@ -45,7 +46,7 @@ pub(crate) async fn try_all(classes: &[Class], direct: &Endpoint) -> Result<(), 
 /// Which of the user's classes look like reads and write all the same
 /// (`SELECT nextval(...)`, `SELECT ... FOR UPDATE`), by index. What fails otherwise is
 /// not found here: [`try_all`] took it before.
-pub(crate) async fn that_write(classes: &[Class], direct: &Endpoint) -> Vec<usize> {
+pub(super) async fn that_write(classes: &[Class], direct: &Endpoint) -> Vec<usize> {
     let mut writing = Vec::new();
     for (index, class) in classes.iter().enumerate() {
         if class.guide_batch.is_none()
@@ -58,7 +59,7 @@ pub(crate) async fn that_write(classes: &[Class], direct: &Endpoint) -> Vec<usiz
     writing
 }
 
-async fn try_reading(class: &Class, direct: &Endpoint) -> Result<Tried, WorkloadError> {
+async fn try_reading(class: &Class, direct: &Endpoint) -> Result<Tried, NotPrepared> {
     try_class(class, direct, "BEGIN READ ONLY", 1).await
 }
 
@@ -67,8 +68,9 @@ async fn try_class(
     direct: &Endpoint,
     begin: &str,
     times: usize,
-) -> Result<Tried, WorkloadError> {
-    let session = direct.session(clock::now() + PATIENCE).await?;
+) -> Result<Tried, NotPrepared> {
+    let session = direct.session(clock::now() + PATIENCE).await;
+    let session = session.map_err(WorkloadError::from)?;
     let what = "trying the statements beside";
     run(&session, begin)
         .await
@@ -106,15 +108,15 @@ fn is_read_only(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code() == READ_ONLY)
 }
 
-fn refused(class: &Class, number: usize, reason: String) -> WorkloadError {
-    WorkloadError::Refused {
-        class: class.name.clone(),
-        number,
-        reason,
-    }
+fn refused(class: &Class, number: usize, reason: String) -> NotPrepared {
+    NotPrepared::Refused(format!(
+        "-f: {}: statement {number}: {reason}, \
+         allowed: statements that the server takes, twice in a row",
+        class.name
+    ))
 }
 
-fn check(class: &Class) -> Result<(), WorkloadError> {
+fn check(class: &Class) -> Result<(), NotPrepared> {
     for (statement, number) in class.statements.iter().zip(1..) {
         if let Some(reason) = no_place(statement) {
             return Err(refused(class, number, reason));

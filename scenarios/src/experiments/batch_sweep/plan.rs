@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use reports::record::{Class, How, Mode, Size};
+use reports::experiments::batch_sweep::{Class, How, Mode, Size};
 
 /// Most rounds of a condition: more say nothing new.
 const MOST_ROUNDS: usize = 30;
 /// A size that is asked about may take so many times as long as others.
 const ASKED_ABOUT: u32 = 3;
 /// Queries that an automatic size has waiting, where each takes long.
-pub(crate) const FEWEST_WAITING: usize = 4;
+pub(super) const FEWEST_WAITING: usize = 4;
 
 /// A sweep of batch sizes, before anything of it is carried out.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,14 +63,14 @@ impl Plan {
     }
 
     /// How long the server counts one of so many ways.
-    pub(crate) fn counting(&self, ways: usize) -> Duration {
+    pub(super) fn counting(&self, ways: usize) -> Duration {
         let each = self.fair() / u32::try_from(ways.max(1)).unwrap_or(u32::MAX);
         each.min(self.longest_batch)
     }
 
     /// How long a batch may take. What the guide recommends is what is asked about, and a
     /// curve begins with a batch of one.
-    pub(crate) fn longest(&self, class: &Class, size: Size) -> Duration {
+    pub(super) fn longest(&self, class: &Class, size: Size) -> Duration {
         let asked = [Some(1), class.guide_batch].map(|n| n.map(Size::Fixed));
         let times = if asked.contains(&Some(size)) {
             ASKED_ABOUT
@@ -85,7 +85,7 @@ impl Plan {
     ///
     /// Nobody knows what the user's queries cost, so theirs may be fewer than are needed
     /// for an interval, and the report says so. What the guide's cost is bounded.
-    pub(crate) fn another(
+    pub(super) fn another(
         &self,
         class: &Class,
         rounds: usize,
@@ -106,7 +106,7 @@ impl Plan {
 
     /// The same, where these classes write although they did not seem to: so commits are
     /// waited for or not, and there are other modes.
-    pub(crate) fn with_writing(mut self, writing: &[usize]) -> Self {
+    pub(super) fn with_writing(mut self, writing: &[usize]) -> Self {
         for (index, class) in self.classes.iter_mut().enumerate() {
             class.writes |= writing.contains(&index);
         }
@@ -136,7 +136,7 @@ impl Plan {
 
 /// The fewest queries of a stretch: whole batches, in which each of `cycle` statements
 /// comes equally often.
-pub(crate) fn fewest(how: How, cycle: u64) -> u64 {
+pub(super) fn fewest(how: How, cycle: u64) -> u64 {
     let cycle = cycle.max(1);
     match how {
         How::Sequential => cycle,
@@ -157,7 +157,7 @@ fn common(a: u64, b: u64) -> u64 {
 
 /// Why a way is not tried where a query takes so long, if it is not: its shortest stretch
 /// would take longer than `longest`.
-pub(crate) fn too_long(how: How, cycle: u64, one: Duration, longest: Duration) -> Option<String> {
+pub(super) fn too_long(how: How, cycle: u64, one: Duration, longest: Duration) -> Option<String> {
     let How::Pipelined { size, .. } = how else {
         return None;
     };

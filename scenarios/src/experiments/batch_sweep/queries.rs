@@ -1,6 +1,6 @@
 //! The classes of queries, their tables, and the parameters of one query after another.
 
-use reports::record::Class;
+use reports::experiments::batch_sweep::Class;
 use tokio_postgres::types::ToSql;
 
 const USERS: i32 = 10_000;
@@ -62,7 +62,7 @@ pub fn built_in() -> Vec<Class> {
 }
 
 /// The statements that make the tables of the guide's classes in a schema.
-pub(crate) fn tables(schema: &str) -> String {
+pub(super) fn tables(schema: &str) -> String {
     format!(
         "CREATE TABLE {schema}.events (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -87,18 +87,18 @@ pub(crate) fn tables(schema: &str) -> String {
 }
 
 /// Takes what earlier slices wrote away.
-pub(crate) fn empty_events(schema: &str) -> String {
+pub(super) fn empty_events(schema: &str) -> String {
     format!("TRUNCATE {schema}.events")
 }
 
 /// How many there are.
-pub(crate) fn count_events(schema: &str) -> String {
+pub(super) fn count_events(schema: &str) -> String {
     format!("SELECT count(*) FROM {schema}.events")
 }
 
 /// One query of a class after another.
 #[derive(Debug)]
-pub(crate) struct Queries<'a> {
+pub(super) struct Queries<'a> {
     class: &'a Class,
     kind: Kind,
     rng: fastrand::Rng,
@@ -117,7 +117,7 @@ enum Kind {
 }
 
 impl<'a> Queries<'a> {
-    pub(crate) fn new(class: &'a Class, mut rng: fastrand::Rng) -> Self {
+    pub(super) fn new(class: &'a Class, mut rng: fastrand::Rng) -> Self {
         let [events, users, joins, updates] = BUILT_IN;
         let kind = match &*class.name {
             _ if class.guide_batch.is_none() => Kind::Own,
@@ -141,7 +141,7 @@ impl<'a> Queries<'a> {
 
     /// Queries after which the statements of a file have all had their turn: only whole
     /// cycles are the same load. 1 for the guide's classes, which have one statement.
-    pub(crate) fn cycle(&self) -> u64 {
+    pub(super) fn cycle(&self) -> u64 {
         match self.kind {
             Kind::Own => self.class.statements.len().max(1) as u64,
             _ => 1,
@@ -149,29 +149,29 @@ impl<'a> Queries<'a> {
     }
 
     /// So many more were answered without an error.
-    pub(crate) fn acknowledge(&mut self, queries: u64) {
+    pub(super) fn acknowledge(&mut self, queries: u64) {
         self.acknowledged += queries;
     }
 
     /// Rows that were acknowledged, if each query makes one and nothing takes it away.
-    pub(crate) fn rows(&self) -> Option<u64> {
+    pub(super) fn rows(&self) -> Option<u64> {
         (self.kind == Kind::Events).then_some(self.acknowledged)
     }
 
     /// Begins a file with its first statement again.
-    pub(crate) fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         if self.kind == Kind::Own {
             self.number = 0;
         }
     }
 
     /// Whether a batch is all or nothing, and not only confirmed as one.
-    pub(crate) fn transactional(&self) -> bool {
+    pub(super) fn transactional(&self) -> bool {
         self.kind == Kind::Updates
     }
 
     /// The next one.
-    pub(crate) fn next(&mut self) -> Query<'_> {
+    pub(super) fn next(&mut self) -> Query<'_> {
         let number = self.number;
         self.number += 1;
         let at = |n: usize| usize::try_from(number % n.max(1) as u64).unwrap_or(0);
@@ -196,8 +196,8 @@ impl<'a> Queries<'a> {
 
 /// A statement and what stands for its parameters.
 #[derive(Debug)]
-pub(crate) struct Query<'a> {
-    pub(crate) sql: &'a str,
+pub(super) struct Query<'a> {
+    pub(super) sql: &'a str,
     values: Values<'a>,
 }
 
@@ -211,7 +211,7 @@ enum Values<'a> {
 
 impl Query<'_> {
     /// Calls `with` with the parameters: no allocation in what is measured.
-    pub(crate) fn parameters(&self) -> Parameters<'_> {
+    pub(super) fn parameters(&self) -> Parameters<'_> {
         let unused: &(dyn ToSql + Sync) = &false;
         match &self.values {
             Values::None => Parameters([unused, unused], 0),
@@ -223,10 +223,10 @@ impl Query<'_> {
 }
 
 /// Up to two parameters.
-pub(crate) struct Parameters<'a>([&'a (dyn ToSql + Sync); 2], usize);
+pub(super) struct Parameters<'a>([&'a (dyn ToSql + Sync); 2], usize);
 
 impl<'a> Parameters<'a> {
-    pub(crate) fn all(&self) -> &[&'a (dyn ToSql + Sync)] {
+    pub(super) fn all(&self) -> &[&'a (dyn ToSql + Sync)] {
         &self.0[..self.1]
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reports::record::{How, Mode, Size, Slice};
+use reports::experiments::batch_sweep::{How, Mode, Size, Slice};
 use seawall::{
     Error, ErrorClass, Pool,
     clock::{self, Instant},
@@ -16,20 +16,20 @@ use super::{BatchError, Queries};
 /// When a stretch is over: after so many queries or so long, whichever is first. It has
 /// whole batches and whole cycles of its statements, and at least one of each.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Until {
+pub(super) struct Until {
     queries: u64,
     time: Duration,
 }
 
 impl Until {
     /// After so long.
-    pub(crate) fn time(time: Duration) -> Self {
+    pub(super) fn time(time: Duration) -> Self {
         let queries = u64::MAX;
         Self { queries, time }
     }
 
     /// After so many queries, or `at_most` so long.
-    pub(crate) fn queries(queries: u64, at_most: Duration) -> Self {
+    pub(super) fn queries(queries: u64, at_most: Duration) -> Self {
         Self {
             queries,
             time: at_most,
@@ -122,10 +122,10 @@ impl Taken {
 /// A way of running queries. It keeps its pipeline from one stretch to the next, as a
 /// service does: what an automatic size has learnt is not learnt anew each time.
 #[derive(Debug)]
-pub(crate) struct Way {
-    pub(crate) how: How,
+pub(super) struct Way {
+    pub(super) how: How,
     /// Why the first of its queries that failed did, if one has.
-    pub(crate) first_error: Option<String>,
+    pub(super) first_error: Option<String>,
     pipeline: Option<Pipeline>,
 }
 
@@ -135,7 +135,7 @@ impl Way {
     ///
     /// # Errors
     /// If there is no pipeline of such a size.
-    pub(crate) fn new(
+    pub(super) fn new(
         pool: &Pool,
         queries: &Queries<'_>,
         how: How,
@@ -158,7 +158,7 @@ impl Way {
     ///
     /// # Errors
     /// If there is no connection or no answer.
-    pub(crate) async fn run(
+    pub(super) async fn run(
         &mut self,
         pool: &Pool,
         queries: &mut Queries<'_>,

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use reports::record::{How, Size, Slice, Truth};
+use reports::experiments::batch_sweep::{How, Size, Slice, Truth};
 use seawall::{Pool, metrics::Counter};
 
 use super::{BatchError, Queries, Until, Way};
@@ -44,7 +44,7 @@ struct Counters {
 ///
 /// # Errors
 /// As [`Way::run`].
-pub(crate) async fn prime(
+pub(super) async fn prime(
     pool: &Pool,
     queries: &mut Queries<'_>,
     ways: &[How],
@@ -80,7 +80,7 @@ pub(crate) async fn prime(
 ///
 /// # Errors
 /// As [`Way::run`].
-pub(crate) async fn truth(
+pub(super) async fn truth(
     pool: &Pool,
     queries: &mut Queries<'_>,
     way: &mut Way,
@@ -170,7 +170,7 @@ async fn ask(pool: &Pool, sql: &str) -> Result<Option<[Option<i64>; 3]>, BatchEr
 
 #[cfg(test)]
 mod tests {
-    use reports::record::Mode;
+    use reports::experiments::batch_sweep::Mode;
 
     use super::*;
 

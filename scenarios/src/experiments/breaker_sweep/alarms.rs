@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use reports::record::Alarm;
+use reports::experiments::breaker_sweep::Alarm;
 use seawall::{Connection, ErrorClass, Pool};
 use tokio_postgres::error::SqlState;
 
-use super::workload::Workload;
+use crate::load::workload::Workload;
 
 /// Violations one after another: five times what the most patient threshold of the
 /// guide allows.
@@ -28,7 +28,7 @@ const DEADLOCK_TIMEOUT_MS: u32 = 20;
 /// keeps cells out of each other's way: each has two accounts of its own.
 ///
 /// The stall is not raised here: the proxy does it.
-pub async fn raise(
+pub(super) async fn raise(
     pool: &Pool,
     workload: &Workload,
     kind: Alarm,

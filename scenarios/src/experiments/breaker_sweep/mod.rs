@@ -9,25 +9,36 @@
 //! Lengths are even over a span as long as the longest timeout, so that where in a
 //! timeout the server comes back is even as well, whatever the timeout.
 
+mod alarms;
+mod stretch;
+
 use std::{ops::RangeInclusive, time::Duration};
 
+use clap::Args;
 use reports::{
-    Record,
-    record::{Cell, Fault, Planned, ProbeMode, Settings, Sweep},
+    experiments::breaker_sweep::{BreakerSweep as Recorded, Cell, Data, ProbeMode},
+    run::{Load, Planned, Run},
 };
 use seawall::{PoolConfig, breaker::Probe};
 
-use super::failure_sim::{Size, engine_arm, max_in_flight};
 use crate::{
+    cli::{
+        CliError,
+        args::{DeadlineArgs, rates},
+    },
+    experiment::{Experiment, Frame, NotRepeatable, Setting, Size, WithRemarks},
     faults::{
+        Kind, kind, network,
         plan::{Plan, Steady, Wish},
+        process,
         schedule::{Draw, draw},
     },
-    runner::Scenario,
+    load::{arrivals::max_in_flight, client::Setup},
+    stage::{Stage, Stop},
 };
 
 /// Operations a second for each cell, if the user does not say.
-pub const RATE_PER_S: u32 = 40;
+const RATE_PER_S: u32 = 40;
 
 /// The guide's weeks: failures, seconds, and the error rate of all three.
 const WEEKS: [(u32, u64); 3] = [(3, 120), (5, 60), (8, 45)];
@@ -40,19 +51,123 @@ const STALL_MS: u32 = 200;
 /// Apart from the seed by this, fresh outages have nothing of the others.
 const FRESH: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// What the user may set.
+/// A grid of breaker settings under the same outages.
 #[derive(Debug, Clone)]
+pub struct BreakerSweep {
+    setting: Setting,
+    nothing_yet: Data,
+}
+
+#[derive(Debug, Clone, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of the command"
+)]
 pub struct Options {
-    /// How long.
-    pub size: Size,
-    /// Everything random comes from it.
-    pub seed: u64,
-    /// Operations a second and cell.
-    pub rate_per_s: u32,
-    /// D.
-    pub deadline: Duration,
-    /// The server cannot be killed.
-    pub only_network_faults: bool,
+    /// Operations per second and cell
+    #[arg(long, default_value_t = RATE_PER_S, value_name = "N", value_parser = rates())]
+    rate: u32,
+    #[command(flatten)]
+    deadline: DeadlineArgs,
+}
+
+impl Experiment for BreakerSweep {
+    type Recorded = Recorded;
+    const ABOUT: &'static str =
+        "Which settings of the circuit breaker to ship: a grid of them under real outages";
+    type Options = Options;
+
+    fn plan(options: &Options, frame: &Frame) -> Result<WithRemarks<Self>, CliError> {
+        let planned = Self::new(options.rate, options.deadline.deadline(), frame);
+        Ok((planned, Vec::new()))
+    }
+
+    fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
+        let mut arms = Vec::new();
+        for arm in &run.arms {
+            arms.push((arm.clone(), Setup::recorded(arm)?));
+        }
+        let mut schedule = run.schedule.clone();
+        for step in schedule.iter().flat_map(|planned| &planned.faults) {
+            kind::check(step).map_err(|[field, value, _]| NotRepeatable {
+                reason: format!("schedule: {}: {field}: {value}", step.kind),
+                allowed: "a fault of this version",
+            })?;
+        }
+        // Who the fresh outages are for is found out again.
+        for fresh in schedule.iter_mut().skip(data.outages + 1) {
+            fresh.arms.clear();
+        }
+        Ok(Self {
+            setting: Setting {
+                arms,
+                plan: None,
+                schedule,
+            },
+            nothing_yet: Data {
+                stretches: Vec::new(),
+                ..data.clone()
+            },
+        })
+    }
+
+    fn setting(&self) -> Setting {
+        self.setting.clone()
+    }
+
+    fn nothing_yet(&self) -> Data {
+        self.nothing_yet.clone()
+    }
+
+    async fn run(&self, stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
+        stretch::carry_out(stage, data).await
+    }
+}
+
+impl BreakerSweep {
+    fn new(rate_per_s: u32, deadline: Duration, frame: &Frame) -> Self {
+        let extent = extent(frame.size);
+        let cells = cells(frame.size);
+        let arms = cells.iter().map(|cell| {
+            let about = match cell.week {
+                Some(week) => format!("the guide's week {week}, {} probe", cell.probe.name()),
+                None => format!("{} probe", cell.probe.name()),
+            };
+            let config = config(cell, extent.scale, deadline);
+            Setup::engine(config).arm(&cell.arm, &about)
+        });
+        let longest = WEEKS.map(|(_, s)| s).into_iter().max().unwrap_or(0);
+        let longest = Duration::from_secs(longest) / extent.scale;
+        let (schedule, outages) = schedule(frame, deadline, &extent, longest, &cells);
+        let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let setting = Setting {
+            arms: arms.collect(),
+            plan: None,
+            schedule,
+        };
+        let nothing_yet = Data {
+            load: Load {
+                rate_per_s,
+                deadline_us: us(deadline),
+                max_in_flight: max_in_flight(rate_per_s, deadline),
+                // Whether a write is lost is another question: failure-sim's.
+                write_share: 0.0,
+                steady_ok_share: 0.99,
+                steady_p99_us: us(deadline / 2),
+            },
+            // A caller that fails in half-open costs another timeout.
+            patience_us: us(longest * 5 / 4 + 2 * deadline + Duration::from_secs(1)),
+            scale: extent.scale,
+            settled_us: us(extent.settled),
+            cells,
+            outages,
+            stretches: Vec::new(),
+        };
+        Self {
+            setting,
+            nothing_yet,
+        }
+    }
 }
 
 /// How long a sweep of a size takes, and what is in it.
@@ -65,7 +180,7 @@ struct Extent {
     shortest: Duration,
     /// For so long a cell must be served to be back.
     settled: Duration,
-    faults: &'static [Fault],
+    faults: Vec<&'static Kind>,
     /// How often each of them is done.
     repeats: u32,
     /// How often again, to confirm.
@@ -81,7 +196,7 @@ fn extent(size: Size) -> Extent {
             phase: ms(100)..=ms(300),
             shortest: ms(300),
             settled: ms(400),
-            faults: &[Fault::Refused, Fault::Reset],
+            faults: vec![&network::REFUSED, &network::RESET],
             repeats: 3,
             fresh: 3,
         },
@@ -90,7 +205,7 @@ fn extent(size: Size) -> Extent {
             phase: ms(200)..=ms(600),
             shortest: ms(300),
             settled: ms(500),
-            faults: &[Fault::Refused, Fault::Reset, Fault::Crash],
+            faults: vec![&network::REFUSED, &network::RESET, &process::CRASH],
             repeats: 7,
             fresh: 3,
         },
@@ -100,78 +215,16 @@ fn extent(size: Size) -> Extent {
             phase: ms(1_000)..=ms(4_000),
             shortest: ms(5_000),
             settled: ms(2_000),
-            faults: &[Fault::Refused, Fault::Reset, Fault::Crash, Fault::Blackhole],
+            faults: vec![
+                &network::REFUSED,
+                &network::RESET,
+                &process::CRASH,
+                &network::BLACKHOLE,
+            ],
             repeats: 2,
             fresh: 2,
         },
     }
-}
-
-/// The scenario.
-#[must_use]
-pub fn scenario(options: &Options) -> Scenario {
-    let extent = extent(options.size);
-    let cells = cells(options.size);
-    let arms = cells.iter().map(|cell| {
-        let about = match cell.week {
-            Some(week) => format!("the guide's week {week}, {} probe", cell.probe.name()),
-            None => format!("{} probe", cell.probe.name()),
-        };
-        engine_arm(&cell.arm, &about, config(cell, extent.scale, options))
-    });
-    let longest = WEEKS.map(|(_, s)| s).into_iter().max().unwrap_or(0);
-    let longest = Duration::from_secs(longest) / extent.scale;
-    let (schedule, outages) = schedule(options, &extent, longest, &cells);
-    let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    Scenario {
-        command: "breaker-sweep".to_owned(),
-        seed: options.seed,
-        settings: Settings {
-            size: options.size.name().to_owned(),
-            rate_per_s: options.rate_per_s,
-            deadline_us: us(options.deadline),
-            max_in_flight: max_in_flight(options.rate_per_s, options.deadline),
-            // Whether a write is lost is another question: failure-sim's.
-            write_share: 0.0,
-            horizon_us: 0,
-            // A caller that fails in half-open costs another timeout.
-            patience_us: us(longest * 5 / 4 + 2 * options.deadline + Duration::from_secs(1)),
-            steady_ok_share: 0.99,
-            steady_p99_us: us(options.deadline / 2),
-        },
-        arms: arms.collect(),
-        plan: None,
-        schedule,
-        steady_patience: Duration::from_secs(15),
-        sweep: Some(Sweep {
-            scale: extent.scale,
-            settled_us: us(extent.settled),
-            cells,
-            outages,
-            stretches: Vec::new(),
-        }),
-        batches: None,
-    }
-}
-
-/// The scenario of an earlier run.
-///
-/// # Errors
-/// Why not, and what would do.
-pub fn replay(record: &Record) -> Result<Scenario, (String, &'static str)> {
-    let scenario = scenario(&Options {
-        size: Size::of(record)?,
-        seed: record.seed,
-        rate_per_s: record.settings.rate_per_s,
-        deadline: Duration::from_micros(record.settings.deadline_us),
-        only_network_faults: record.environment.kind == "external",
-    });
-    let arms = scenario.arms.iter().map(|(arm, _)| arm);
-    if !record.arms.iter().eq(arms) {
-        let reason = "its grid is not that of this version".to_owned();
-        return Err((reason, "a run of this version"));
-    }
-    Ok(scenario)
 }
 
 /// The grid, the guide's weeks first.
@@ -220,7 +273,7 @@ fn cells(size: Size) -> Vec<Cell> {
 }
 
 /// What a cell is run with.
-fn config(cell: &Cell, scale: u32, options: &Options) -> PoolConfig {
+fn config(cell: &Cell, scale: u32, deadline: Duration) -> PoolConfig {
     PoolConfig {
         max_connections: CONNECTIONS,
         circuit_breaker_failure_threshold: cell.failure_threshold,
@@ -230,8 +283,8 @@ fn config(cell: &Cell, scale: u32, options: &Options) -> PoolConfig {
             ProbeMode::Passive => Probe::Passive,
             ProbeMode::Active => Probe::Active,
         },
-        acquire_timeout: options.deadline,
-        statement_timeout: options.deadline,
+        acquire_timeout: deadline,
+        statement_timeout: deadline,
         ..PoolConfig::default()
     }
 }
@@ -239,16 +292,17 @@ fn config(cell: &Cell, scale: u32, options: &Options) -> PoolConfig {
 /// The outages for all cells, the stall, and the fresh outages; and how many the
 /// first are.
 fn schedule(
-    options: &Options,
+    frame: &Frame,
+    deadline: Duration,
     extent: &Extent,
     longest: Duration,
     cells: &[Cell],
 ) -> (Vec<Planned>, usize) {
-    let faults: Vec<Fault> = extent
+    let faults: Vec<&'static Kind> = extent
         .faults
         .iter()
         .copied()
-        .filter(|fault| !options.only_network_faults || *fault != Fault::Crash)
+        .filter(|kind| frame.own_server || kind.is_of_network())
         .collect();
     let drawn = |seed, plan, arms, span: Duration| {
         let from = Draw {
@@ -257,7 +311,7 @@ fn schedule(
             side_by_side: true,
             phase: extent.phase.clone(),
             length: extent.shortest..=extent.shortest + span,
-            deadline: options.deadline,
+            deadline,
         };
         draw(seed, &from)
     };
@@ -266,12 +320,12 @@ fn schedule(
         ..Plan::of(&faults)
     };
     let all: Vec<String> = cells.iter().map(|cell| cell.arm.clone()).collect();
-    let mut schedule = drawn(options.seed, repeated(extent.repeats), all.clone(), longest);
+    let mut schedule = drawn(frame.seed, repeated(extent.repeats), all.clone(), longest);
     let outages = schedule.len();
-    schedule.extend(drawn(options.seed, stall(), all, longest));
+    schedule.extend(drawn(frame.seed, stall(), all, longest));
     // Who they are for is not known before the others are done; week 2, whose
     // timeout is half the longest, always is.
-    let seed = options.seed ^ FRESH;
+    let seed = frame.seed ^ FRESH;
     let fresh = drawn(seed, repeated(extent.fresh), Vec::new(), longest / 2);
     schedule.extend(fresh);
     (schedule, outages)
@@ -282,7 +336,7 @@ fn stall() -> Plan {
     let mut plan = Plan {
         repeats: 1,
         steady: Steady::default(),
-        ..Plan::of(&[Fault::Latency])
+        ..Plan::of(&[&network::LATENCY])
     };
     for entry in &mut plan.entries {
         entry.name = "stall".to_owned();
@@ -290,7 +344,7 @@ fn stall() -> Plan {
             phase: Some(ms(50)..=ms(50)),
             length: Some(ms(300)..=ms(300)),
             parameters: vec![("latency_ms", STALL_MS)],
-            ..Wish::usual(Fault::Latency)
+            ..Wish::usual(&network::LATENCY)
         }];
     }
     plan
@@ -300,23 +354,21 @@ fn stall() -> Plan {
 mod tests {
     use super::*;
 
-    fn options(size: Size, seed: u64) -> Options {
-        Options {
-            size,
+    fn planned(size: Size, seed: u64, own_server: bool) -> BreakerSweep {
+        let frame = Frame {
             seed,
-            rate_per_s: RATE_PER_S,
-            deadline: Duration::from_millis(500),
-            only_network_faults: false,
-        }
+            size,
+            own_server,
+        };
+        BreakerSweep::new(RATE_PER_S, Duration::from_millis(500), &frame)
     }
 
     #[test]
     fn the_guide_s_weeks_are_in_every_grid_with_either_probe() {
-        for size in [Size::Quick, Size::Default, Size::Full] {
-            let scenario = scenario(&options(size, 1));
-            let sweep = scenario.sweep.as_ref().expect("a sweep");
+        for size in Size::ALL {
+            let data = planned(*size, 1, true).nothing_yet;
             for probe in [ProbeMode::Passive, ProbeMode::Active] {
-                let weeks = sweep.cells.iter().filter(|cell| cell.probe == probe);
+                let weeks = data.cells.iter().filter(|cell| cell.probe == probe);
                 let weeks: Vec<_> = weeks
                     .filter_map(|c| {
                         let s = c.recovery_timeout_us / 1_000_000;
@@ -326,16 +378,16 @@ mod tests {
                 let guide = [(1, 3, 120, 0.5), (2, 5, 60, 0.5), (3, 8, 45, 0.5)];
                 assert_eq!(weeks, guide, "{size:?}");
             }
-            let full = size == Size::Full;
-            assert_eq!(sweep.scale == 1, full, "real times are for --full only");
+            let full = *size == Size::Full;
+            assert_eq!(data.scale == 1, full, "real times are for --full only");
             // Those that are run, at a server's usual hundred connections.
-            assert!(sweep.cells.len() * CONNECTIONS as usize <= 50);
+            assert!(data.cells.len() * CONNECTIONS as usize <= 50);
         }
     }
 
     #[test]
     fn a_seed_draws_the_same_outages_and_others_to_confirm() {
-        let of = |seed| scenario(&options(Size::Quick, seed)).schedule;
+        let of = |seed| planned(Size::Quick, seed, true).setting.schedule;
         assert_eq!(of(3), of(3));
         assert_ne!(of(3), of(4));
         let schedule = of(3);
@@ -347,9 +399,28 @@ mod tests {
 
     #[test]
     fn what_the_user_cannot_kill_is_not_killed() {
-        let mut options = options(Size::Default, 1);
-        options.only_network_faults = true;
-        let schedule = scenario(&options).schedule;
+        let schedule = planned(Size::Default, 1, false).setting.schedule;
         assert!(schedule.iter().all(|planned| planned.name != "crash"));
+    }
+
+    #[test]
+    fn a_record_alone_is_enough_to_do_its_run_again() {
+        let planned = planned(Size::Default, 7, true);
+        let Setting { arms, schedule, .. } = planned.setting();
+        let mut run = Run {
+            arms: arms.iter().map(|(arm, _)| arm.clone()).collect(),
+            schedule,
+            ..crate::stage::tests::run("breaker-sweep")
+        };
+        // As a run leaves it, once it is known who the fresh outages are for.
+        for fresh in run
+            .schedule
+            .iter_mut()
+            .skip(planned.nothing_yet.outages + 1)
+        {
+            fresh.arms = vec!["5/60s-active".to_owned()];
+        }
+        let again = BreakerSweep::again(&run, &planned.nothing_yet()).expect("repeatable");
+        assert_eq!(format!("{again:?}"), format!("{planned:?}"));
     }
 }

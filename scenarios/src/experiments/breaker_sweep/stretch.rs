@@ -1,155 +1,117 @@
-//! A sweep of breaker settings: all cells under load at once, through one outage
-//! after another, and then the best of them through fresh ones.
+//! All cells under load at once, through one outage after another, and then the best of
+//! them through fresh ones.
 //!
-//! The load goes on between the outages: the next one comes as soon as every cell
-//! is back, so that half a minute holds half a dozen of them. False alarms come
-//! first, while nothing is wrong with the server.
+//! The load goes on between the outages: the next one comes as soon as every cell is
+//! back, so that half a minute holds half a dozen of them. False alarms come first,
+//! while nothing is wrong with the server.
 
-use std::{ops::Range, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use futures_util::future::join_all;
 use reports::{
-    record::{Alarm, AlarmSpan, Ended, Outage, Planned, Run, Skipped, Stretch, Sweep, What},
-    sweep::{Columns, find},
+    experiments::breaker_sweep::{Alarm, AlarmSpan, CellRun, Columns, Data, Outage, Stretch, find},
+    run::{Attempts, Operations, What},
 };
 use seawall::clock::{self, Instant};
 
-use super::{
-    Interrupted, Stage, Stop,
-    events::micros,
-    injection::{Arm, Moments, look, start_load, through_fault, until_steady, watch_until},
-};
-use crate::load::alarms;
+use super::alarms;
+use crate::stage::{Interrupted, Loaded, LoadedArm, Moments, Stage, Stop};
 
-const FIRST_OPERATION: Duration = Duration::from_millis(20);
-/// How often it is asked whether all cells are back.
-const TICK: Duration = Duration::from_millis(50);
-
-/// Carries the whole of it out. What was measured is in the record, also where
-/// this is an error.
-pub(super) async fn carry_out(stage: &mut Stage<'_>, sweep: &Sweep) -> Result<(), Stop> {
-    stage.save()?;
-    let all: Vec<String> = sweep.cells.iter().map(|cell| cell.arm.clone()).collect();
-    stretch(stage, sweep, false, all, 0..sweep.outages).await?;
-    let chosen = stage
-        .record
-        .sweep
-        .as_ref()
-        .and_then(|so_far| find(&stage.record, so_far).recommended);
-    if let Some(chosen) = chosen {
-        let arm = chosen.arm;
-        let what = What::Recommended { arm: arm.clone() };
-        stage.events.all(None, clock::now(), what);
-        let mut two = vec![arm];
-        let of_guide = sweep.cells.iter().find(|cell| cell.week == Some(2));
-        two.extend(of_guide.map(|cell| cell.arm.clone()));
-        two.dedup();
-        let fresh = sweep.outages + 1..stage.record.schedule.len();
-        for planned in fresh.clone() {
-            stage.record.schedule[planned].arms.clone_from(&two);
-        }
-        stretch(stage, sweep, true, two, fresh).await?;
+/// Carries the whole of it out. What was measured is in `data`, also where this is an
+/// error.
+pub(super) async fn carry_out(stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
+    let all: Vec<String> = data.cells.iter().map(|cell| cell.arm.clone()).collect();
+    stretch(stage, data, false, all, 0..data.outages).await?;
+    let Some(chosen) = find(data).recommended else {
+        return Ok(());
+    };
+    let arm = chosen.arm;
+    let what = What::Recommended { arm: arm.clone() };
+    stage.events.all(None, clock::now(), what);
+    let mut two = vec![arm];
+    let of_guide = data.cells.iter().find(|cell| cell.week == Some(2));
+    two.extend(of_guide.map(|cell| cell.arm.clone()));
+    two.dedup();
+    let fresh = data.outages + 1..stage.run.schedule.len();
+    for planned in fresh.clone() {
+        stage.run.schedule[planned].arms.clone_from(&two);
     }
-    stage.record.ended = Ended::Complete;
-    Ok(())
+    stretch(stage, data, true, two, fresh).await
 }
 
 async fn stretch(
     stage: &mut Stage<'_>,
-    sweep: &Sweep,
+    data: &mut Data,
     fresh: bool,
     arms: Vec<String>,
     planned: Range<usize>,
 ) -> Result<(), Stop> {
-    let (first, start) = (planned.start, clock::now() + FIRST_OPERATION);
-    let Some(plan) = stage.record.schedule.get(first) else {
+    let first = planned.start;
+    let possible = stage.possible(planned);
+    if first >= stage.run.schedule.len() {
         return Ok(());
-    };
-    let plan = Planned {
-        arms,
-        ..plan.clone()
-    };
-    let mut arms = start_load(stage, first, &plan, start)?;
-    stage.events.all(Some(first), start, What::LoadStarted);
+    }
+    let mut loaded = Loaded::start(stage, &data.load, Some(first), &arms)?;
     let mut done = Stretch {
         fresh,
-        started_us: stage.events.us(start),
+        started_us: loaded.started_us(),
         steady_us: 0,
         ended_us: 0,
         alarms: Vec::new(),
         outages: Vec::new(),
-        runs: arms.iter().map(|arm| empty(&arm.name)).collect(),
+        runs: arms.iter().map(|arm| empty(arm)).collect(),
     };
-    let carried_out = through(stage, sweep, planned, start, &mut arms, &mut done).await;
+    let carried_out = through(stage, data, possible, &mut loaded, &mut done).await;
     let ended = clock::now();
-    arms.iter().for_each(|arm| arm.load.stop());
-    stage.events.all(Some(first), ended, What::LoadEnded);
-    done.ended_us = micros(ended, start);
-    let drain = Duration::from_micros(stage.scenario.settings.deadline_us);
-    for (mut arm, run) in arms.into_iter().zip(&mut done.runs) {
-        look(stage, first, start, std::slice::from_mut(&mut arm));
-        run.attempts = arm.load.client().attempts();
-        run.operations = arm.load.finish(drain).await?;
-        run.breaker = arm.breaker;
+    done.ended_us = loaded.us(ended);
+    for (finished, run) in loaded.finish(ended).await?.into_iter().zip(&mut done.runs) {
+        run.attempts = finished.attempts;
+        run.operations = finished.operations;
+        run.breaker = finished.breaker;
     }
-    if let Some(so_far) = &mut stage.record.sweep {
-        so_far.stretches.push(done);
-    }
-    stage.save()?;
+    data.stretches.push(done);
+    stage.save(data)?;
     carried_out
 }
 
-fn empty(arm: &str) -> Run {
-    Run {
+fn empty(arm: &str) -> CellRun {
+    CellRun {
         arm: arm.to_owned(),
-        operations: reports::record::Operations::default(),
+        operations: Operations::default(),
         breaker: Vec::new(),
-        attempts: reports::record::Attempts::default(),
-        alarms: std::collections::BTreeMap::new(),
+        attempts: Attempts::default(),
+        alarms: BTreeMap::new(),
     }
 }
 
 async fn through(
-    stage: &mut Stage<'_>,
-    sweep: &Sweep,
-    planned: Range<usize>,
-    start: Instant,
-    arms: &mut [Arm],
+    stage: &Stage<'_>,
+    data: &Data,
+    planned: Vec<usize>,
+    loaded: &mut Loaded<'_, '_>,
     done: &mut Stretch,
 ) -> Result<(), Stop> {
-    let first = planned.start;
-    let steady = until_steady(stage, first, start, arms).await?;
-    done.steady_us = micros(steady, start);
-    for kind in Alarm::ALL {
-        raise(stage, sweep, kind, start, arms, done).await?;
+    let steady = loaded.until_steady().await?;
+    done.steady_us = loaded.us(steady);
+    for alarm in Alarm::ALL {
+        raise(stage, data, alarm, loaded, done).await?;
     }
     for planned in planned {
-        let plan = &stage.record.schedule[planned];
-        if let Some(reason) = stage.cannot(plan) {
-            let fault = plan.name.clone();
-            let skipped = &mut stage.record.skipped;
-            if !skipped.iter().any(|skipped| skipped.fault == fault) {
-                skipped.push(Skipped { fault, reason });
-            }
-            continue;
-        }
-        let moments = through_fault(stage, planned, steady, start, arms).await?;
         let Moments {
             requested,
             injected,
             cleared,
             ready,
             ..
-        } = moments;
-        let waited = all_back(stage, sweep, planned, start, cleared, arms).await;
-        let us = |at: Instant| micros(at, start);
+        } = loaded.through(planned).await?;
+        let waited = all_back(data, cleared, loaded).await;
         done.outages.push(Outage {
             planned,
-            requested_us: us(requested),
-            injected_us: us(injected),
-            cleared_us: us(cleared),
-            ready_us: us(ready),
-            until_us: us(clock::now()),
+            requested_us: loaded.us(requested),
+            injected_us: loaded.us(injected),
+            cleared_us: loaded.us(cleared),
+            ready_us: loaded.us(ready),
+            until_us: loaded.us(clock::now()),
         });
         waited?;
     }
@@ -158,58 +120,52 @@ async fn through(
 
 /// Waits until every cell is back, or patience is over.
 async fn all_back(
-    stage: &Stage<'_>,
-    sweep: &Sweep,
-    planned: usize,
-    start: Instant,
+    data: &Data,
     since: Instant,
-    arms: &mut [Arm],
+    loaded: &mut Loaded<'_, '_>,
 ) -> Result<(), Interrupted> {
-    let settings = &stage.scenario.settings;
-    let deadline = Duration::from_micros(settings.deadline_us);
-    let patience = since + Duration::from_micros(settings.patience_us);
-    let since_us = micros(since, start);
-    let first = since_us.saturating_mul(u64::from(settings.rate_per_s)) / 1_000_000;
-    loop {
-        let now = clock::now();
-        let all = arms.iter().all(|arm| {
-            let so_far = arm.load.since(first, deadline);
-            let columns = Columns {
-                rate_per_s: settings.rate_per_s,
-                deadline_us: settings.deadline_us,
-                first,
-                outcomes: &so_far.outcomes,
-                latencies_us: &so_far.latencies_us,
-            };
-            let back = columns.back_us(since_us, micros(now, start), sweep.settled_us);
-            back.is_some()
-        });
-        if all || now >= patience {
-            return Ok(());
-        }
-        watch_until(stage, planned, start, arms, now + TICK).await?;
-    }
+    let load = &data.load;
+    let deadline = Duration::from_micros(load.deadline_us);
+    let patience = since + Duration::from_micros(data.patience_us);
+    let (start, since_us) = (loaded.zero(), loaded.us(since));
+    let first = loaded.first_at(since_us);
+    let back = |_: usize, arm: &LoadedArm| {
+        let so_far = arm.since(first, deadline);
+        let columns = Columns {
+            rate_per_s: load.rate_per_s,
+            deadline_us: load.deadline_us,
+            first,
+            outcomes: &so_far.outcomes,
+            latencies_us: &so_far.latencies_us,
+        };
+        let now_us = crate::stage::micros(clock::now(), start);
+        columns.back_us(since_us, now_us, data.settled_us).is_some()
+    };
+    loaded.until_all(patience, back).await
 }
 
 /// Raises an alarm with all cells at once, and waits for what it leaves behind.
 async fn raise(
     stage: &Stage<'_>,
-    sweep: &Sweep,
-    kind: Alarm,
-    start: Instant,
-    arms: &mut [Arm],
+    data: &Data,
+    alarm: Alarm,
+    loaded: &mut Loaded<'_, '_>,
     done: &mut Stretch,
 ) -> Result<(), Stop> {
     let began = clock::now();
-    let what = What::AlarmRaised { alarm: kind };
+    let what = What::AlarmRaised {
+        alarm: alarm.about().to_owned(),
+    };
     stage.events.all(None, began, what);
-    let deadline = Duration::from_micros(stage.scenario.settings.deadline_us);
-    if kind == Alarm::Stall {
-        through_fault(stage, sweep.outages, began, start, arms).await?;
+    let deadline = Duration::from_micros(data.load.deadline_us);
+    if alarm == Alarm::Stall {
+        // It stands in the schedule behind the outages.
+        loaded.through(data.outages).await?;
     } else {
-        let raising = arms.iter().zip(0_i32..).map(|(arm, i)| async move {
-            match arm.load.client().engine() {
-                Some(pool) => alarms::raise(pool, &stage.workload, kind, 2 * i, deadline).await,
+        let arms = loaded.arms().iter().zip(0_i32..);
+        let raising = arms.map(|(arm, i)| async move {
+            match arm.client().engine() {
+                Some(pool) => alarms::raise(pool, &stage.workload, alarm, 2 * i, deadline).await,
                 None => 0,
             }
         });
@@ -219,14 +175,14 @@ async fn raise(
             met = join_all(raising) => met,
         };
         for (run, met) in done.runs.iter_mut().zip(met) {
-            run.alarms.insert(kind, met);
+            run.alarms.insert(alarm, met);
         }
     }
-    all_back(stage, sweep, sweep.outages, start, clock::now(), arms).await?;
+    all_back(data, clock::now(), loaded).await?;
     done.alarms.push(AlarmSpan {
-        kind,
-        began_us: micros(began, start),
-        ended_us: micros(clock::now(), start),
+        kind: alarm,
+        began_us: loaded.us(began),
+        ended_us: loaded.us(clock::now()),
     });
     Ok(())
 }

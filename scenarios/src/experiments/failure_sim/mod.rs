@@ -1,148 +1,208 @@
 //! What do six failures of its database do to a service with a bare pool, and
 //! with the engine?
 
-use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+mod injection;
 
+use std::{ops::RangeInclusive, time::Duration};
+
+use clap::Args;
 use reports::{
-    Record,
-    record::{Arm, Fault, Planned, Settings},
+    experiments::failure_sim::{Data, FailureSim as Recorded},
+    run::{Arm, Load, Planned, Run},
 };
 use seawall::{PoolConfig, breaker::Probe};
 
 use crate::{
+    cli::{
+        CliError,
+        args::{ConfigArgs, DeadlineArgs, PlanArgs, rates},
+    },
+    experiment::{Experiment, Frame, NotRepeatable, Setting, Size, WithRemarks},
     faults::{
+        Kind, kind, network,
         plan::Plan,
+        process,
         schedule::{Draw, draw},
     },
-    load::client::Setup,
-    runner::Scenario,
+    load::{arrivals::max_in_flight, client::Setup},
+    stage::{Interrupted, Stage, Stop},
 };
 
 /// What is done if there is no plan.
-pub const FAULTS: [Fault; 6] = [
-    Fault::Refused,
-    Fault::Reset,
-    Fault::Blackhole,
-    Fault::Latency,
-    Fault::Crash,
-    Fault::Pause,
+pub static FAULTS: [&Kind; 6] = [
+    &network::REFUSED,
+    &network::RESET,
+    &network::BLACKHOLE,
+    &network::LATENCY,
+    &process::CRASH,
+    &process::PAUSE,
 ];
 
 /// Operations a second and arm, if the user does not say.
-pub const RATE_PER_S: u32 = 400;
+const RATE_PER_S: u32 = 400;
 
 /// More rounds of our arm in a full run: with the first, 60 injections; 59 are the
 /// fewest that can show a 95th percentile (`reports::claim`).
 const MORE: u32 = 9;
 
-/// How long a run may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Size {
-    /// About 45 s: both arms side by side, each fault once.
-    Quick,
-    /// About 3 minutes: one arm at a time, interleaved.
-    Default,
-    /// As long as the guide's own time-outs need, with the guide's own arm; and so many
-    /// faults of ours that the 95th percentile can be judged. About half an hour.
-    Full,
+/// Faults, one after another, for each arm.
+#[derive(Debug, Clone)]
+pub struct FailureSim {
+    setting: Setting,
+    nothing_yet: Data,
 }
 
-impl Size {
-    /// The size of an earlier run.
-    ///
-    /// # Errors
-    /// What its record says instead, and what would do.
-    pub fn of(record: &Record) -> Result<Self, (String, &'static str)> {
-        let name = &record.settings.size;
-        [Self::Quick, Self::Default, Self::Full]
-            .into_iter()
-            .find(|size| size.name() == name)
-            .ok_or_else(|| (format!("settings.size: {name}"), "quick, default or full"))
+#[derive(Debug, Clone, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of the command"
+)]
+pub struct Options {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
+    /// Operations per second and arm
+    #[arg(long, default_value_t = RATE_PER_S, value_name = "N", value_parser = rates())]
+    rate: u32,
+    #[command(flatten)]
+    deadline: DeadlineArgs,
+}
+
+impl Experiment for FailureSim {
+    type Recorded = Recorded;
+    const ABOUT: &'static str =
+        "Failures of a database: what they do with a bare pool, and with the engine";
+    type Options = Options;
+
+    fn plan(options: &Options, frame: &Frame) -> Result<WithRemarks<Self>, CliError> {
+        let deadline = options.deadline.deadline();
+        let (config, remarks) = options.config.read(deadline)?;
+        let wanted = Wanted {
+            rate_per_s: options.rate,
+            deadline,
+            config,
+            plan: options.plan.read(&FAULTS)?,
+        };
+        Ok((Self::new(wanted, frame), remarks))
     }
 
-    /// As in a record.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Default => "default",
-            Self::Full => "full",
+    fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
+        let mut arms = Vec::new();
+        for arm in &run.arms {
+            arms.push((arm.clone(), Setup::recorded(arm)?));
         }
+        for step in run.schedule.iter().flat_map(|planned| &planned.faults) {
+            kind::check(step).map_err(|[field, value, _]| NotRepeatable {
+                reason: format!("schedule: {}: {field}: {value}", step.kind),
+                allowed: "a fault of this version",
+            })?;
+        }
+        Ok(Self {
+            setting: Setting {
+                arms,
+                plan: run.plan.clone(),
+                schedule: run.schedule.clone(),
+            },
+            nothing_yet: Data {
+                injections: Vec::new(),
+                ..data.clone()
+            },
+        })
+    }
+
+    fn setting(&self) -> Setting {
+        self.setting.clone()
+    }
+
+    fn nothing_yet(&self) -> Data {
+        self.nothing_yet.clone()
+    }
+
+    async fn run(&self, stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
+        for planned in stage.possible(0..stage.run.schedule.len()) {
+            let injections = injection::carry_out(stage, data, planned).await?;
+            data.injections.extend(injections);
+            stage.save(data)?;
+            if stage.interrupt.is_raised() {
+                return Err(Interrupted.into());
+            }
+        }
+        Ok(())
     }
 }
 
 /// What the user may set.
 #[derive(Debug, Clone)]
-pub struct Options {
-    /// How long.
-    pub size: Size,
-    /// Everything random comes from it.
-    pub seed: u64,
-    /// Operations a second and arm.
-    pub rate_per_s: u32,
-    /// D.
-    pub deadline: Duration,
+struct Wanted {
+    rate_per_s: u32,
+    deadline: Duration,
     /// The configuration of the `seawall` arm, if not the shipped one.
-    pub config: Option<PoolConfig>,
-    /// The server cannot be killed or paused: then each fault of the network is
-    /// done twice, since five recoveries cannot show a median.
-    pub only_network_faults: bool,
+    config: Option<PoolConfig>,
     /// The user's own plan, and its text.
-    pub plan: Option<(Plan, String)>,
+    plan: Option<(Plan, String)>,
 }
 
-/// The scenario.
-#[must_use]
-pub fn scenario(options: &Options) -> Scenario {
-    let arms = arms(options);
-    let times = times(options.size);
-    let plan = options.plan.as_ref().map_or_else(
-        || Plan {
-            repeats: if options.only_network_faults { 2 } else { 1 },
-            ..Plan::of(&FAULTS)
-        },
-        |(plan, _)| plan.clone(),
-    );
-    let steady = plan.steady;
-    let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    Scenario {
-        command: "failure-sim".to_owned(),
-        seed: options.seed,
-        settings: Settings {
-            size: options.size.name().to_owned(),
-            rate_per_s: options.rate_per_s,
-            deadline_us: us(options.deadline),
-            max_in_flight: max_in_flight(options.rate_per_s, options.deadline),
-            write_share: 0.2,
+impl FailureSim {
+    fn new(wanted: Wanted, frame: &Frame) -> Self {
+        let arms = arms(&wanted, frame.size);
+        let times = times(frame.size);
+        let plan = wanted.plan.as_ref().map_or_else(
+            || Plan {
+                // A server that cannot be killed or paused leaves four faults, and five
+                // recoveries cannot show a median.
+                repeats: if frame.own_server { 1 } else { 2 },
+                ..Plan::of(&FAULTS)
+            },
+            |(plan, _)| plan.clone(),
+        );
+        let steady = plan.steady;
+        let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let nothing_yet = Data {
+            load: Load {
+                rate_per_s: wanted.rate_per_s,
+                deadline_us: us(wanted.deadline),
+                max_in_flight: max_in_flight(wanted.rate_per_s, wanted.deadline),
+                write_share: 0.2,
+                steady_ok_share: steady.ok_share.unwrap_or(0.99),
+                // Half the deadline: closer to it a fault cannot be told from the load.
+                steady_p99_us: us(steady.p99.unwrap_or(wanted.deadline / 2)),
+            },
             horizon_us: us(times.horizon),
             patience_us: us(times.patience),
-            steady_ok_share: steady.ok_share.unwrap_or(0.99),
-            // Half the deadline: closer to it a fault cannot be told from the load.
-            steady_p99_us: us(steady.p99.unwrap_or(options.deadline / 2)),
-        },
-        plan: options.plan.as_ref().map(|(_, text)| text.clone()),
-        schedule: schedule(options, plan, times, &arms),
-        arms,
-        steady_patience: Duration::from_secs(15),
-        sweep: None,
-        batches: None,
+            injections: Vec::new(),
+        };
+        Self {
+            setting: Setting {
+                plan: wanted.plan.as_ref().map(|(_, text)| text.clone()),
+                schedule: schedule(&wanted, frame, plan, times, &arms),
+                arms,
+            },
+            nothing_yet,
+        }
     }
 }
 
-fn schedule(options: &Options, plan: Plan, times: Times, arms: &[(Arm, Setup)]) -> Vec<Planned> {
+fn schedule(
+    wanted: &Wanted,
+    frame: &Frame,
+    plan: Plan,
+    times: Times,
+    arms: &[(Arm, Setup)],
+) -> Vec<Planned> {
     let names = |of: &[(Arm, Setup)]| of.iter().map(|(arm, _)| arm.name.clone()).collect();
     let all = Draw {
         plan,
         arms: names(arms),
         // One arm after another does not fit into 45 s: recovery alone is
         // confirmed over 2 s, for each of 12 injections.
-        side_by_side: options.size == Size::Quick,
+        side_by_side: frame.size == Size::Quick,
         phase: times.phase,
         length: times.length,
-        deadline: options.deadline,
+        deadline: wanted.deadline,
     };
-    let mut schedule = draw(options.seed, &all);
-    if options.size == Size::Full && options.plan.is_none() {
+    let mut schedule = draw(frame.seed, &all);
+    if frame.size == Size::Full && wanted.plan.is_none() {
         // Ours alone, and short: the others need minutes for each.
         let more = Draw {
             plan: Plan {
@@ -154,50 +214,9 @@ fn schedule(options: &Options, plan: Plan, times: Times, arms: &[(Arm, Setup)]) 
             ..all
         };
         // Another seed, or the first round would be that of all arms again.
-        schedule.extend(draw(!options.seed, &more));
+        schedule.extend(draw(!frame.seed, &more));
     }
     schedule
-}
-
-/// The scenario of an earlier run: its faults, phases and lengths, its load and its
-/// arms. `config` is the configuration of the `seawall` arm, if it had one of its
-/// own: a record shows only what tells the arms apart.
-///
-/// # Errors
-/// Why not, and what would do.
-pub fn replay(
-    record: &Record,
-    config: Option<PoolConfig>,
-) -> Result<Scenario, (String, &'static str)> {
-    let settings = &record.settings;
-    let size = Size::of(record)?;
-    let mut scenario = scenario(&Options {
-        size,
-        seed: record.seed,
-        rate_per_s: settings.rate_per_s,
-        deadline: Duration::from_micros(settings.deadline_us),
-        config,
-        only_network_faults: false,
-        plan: None,
-    });
-    let arms: Vec<&Arm> = scenario.arms.iter().map(|(arm, _)| arm).collect();
-    if record.command != scenario.command || !record.arms.iter().eq(arms) {
-        let reason = "its arms are not those of this version and --config".to_owned();
-        return Err((reason, "the same --config as then"));
-    }
-    scenario.settings = settings.clone();
-    scenario.plan.clone_from(&record.plan);
-    scenario.schedule.clone_from(&record.schedule);
-    Ok(scenario)
-}
-
-/// Two and a half deadlines' worth of arrivals, so that whatever can still be in
-/// time is sent, and a queue that is beyond hope is bounded.
-pub(super) fn max_in_flight(rate_per_s: u32, deadline: Duration) -> u32 {
-    let arrivals = 2.5 * f64::from(rate_per_s) * deadline.as_secs_f64();
-    (64_u32..20_000)
-        .find(|n| f64::from(*n) >= arrivals)
-        .unwrap_or(20_000)
 }
 
 struct Times {
@@ -233,10 +252,10 @@ fn times(size: Size) -> Times {
     }
 }
 
-fn arms(options: &Options) -> Vec<(Arm, Setup)> {
+fn arms(wanted: &Wanted, size: Size) -> Vec<(Arm, Setup)> {
     let timeouts = PoolConfig {
-        acquire_timeout: options.deadline,
-        statement_timeout: options.deadline,
+        acquire_timeout: wanted.deadline,
+        statement_timeout: wanted.deadline,
         ..PoolConfig::default()
     };
     let guide = PoolConfig {
@@ -244,70 +263,104 @@ fn arms(options: &Options) -> Vec<(Arm, Setup)> {
         circuit_breaker_probe: Probe::Passive,
         ..timeouts.clone()
     };
-    let seawall = options.config.clone().unwrap_or(timeouts);
-    let mut arms = vec![(
-        Arm {
-            name: "bare".to_owned(),
-            about: "deadpool-postgres with its defaults, no deadlines: what most services run"
-                .to_owned(),
-            config: BTreeMap::from([("timeouts".to_owned(), "none".to_owned())]),
-        },
-        Setup::Bare,
-    )];
-    if options.size == Size::Full {
+    let seawall = wanted.config.clone().unwrap_or(timeouts);
+    let about = "deadpool-postgres with its defaults, no deadlines: what most services run";
+    let mut arms = vec![Setup::Bare.arm("bare", about)];
+    if size == Size::Full {
         let about = "the engine as the guide configures it: half-open after the recovery timeout";
-        arms.push(engine_arm("guide", about, guide));
+        arms.push(Setup::engine(guide).arm("guide", about));
     }
-    let about = match options.config {
+    let about = match wanted.config {
         None => "the engine as we would ship it: deadlines, eviction, breaker with an active probe",
         Some(_) => "the engine with the configuration of --config",
     };
-    arms.push(engine_arm("seawall", about, seawall));
+    arms.push(Setup::engine(seawall).arm("seawall", about));
     arms
 }
 
-pub(super) fn engine_arm(name: &str, about: &str, config: PoolConfig) -> (Arm, Setup) {
-    let shown = [
-        ("max_connections", config.max_connections.to_string()),
-        (
-            "circuit_breaker_failure_threshold",
-            config.circuit_breaker_failure_threshold.to_string(),
-        ),
-        (
-            "circuit_breaker_recovery_timeout",
-            config
-                .circuit_breaker_recovery_timeout
-                .as_secs_f64()
-                .to_string(),
-        ),
-        (
-            "circuit_breaker_error_rate",
-            config.circuit_breaker_error_rate.to_string(),
-        ),
-        (
-            "circuit_breaker_probe",
-            match config.circuit_breaker_probe {
-                Probe::Active => "active",
-                Probe::Passive => "passive",
-            }
-            .to_owned(),
-        ),
-        (
-            "acquire_timeout_ms",
-            config.acquire_timeout.as_millis().to_string(),
-        ),
-        (
-            "statement_timeout_ms",
-            config.statement_timeout.as_millis().to_string(),
-        ),
-    ];
-    let arm = Arm {
-        name: name.to_owned(),
-        about: about.to_owned(),
-        config: shown
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect(),
-    };
-    (arm, Setup::Engine(Box::new(config)))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(seed: u64, size: Size) -> FailureSim {
+        let wanted = Wanted {
+            rate_per_s: RATE_PER_S,
+            deadline: Duration::from_millis(500),
+            config: None,
+            plan: None,
+        };
+        let frame = Frame {
+            seed,
+            size,
+            own_server: true,
+        };
+        FailureSim::new(wanted, &frame)
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_schedule() {
+        let schedule = |seed| {
+            let setting = planned(seed, Size::Quick).setting();
+            serde_json::to_string(&setting.schedule).expect("JSON")
+        };
+        assert_eq!(schedule(7), schedule(7));
+        assert_ne!(schedule(7), schedule(8));
+    }
+
+    /// Plans what was typed behind the command.
+    fn typed(flags: &[&str]) -> WithRemarks<FailureSim> {
+        use clap::Parser as _;
+        #[derive(clap::Parser)]
+        struct Typed {
+            #[command(flatten)]
+            options: Options,
+        }
+        let frame = Frame {
+            seed: 7,
+            size: Size::Quick,
+            own_server: true,
+        };
+        let typed = Typed::parse_from(["failure-sim"].iter().chain(flags));
+        FailureSim::plan(&typed.options, &frame).expect("a plan")
+    }
+
+    #[test]
+    fn a_configuration_is_read_over_the_deadlines_of_the_run() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pool.toml");
+        let text = "max_connections = 20\nhost = \"db\"\nenable_monitoring = true";
+        std::fs::write(&path, text).expect("written");
+        let config = path.to_str().expect("UTF-8");
+        let (planned, remarks) = typed(&["--deadline-ms", "300", "--config", config]);
+        let (arm, Setup::Engine(config)) = &planned.setting.arms[1] else {
+            panic!("no engine");
+        };
+        assert_eq!(arm.name, "seawall");
+        assert_eq!(config.max_connections, 20);
+        assert_eq!(config.statement_timeout.as_millis(), 300);
+        assert_eq!(config.acquire_timeout.as_millis(), 300);
+        for part in ["host is ignored", "enable_monitoring has no effect"] {
+            assert!(remarks.iter().any(|r| r.contains(part)), "{remarks:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_alone_is_enough_to_do_its_run_again() {
+        for size in Size::ALL {
+            let planned = planned(7, *size);
+            let Setting {
+                arms,
+                plan,
+                schedule,
+            } = planned.setting();
+            let run = Run {
+                arms: arms.iter().map(|(arm, _)| arm.clone()).collect(),
+                plan,
+                schedule,
+                ..crate::stage::tests::run("failure-sim")
+            };
+            let again = FailureSim::again(&run, &planned.nothing_yet()).expect("repeatable");
+            assert_eq!(format!("{again:?}"), format!("{planned:?}"));
+        }
+    }
 }

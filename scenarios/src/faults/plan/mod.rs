@@ -31,9 +31,9 @@ mod read;
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use reports::record::{Fault, Stream};
+use reports::run::Stream;
 
-use super::kind::{self, Place};
+use super::Kind;
 
 /// More would take days.
 const ENTRIES_MOST: usize = 200;
@@ -71,7 +71,7 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wish {
     /// What is done.
-    pub kind: Fault,
+    pub kind: &'static Kind,
     /// Steady load before it; `None`: as usual.
     pub phase: Option<RangeInclusive<Duration>>,
     /// How long it lasts; `None`: as usual.
@@ -80,7 +80,7 @@ pub struct Wish {
     pub stream: Option<Stream>,
     /// The share of connections that it hits, if it can hit a share.
     pub toxicity: Option<f64>,
-    /// What was set of [`kind::parameters`].
+    /// What was set of [`Kind::parameters`].
     pub parameters: Vec<(&'static str, u32)>,
 }
 
@@ -107,10 +107,10 @@ fn wrong(field: impl Into<String>, value: impl ToString, allowed: impl Into<Stri
 impl Plan {
     /// Each of these by itself, once, as usual.
     #[must_use]
-    pub fn of(kinds: &[Fault]) -> Self {
+    pub fn of(kinds: &[&'static Kind]) -> Self {
         let entries = kinds.iter().map(|kind| Entry {
-            name: kind.name().to_owned(),
-            faults: vec![Wish::usual(*kind)],
+            name: kind.name.to_owned(),
+            faults: vec![Wish::usual(kind)],
         });
         Self {
             entries: entries.collect(),
@@ -129,7 +129,7 @@ impl Plan {
             return;
         }
         let name = name.unwrap_or_else(|| {
-            let kind = wish.kind.name();
+            let kind = wish.kind.name;
             let taken = |name: &str| self.entries.iter().any(|e| e.name == name);
             // Two of a kind are told apart: they need not be the same.
             let numbered = (2..).map(|n| format!("{kind}-{n}"));
@@ -158,13 +158,9 @@ impl Entry {
     /// What stops the server, or takes all its connections, leaves nobody who could
     /// do or undo another fault of the server.
     fn check(&self) -> Result<(), PlanError> {
-        let of_server = self
-            .faults
-            .iter()
-            .filter(|f| kind::place(f.kind) != Place::Network);
-        let alone = |kind| kind::place(kind) == Place::Process || kind == Fault::MaxConnections;
+        let of_server = self.faults.iter().filter(|f| !f.kind.is_of_network());
         if of_server.clone().count() > 1
-            && let Some(fault) = of_server.clone().find(|f| alone(f.kind))
+            && let Some(fault) = of_server.clone().find(|f| f.kind.leaves_no_session())
         {
             return Err(wrong(
                 format!("fault {}", self.name),
@@ -189,12 +185,12 @@ impl Entry {
 impl Wish {
     /// As usual.
     #[must_use]
-    pub fn usual(kind: Fault) -> Self {
+    pub fn usual(kind: &'static Kind) -> Self {
         Self {
             kind,
             phase: None,
             length: None,
-            stream: kind::stream(kind),
+            stream: kind.stream(),
             toxicity: None,
             parameters: Vec::new(),
         }

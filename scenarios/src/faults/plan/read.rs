@@ -2,10 +2,13 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use reports::record::{Fault, Stream};
+use reports::run::Stream;
 use toml::{Table, Value};
 
-use super::{super::kind, Plan, PlanError, Steady, Wish, wrong};
+use super::{
+    super::kind::{self, Kind},
+    Plan, PlanError, Steady, Wish, wrong,
+};
 
 const REPEATS_MOST: i64 = 1_000;
 /// Ten minutes.
@@ -105,11 +108,11 @@ fn wish(at: &str, mut table: Table) -> Result<(Option<String>, Wish), PlanError>
             "phase_ms" => wish.phase = Some(duration(&field, &value)?),
             "length_ms" => wish.length = Some(duration(&field, &value)?),
             "stream" if wish.stream.is_some() => wish.stream = Some(stream_of(&field, &value)?),
-            "toxicity" if kind::has_toxicity(kind) => {
+            "toxicity" if kind.has_toxicity() => {
                 wish.toxicity = Some(share(&field, &value)?);
             }
             _ => {
-                let known = kind::parameters(kind);
+                let known = kind.parameters;
                 let Some(parameter) = known.iter().find(|p| p.name == key) else {
                     return Err(unknown(&format!("{at}."), &key, &keys_of(kind)));
                 };
@@ -135,7 +138,7 @@ fn below(at: &str, wish: &Wish, small: &str, great: &str) -> Result<(), PlanErro
         return Ok(());
     };
     let limit = set(great).map(|(_, value)| *value).or_else(|| {
-        let known = kind::parameters(wish.kind).iter();
+        let known = wish.kind.parameters.iter();
         known
             .filter(|p| p.name == great)
             .find_map(|p| match p.usual {
@@ -154,21 +157,21 @@ fn below(at: &str, wish: &Wish, small: &str, great: &str) -> Result<(), PlanErro
     Err(wrong(format!("{at}.{small}"), value, allowed))
 }
 
-fn keys_of(kind: Fault) -> Vec<&'static str> {
+fn keys_of(kind: &Kind) -> Vec<&'static str> {
     let mut keys = vec!["kind", "name", "phase_ms", "length_ms"];
-    keys.extend(kind::stream(kind).map(|_| "stream"));
-    keys.extend(kind::has_toxicity(kind).then_some("toxicity"));
-    keys.extend(kind::parameters(kind).iter().map(|p| p.name));
+    keys.extend(kind.stream().map(|_| "stream"));
+    keys.extend(kind.has_toxicity().then_some("toxicity"));
+    keys.extend(kind.parameters.iter().map(|p| p.name));
     keys
 }
 
-fn kind_of(at: &str, value: Option<Value>) -> Result<Fault, PlanError> {
+fn kind_of(at: &str, value: Option<Value>) -> Result<&'static Kind, PlanError> {
     let field = format!("{at}.kind");
     let allowed = "one of `scenarios list faults`";
     let value = value.ok_or_else(|| wrong(&field, "missing", allowed))?;
     let name = value.as_str().unwrap_or_default();
-    Fault::from_name(name).ok_or_else(|| {
-        let near = nearest(name, Fault::ALL.map(Fault::name));
+    Kind::named(name).ok_or_else(|| {
+        let near = nearest(name, kind::ALL.iter().map(|kind| kind.name));
         wrong(field, &value, format!("{allowed}{near}"))
     })
 }

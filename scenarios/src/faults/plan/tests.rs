@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    super::{network, process, session},
+    *,
+};
 
 const ALL: &str = r#"
 repeats = 2
@@ -52,9 +55,9 @@ fn a_plan_says_what_overlaps_and_what_is_as_usual() {
     assert_eq!(latency.stream, Some(Stream::Upstream));
     assert_eq!(latency.toxicity, Some(0.5));
     assert!(latency.parameters.contains(&("latency_ms", 200)));
-    assert_eq!((refused.kind, refused.stream), (Fault::Refused, None));
+    assert_eq!((refused.kind, refused.stream), (&network::REFUSED, None));
     assert_eq!(refused.phase, ms(1000, 1000));
-    assert_eq!(plan.entries[2].faults, [Wish::usual(Fault::Crash)]);
+    assert_eq!(plan.entries[2].faults, [Wish::usual(&process::CRASH)]);
 }
 
 #[test]
@@ -200,7 +203,7 @@ proptest! {
 
     #[test]
     fn a_number_within_its_range_is_taken_and_no_other(value in any::<i64>()) {
-        for parameter in kind::parameters(Fault::LockStorm) {
+        for parameter in session::LOCK_STORM.parameters {
             let text = format!("[[fault]]\nkind = \"lock-storm\"\n{} = {value}", parameter.name);
             let within = (i64::from(parameter.least)..=i64::from(parameter.most)).contains(&value);
             prop_assert_eq!(Plan::parse(Some(&text), &[]).is_ok(), within);

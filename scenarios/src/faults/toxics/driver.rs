@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use reports::record::{Fault, Step, Stream};
+use reports::run::{Step, Stream};
 use serde_json::{Value, json};
 use toxiproxy_rust::{
     client::Client,
@@ -10,7 +10,7 @@ use toxiproxy_rust::{
     toxic::ToxicPack,
 };
 
-use super::{ANSWER, ToxicsError};
+use super::{super::kind, ANSWER, ToxicsError};
 
 /// A toxic, as it is told to the proxy and read back from it.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,44 +41,21 @@ impl Toxic {
     }
 }
 
-/// What a fault is in the proxy: a toxic, or for [`Fault::Refused`] none: the proxy
-/// is disabled.
-pub(super) fn toxic(step: &Step) -> Option<Toxic> {
-    let (kind, attributes): (_, &[(&str, &str)]) = match step.kind {
-        Fault::Reset => ("reset_peer", &[("timeout", "after_ms")]),
-        Fault::ResetIdle => ("reset", &[]),
-        Fault::Blackhole => ("blackhole", &[]),
-        Fault::Latency => (
-            "latency",
-            &[("latency", "latency_ms"), ("jitter", "jitter_ms")],
-        ),
-        Fault::Bandwidth => ("bandwidth", &[("rate", "rate_kb_per_s")]),
-        Fault::Slicer => (
-            "slicer",
-            &[
-                ("average_size", "size_bytes"),
-                ("size_variation", "variation_bytes"),
-                ("delay", "delay_us"),
-            ],
-        ),
-        Fault::SlowClose => ("slow_close", &[("delay", "delay_ms")]),
-        Fault::Timeout => ("timeout", &[("timeout", "timeout_ms")]),
-        Fault::LimitData => ("limit_data", &[("bytes", "limit_bytes")]),
-        _ => return None,
-    };
-    let attributes = attributes.iter();
+/// What a step of a fault of the network is in the proxy: a toxic, or `None` where the
+/// proxy is disabled.
+pub(super) fn toxic(shape: &kind::Toxic, step: &Step) -> Option<Toxic> {
+    let attributes = shape.attributes.iter();
     Some(Toxic {
-        kind,
+        kind: shape.name?,
         stream: step.stream.map_or("downstream", Stream::name),
         toxicity: step.toxicity.unwrap_or(1.0),
         attributes: attributes
-            .map(|(theirs, ours)| (*theirs, step.parameter(ours)))
+            .map(|(attribute, parameter)| (*attribute, parameter.of(step)))
             .collect(),
     })
 }
 
-/// It knows what should be in force, and after each change
-/// compares it with what is.
+/// Drives the proxy: knows what should be in force, and after each change compares it with what is.
 pub(super) struct Driver {
     client: Client,
     http: reqwest::blocking::Client,

@@ -17,11 +17,12 @@ use std::{
     time::Duration,
 };
 
-use reports::record::{Fault, Step};
+use reports::run::Step;
 use seawall::clock;
 use tokio::sync::oneshot;
 
-use self::driver::{Driver, Toxic, toxic};
+use self::driver::{Driver, toxic};
+use super::kind::{self, Act, Kind, Needs, Toxic};
 
 /// Longest wait for the proxy's API.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -35,8 +36,8 @@ pub struct Toxics {
     embedded: Option<fault_proxy::Server>,
     version: String,
     listen: SocketAddr,
-    /// Which of [`EXTENSIONS`] it does not know.
-    unknown: Vec<Fault>,
+    /// Kinds whose toxics it does not know.
+    unknown: Vec<&'static Kind>,
     deleted: bool,
 }
 
@@ -64,10 +65,6 @@ pub enum ToxicsError {
 }
 
 type Job = Box<dyn FnOnce(&mut Driver) + Send>;
-
-/// What Toxiproxy itself does not have.
-const EXTENSIONS: [(Fault, &str); 2] =
-    [(Fault::Blackhole, "blackhole"), (Fault::ResetIdle, "reset")];
 
 impl Toxics {
     /// Starts the embedded server and a proxy to `upstream` in it.
@@ -109,11 +106,17 @@ impl Toxics {
             let (version, listen) = driver.create(&upstream)?;
             // Whether it knows our extensions is found out by trying.
             let mut unknown = Vec::new();
-            for (fault, kind) in EXTENSIONS {
-                let toxic = Toxic::plain(kind);
-                match driver.add("tried", toxic) {
+            let extensions = kind::ALL.iter().copied();
+            for kind in extensions.filter(|kind| kind.needs == Needs::EmbeddedProxy) {
+                let Act::Network(Toxic {
+                    name: Some(name), ..
+                }) = &kind.act
+                else {
+                    continue;
+                };
+                match driver.add("tried", driver::Toxic::plain(name)) {
                     Ok(()) => driver.remove("tried")?,
-                    Err(_) => unknown.push(fault),
+                    Err(_) => unknown.push(kind),
                 }
             }
             Ok((version, listen, unknown))
@@ -139,20 +142,24 @@ impl Toxics {
 
     /// Why it cannot do a fault, if it cannot.
     #[must_use]
-    pub fn cannot(&self, fault: Fault) -> Option<String> {
+    pub fn cannot(&self, kind: &'static Kind) -> Option<String> {
         self.unknown
-            .contains(&fault)
+            .contains(&kind)
             .then(|| format!("{} has no toxic that does it", self.version))
     }
 
     /// Does a fault of the network, beside those that are in force already.
-    /// `name` tells it from them. Returns when the proxy says that it is done.
+    /// `name` tells it from them. Returns when the proxy says that it is done. What is
+    /// no fault of the network is left to whoever does it.
     ///
     /// # Errors
-    /// If it says otherwise, or nothing.
-    pub async fn inject(&self, name: &str, step: &Step) -> Result<(), ToxicsError> {
+    /// If the proxy says otherwise, or nothing.
+    pub async fn inject(&self, name: &str, kind: &Kind, step: &Step) -> Result<(), ToxicsError> {
+        let Act::Network(shape) = &kind.act else {
+            return Ok(());
+        };
         let name = name.to_owned();
-        match toxic(step) {
+        match toxic(shape, step) {
             Some(toxic) => self.on_thread(move |driver| driver.add(&name, toxic)).await,
             None => self.on_thread(|driver| driver.enable(false)).await,
         }
@@ -163,9 +170,12 @@ impl Toxics {
     ///
     /// # Errors
     /// If it says otherwise, or nothing.
-    pub async fn rollback(&self, name: &str, step: &Step) -> Result<(), ToxicsError> {
+    pub async fn rollback(&self, name: &str, kind: &Kind) -> Result<(), ToxicsError> {
+        let Act::Network(shape) = &kind.act else {
+            return Ok(());
+        };
         let name = name.to_owned();
-        match toxic(step) {
+        match shape.name {
             Some(_) => self.on_thread(move |driver| driver.remove(&name)).await,
             None => self.on_thread(|driver| driver.enable(true)).await,
         }
@@ -186,7 +196,7 @@ impl Toxics {
             for (name, stream, ms) in ways {
                 driver.remove(name)?;
                 if ms > 0 {
-                    driver.add(name, Toxic::latency(stream, ms))?;
+                    driver.add(name, driver::Toxic::latency(stream, ms))?;
                 }
             }
             Ok(())

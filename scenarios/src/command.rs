@@ -1,0 +1,373 @@
+//! The `scenarios` command: prints, and turns what happened into an exit code.
+
+use std::{
+    io::{self, Write as _},
+    os::unix::process::CommandExt as _,
+    process::ExitCode,
+};
+
+use clap::{CommandFactory as _, FromArgMatches as _, error::ContextKind};
+use reports::run::Run;
+
+use crate::{
+    cli::{
+        self, Cli, CliError, Command, Doctor, FaultProxy, Invocation, List, Listing, Reap, Replay,
+        args::{Format, OutputArgs},
+        arguments, exit,
+    },
+    environment::{self, EnvironmentError, Kind, chain},
+    experiment::{self, Data, Experiment, NotRepeatable},
+    faults::kind,
+    progress::Progress,
+    redact::redacted,
+    stage::{self, Interrupt, Label, Place},
+};
+
+/// What ends a command: a message for stderr, and the exit code.
+pub type Failure = (String, u8);
+
+/// Runs the command line of this process. It stands in the library, so that what it
+/// calls is compiled once, and not once more for the binary.
+#[must_use]
+pub fn main() -> ExitCode {
+    keep_loopback_from_web_proxies();
+    let definition = Cli::command();
+    let typed = arguments::command_first(&definition, std::env::args_os().collect());
+    let matches = match definition.clone().try_get_matches_from(typed) {
+        Ok(matches) => matches,
+        Err(error) => return refused(error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return refused(error),
+    };
+    let recorded = match &matches.subcommand() {
+        Some((name, of)) => definition
+            .find_subcommand(name)
+            .map(|command| arguments::recorded(command, of)),
+        None => None,
+    };
+    let recorded = recorded.unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let code = match runtime {
+        // On a task of its own, so that a panic unwinds through everything that
+        // cleans up, and ends here.
+        Ok(runtime) => {
+            let command = async move { tokio::spawn(command(cli.command, recorded)).await };
+            match runtime.block_on(command) {
+                Ok(code) => code,
+                Err(bug) => {
+                    say(&format!("error: a bug in scenarios: {bug}"));
+                    exit::BUG
+                }
+            }
+        }
+        Err(error) => {
+            say(&format!("error: no runtime: {error}"));
+            exit::BUG
+        }
+    };
+    code.into()
+}
+
+/// Says what is wrong with a command line, or what was asked for: help, version.
+fn refused(mut error: clap::Error) -> ExitCode {
+    // Who mistypes a command is not to be led to one that deletes.
+    let nearest = error.get(ContextKind::SuggestedSubcommand);
+    if nearest.is_some_and(|nearest| nearest.to_string().contains(REAP)) {
+        error.remove(ContextKind::SuggestedSubcommand);
+    }
+    let asked = !error.use_stderr();
+    let said = error.render().to_string();
+    let safe = without_passwords(&said);
+    if safe != said {
+        say(&safe);
+        return exit::USAGE.into();
+    }
+    match error.print() {
+        Ok(()) if asked => ExitCode::SUCCESS,
+        _ => exit::USAGE.into(),
+    }
+}
+
+/// The command that deletes.
+const REAP: &str = "reap";
+
+async fn command(command: Command, arguments: Vec<String>) -> u8 {
+    let done = match &command {
+        Command::Experiment(chosen) => chosen.run(&arguments).await,
+        Command::Replay(replay) => self::replay(replay).await,
+        Command::List(list) => Ok(self::list(list)),
+        Command::FaultProxy(proxy) => fault_proxy(proxy).await,
+        Command::Doctor(doctor) => self::doctor(doctor).await,
+        Command::Reap(reap) => self::reap(reap).await,
+    };
+    done.unwrap_or_else(|(message, code)| {
+        say(&without_passwords(&format!("error: {message}")));
+        code
+    })
+}
+
+fn usage(error: CliError) -> Failure {
+    (error.to_string(), error.code())
+}
+
+fn bug(error: &dyn std::error::Error) -> Failure {
+    (chain(error), exit::BUG)
+}
+
+/// Plans an experiment and runs it.
+pub(crate) async fn experiment<E: Experiment>(
+    invocation: &Invocation<E::Options>,
+    arguments: &[String],
+) -> Result<u8, Failure>
+where
+    reports::Data: From<Data<E>>,
+{
+    let wanted = invocation.server.wanted().map_err(usage)?;
+    let frame = invocation.draw.frame(&wanted);
+    let (experiment, remarks) = E::plan(&invocation.options, &frame).map_err(usage)?;
+    for remark in remarks {
+        say(&format!("warning: {remark}"));
+    }
+    let label = Label {
+        arguments: arguments.to_vec(),
+        seed: frame.seed,
+        size: frame.size.name(),
+    };
+    let toxiproxy = invocation.proxy.toxiproxy().map_err(usage)?;
+    run(&experiment, &label, wanted, toxiproxy, &invocation.output).await
+}
+
+/// Runs the experiment of an earlier run again.
+async fn replay(replay: &Replay) -> Result<u8, Failure> {
+    let path = replay.run.join("record.json");
+    let record = reports::Record::load(&path).map_err(|error| {
+        let reason = NotRepeatable {
+            reason: chain(&error),
+            allowed: "the folder of a run",
+        };
+        not_repeatable(replay, reason)
+    })?;
+    experiment::again(record, replay).await
+}
+
+fn not_repeatable(replay: &Replay, reason: NotRepeatable) -> Failure {
+    usage(CliError::Replay {
+        path: replay.run.display().to_string(),
+        reason,
+    })
+}
+
+/// Runs what was planned in an earlier run, if it can be done again.
+pub(crate) async fn again<E: Experiment>(
+    experiment: Result<E, NotRepeatable>,
+    of: &Run,
+    replay: &Replay,
+) -> Result<u8, Failure>
+where
+    reports::Data: From<Data<E>>,
+{
+    let experiment = experiment.map_err(|reason| not_repeatable(replay, reason))?;
+    let size = experiment::Size::of(of).map_err(|reason| not_repeatable(replay, reason))?;
+    let label = Label {
+        arguments: arguments::unresolved(&of.arguments),
+        seed: of.seed,
+        size: size.name(),
+    };
+    let wanted = replay.server.wanted().map_err(usage)?;
+    let toxiproxy = replay.proxy.toxiproxy().map_err(usage)?;
+    run(&experiment, &label, wanted, toxiproxy, &replay.output).await
+}
+
+async fn run<E: Experiment>(
+    experiment: &E,
+    label: &Label,
+    wanted: environment::Wanted,
+    toxiproxy: Option<std::net::SocketAddr>,
+    output: &OutputArgs,
+) -> Result<u8, Failure>
+where
+    reports::Data: From<Data<E>>,
+{
+    let interrupt = Interrupt::from_signals().map_err(|e| bug(&e))?;
+    let command = <E::Recorded as reports::experiment::Experiment>::COMMAND;
+    let folder = output.folder(command, label.seed, &stage::utc_now());
+    let folder = folder.map_err(usage)?;
+    let place = Place {
+        wanted: environment::Wanted {
+            small_disk: stage::wants_small_disk(&experiment.setting().schedule),
+            ..wanted
+        },
+        toxiproxy,
+        folder: folder.clone(),
+    };
+    let progress = Progress::new(output.quiet);
+    progress.say("starting PostgreSQL");
+    let listener = |event: &reports::run::Event| progress.event(event);
+    let record = stage::carry_out(experiment, label, &place, &interrupt, &listener).await;
+    progress.finish();
+    output.conclude(&folder);
+    let record = record.map_err(|error| (chain(&error), cli::exit_code(&error)))?;
+    let report = reports::write(&record, &folder).map_err(|e| bug(&e))?;
+    match output.format {
+        Format::Text => print(&reports::render::terminal(&report, &folder, colour())),
+        Format::Json => print(&report.verdict.to_json().map_err(|e| bug(&e))?),
+    }
+    Ok(report.verdict.exit_code)
+}
+
+fn list(list: &List) -> u8 {
+    let text = match list.what {
+        Listing::Faults => kind::list(list.deadline_ms),
+        Listing::Experiments => {
+            let mut all: Vec<(&str, &str)> = experiment::ALL.to_vec();
+            all.push(("replay DIR", "What an earlier run did, exactly, once more"));
+            let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            let lines = all
+                .iter()
+                .map(|(name, about)| format!("{name:<width$} {about}\n"));
+            let more = "\n`scenarios list faults` lists what a plan may hold.\n";
+            lines.collect::<String>() + more
+        }
+    };
+    print(&text);
+    0
+}
+
+/// Serves until a signal, and then leaves nothing behind.
+async fn fault_proxy(proxy: &FaultProxy) -> Result<u8, Failure> {
+    let FaultProxy {
+        listen,
+        metrics,
+        seed,
+    } = proxy;
+    let interrupt = Interrupt::from_signals().map_err(|e| bug(&e))?;
+    let no = |reason: &dyn std::fmt::Display| {
+        let allowed = "a host and port of this machine that can be listened on";
+        (
+            format!("--listen: {listen}: {reason}, allowed: {allowed}"),
+            exit::USAGE,
+        )
+    };
+    let resolved = tokio::net::lookup_host(listen).await.map_err(|e| no(&e))?;
+    // A name may stand for both families.
+    let address = resolved.min_by_key(std::net::SocketAddr::is_ipv6);
+    let address = address.ok_or_else(|| no(&"no such address"))?;
+    if !address.ip().is_loopback() {
+        say(&format!(
+            "warning: who reaches {address} can make this process connect anywhere"
+        ));
+    }
+    let options = fault_proxy::Options {
+        seed: *seed,
+        metrics: *metrics,
+        ..fault_proxy::Options::default()
+    };
+    let server = fault_proxy::Server::bind(address, options)
+        .await
+        .map_err(|error| no(&chain(&error)))?;
+    print(&format!("listening on http://{}\n", server.local_addr()));
+    interrupt.raised().await;
+    server.shutdown().await;
+    Ok(0)
+}
+
+async fn doctor(doctor: &Doctor) -> Result<u8, Failure> {
+    let wanted = doctor.server.wanted().map_err(usage)?;
+    let found = environment::diagnose(&wanted).await;
+    let line = |name: &str, what: &Result<String, EnvironmentError>| match what {
+        Ok(what) => format!("{name}  ok       {what}\n"),
+        Err(error) => format!("{name}  missing  {error}\n"),
+    };
+    let mut text = line("docker", &found.docker) + &line("local ", &found.local);
+    let used = match wanted.kind {
+        Kind::External => Some("the server of --database-url"),
+        Kind::Auto | Kind::Docker if found.docker.is_ok() => Some("docker"),
+        Kind::Auto | Kind::Local if found.local.is_ok() => Some("local"),
+        _ => None,
+    };
+    text += match used {
+        Some(_) => "used    ",
+        None => "used    nothing: a run would end with exit code 69",
+    };
+    text += used.unwrap_or_default();
+    text += "\n";
+    let left = environment::reap::on_this_machine(&wanted, true)
+        .await
+        .would_remove();
+    if left > 0 {
+        text +=
+            &format!("left    {left} of runs that were killed: `scenarios reap` removes them\n");
+    }
+    print(&text);
+    Ok(if used.is_some() { 0 } else { exit::ENVIRONMENT })
+}
+
+async fn reap(reap: &Reap) -> Result<u8, Failure> {
+    let wanted = reap.target.wanted().map_err(usage)?;
+    let reaped = environment::reap::reap(&wanted, reap.dry_run)
+        .await
+        .map_err(|error| (chain(&error), cli::exit_code(&error.into())))?;
+    let code = if reaped.is_complete() { 0 } else { exit::BUG };
+    print(&match reap.format {
+        Format::Text => reaped.text(),
+        Format::Json => reaped.json(code),
+    });
+    Ok(code)
+}
+
+/// A web proxy from the environment would be asked for 127.0.0.1 by a library that
+/// cannot be told otherwise, so we start again with that address excepted.
+fn keep_loopback_from_web_proxies() {
+    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let proxied = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+    let excepted = ["no_proxy", "NO_PROXY"].map(|name| std::env::var(name).unwrap_or_default());
+    if !proxied.into_iter().any(set) || excepted.iter().any(|list| list.contains("127.0.0.1")) {
+        return;
+    }
+    let Ok(this) = std::env::current_exe() else {
+        return;
+    };
+    let list = format!("{},127.0.0.1", excepted.join(","));
+    let failed = std::process::Command::new(this)
+        .args(std::env::args_os().skip(1))
+        .env("no_proxy", &list)
+        .env("NO_PROXY", &list)
+        .exec();
+    say(&format!(
+        "warning: cannot except 127.0.0.1 from the web proxy: {failed}"
+    ));
+}
+
+fn colour() -> bool {
+    use std::io::IsTerminal as _;
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// The result. A reader that has seen enough, as in `| head`, is no error, and the
+/// files are written anyway.
+fn print(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let printed = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    if let Err(error) = printed
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        say(&format!("warning: stdout: {error}"));
+    }
+}
+
+/// A text without what the user typed, where that may hold a password.
+fn without_passwords(text: &str) -> String {
+    let words = std::env::args_os().skip(1);
+    redacted(text, words.map(|word| word.to_string_lossy().into_owned()))
+}
+
+/// What is not the result. If nobody can read it, nobody can be told.
+fn say(text: &str) {
+    let _unread = writeln!(io::stderr().lock(), "{text}");
+}

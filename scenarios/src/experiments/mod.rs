@@ -1,0 +1,8 @@
+//! The experiments, a file or folder each. None knows another.
+//!
+//! What is drawn before anything is started is in a folder's `mod.rs`; what is done on
+//! the [`stage`](crate::stage) stands beside it.
+
+pub mod batch_sweep;
+pub mod breaker_sweep;
+pub mod failure_sim;
