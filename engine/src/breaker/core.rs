@@ -57,7 +57,22 @@ pub(super) struct Told {
     pub(super) cause: Option<Cause>,
 }
 
+/// The state changes that one decision led to, oldest first.
+#[must_use = "callers wait for them, and the pool acts on them"]
 #[derive(Debug)]
+pub(super) struct Changes(pub(super) Vec<Change>);
+
+impl Changes {
+    /// Whether callers are refused since one of them.
+    pub(super) fn opened(&self) -> bool {
+        self.0.iter().any(|change| change.to == State::Open)
+    }
+}
+
+/// Acts on state changes. [`Core::update`] calls it with the lock free, and is the only
+/// way to the machine: whoever finds a change, it cannot go unnoticed.
+pub(super) type OnChange = Box<dyn Fn(Changes) + Send + Sync>;
+
 pub(super) struct Core {
     shared: Shared,
     window: TimeWindow,
@@ -69,6 +84,7 @@ pub(super) struct Core {
     reason: RwLock<Option<Reason>>,
     stale: AtomicU64,
     shadowed: AtomicU64,
+    on_change: OnChange,
 }
 
 /// What every call reads and hardly any writes; on lines of their own.
@@ -82,13 +98,19 @@ struct Shared {
     since_ns: AtomicU64,
     until_ns: AtomicU64,
     retry_ns: AtomicU64,
-    /// When the ages of calls under way are to be looked at next.
-    look_ns: AtomicU64,
+    /// When it is to be checked next whether calls hang.
+    check_ns: AtomicU64,
 }
 
 impl Core {
-    /// A closed breaker that counts in so many shards.
-    pub(super) fn new(config: Config, rng: fastrand::Rng, shards: usize) -> Self {
+    /// A closed breaker that counts in so many shards. Its changes are handed to
+    /// `on_change`.
+    pub(super) fn new(
+        config: Config,
+        rng: fastrand::Rng,
+        shards: usize,
+        on_change: OnChange,
+    ) -> Self {
         let machine = Machine::new(config.clone(), rng);
         let core = Self {
             shared: Shared {
@@ -97,7 +119,7 @@ impl Core {
                 since_ns: AtomicU64::new(0),
                 until_ns: AtomicU64::new(0),
                 retry_ns: AtomicU64::new(0),
-                look_ns: AtomicU64::new(0),
+                check_ns: AtomicU64::new(0),
             },
             window: TimeWindow::new(ns(config.window), shards),
             last: config.count_window.map(|n| CountWindow::new(n as usize)),
@@ -107,6 +129,7 @@ impl Core {
             reason: RwLock::new(None),
             stale: AtomicU64::new(0),
             shadowed: AtomicU64::new(0),
+            on_change,
         };
         core.begin_epoch(&core.lock());
         core.publish(&core.lock());
@@ -134,7 +157,14 @@ impl Core {
     }
 
     fn admit_slowly(&self, shard: usize, now_ns: u64) -> Result<Ticket, Refusal> {
-        let word = self.shared.word.load(Ordering::Acquire);
+        let mut word = self.shared.word.load(Ordering::Acquire);
+        // Before it is admitted: a caller that finds a trip is the first to be refused.
+        if word & GATE_MASK == ADMIT
+            && now_ns >= self.shared.check_ns.load(Ordering::Relaxed)
+            && self.check_hanging(now_ns)
+        {
+            word = self.shared.word.load(Ordering::Acquire);
+        }
         let epoch = match word & GATE_MASK {
             ADMIT => word >> GATE_BITS,
             PASS => UNWATCHED,
@@ -147,12 +177,7 @@ impl Core {
             _ => self.ask(now_ns)?,
         };
         let slice = match &self.ages {
-            Some(ages) if epoch != UNWATCHED => {
-                if now_ns >= self.shared.look_ns.load(Ordering::Relaxed) {
-                    self.look(now_ns);
-                }
-                ages.begin(shard, now_ns)
-            }
+            Some(ages) if epoch != UNWATCHED => ages.begin(shard, now_ns),
             _ => 0,
         };
         Ok(Ticket {
@@ -194,11 +219,10 @@ impl Core {
                 reason: machine.reason(),
             }),
         })
-        .0
     }
 
     /// Takes an outcome: of the admission if it is the first, else of a further call
-    /// that it was good for. `shard` is that of the thread that tells. True if it
+    /// that it was good for. `shard` is that of the thread that brings it. True if it
     /// changed the state.
     #[inline]
     pub(super) fn record(
@@ -300,11 +324,11 @@ impl Core {
         told: Told,
         now_ns: u64,
     ) -> bool {
-        let decided = self.update(|machine| {
+        self.update(|machine| {
             // It may have changed while the lock was waited for.
             if machine.epoch() != epoch {
                 self.stale.fetch_add(1, Ordering::Relaxed);
-                return;
+                return false;
             }
             if first {
                 machine.settled();
@@ -323,8 +347,8 @@ impl Core {
             if machine.epoch() == epoch && (slow || !told.ok) {
                 machine.failed(!told.ok, told.cause, self.snapshot(epoch, now_ns), now_ns);
             }
-        });
-        decided.1
+            machine.epoch() != epoch
+        })
     }
 
     fn snapshot(&self, epoch: u64, now_ns: u64) -> Snapshot {
@@ -338,33 +362,42 @@ impl Core {
         }
     }
 
-    /// Looks at the ages of the calls under way, if it is time to; true if the state
-    /// changed for them.
-    pub(super) fn look(&self, now_ns: u64) -> bool {
+    /// Opens if a call has been under way for too long. True if it did.
+    pub(super) fn check_hanging(&self, now_ns: u64) -> bool {
         let Some(ages) = &self.ages else {
             return false;
         };
-        let looked = self.update(|machine| {
-            self.shared
-                .look_ns
-                .store(now_ns.saturating_add(ages.slice_ns()), Ordering::Relaxed);
+        self.update(|machine| {
+            let next_ns = now_ns.saturating_add(ages.slice_ns());
+            self.shared.check_ns.store(next_ns, Ordering::Relaxed);
+            let epoch = machine.epoch();
             if machine.state() == State::Closed
                 && let Some(age_ns) = ages.hanging(now_ns)
             {
-                machine.hangs(age_ns, self.snapshot(machine.epoch(), now_ns), now_ns);
+                machine.hangs(age_ns, self.snapshot(epoch, now_ns), now_ns);
             }
-        });
-        looked.1
+            machine.epoch() != epoch
+        })
     }
 
-    /// Runs a decision and publishes what it led to. Says whether the state changed,
-    /// to the one whose decision changed it.
-    pub(super) fn update<T>(&self, decide: impl FnOnce(&mut Machine) -> T) -> (T, bool) {
+    /// Runs a decision, publishes what it led to, and has changes acted on.
+    pub(super) fn update<T>(&self, decide: impl FnOnce(&mut Machine) -> T) -> T {
         let mut machine = self.lock();
         let before = machine.epoch();
         let decision = decide(&mut machine);
         self.publish(&machine);
-        (decision, machine.epoch() != before)
+        // A decision that changes nothing allocates nothing.
+        let changes = (machine.epoch() != before).then(|| machine.changes_since(before));
+        drop(machine);
+        if let Some(changes) = changes {
+            (self.on_change)(Changes(changes));
+        }
+        decision
+    }
+
+    /// Reads the machine.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Machine) -> T) -> T {
+        read(&self.lock())
     }
 
     /// Only ever called under the lock. Who reads the parts of an epoch without it reads
@@ -428,13 +461,7 @@ impl Core {
             || self.shared.word.load(Ordering::Acquire) >> GATE_BITS == ticket.epoch
     }
 
-    pub(super) fn changes_since(&self, epoch: u64) -> Vec<Change> {
-        let machine = self.lock();
-        let newer = machine.history().iter().filter(|t| t.epoch > epoch);
-        newer.copied().collect()
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Machine> {
+    fn lock(&self) -> MutexGuard<'_, Machine> {
         // The machine is only ever left between two decisions.
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::{
     config::{Config, ns},
-    core::{Core, Refusal, Ticket},
+    core::{Changes, Core, Refusal, Ticket},
     event::{Mode, Reason, State},
     events::{Events, Transition},
     permit::{OwnedPermit, Permit},
@@ -26,16 +26,25 @@ use crate::clock::{self, Instant};
 const SHARDS: usize = 33;
 
 /// A circuit breaker, shared. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Breaker(pub(super) Arc<Shared>);
 
-#[derive(Debug)]
 pub(super) struct Shared {
     config: Config,
     /// Zero of the core's clock.
     zero: Instant,
     pub(super) core: Core,
-    changed: Notify,
+    changed: Arc<Notify>,
+}
+
+impl std::fmt::Debug for Breaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Breaker")
+            .field("state", &self.state())
+            .field("mode", &self.mode())
+            .field("epoch", &self.epoch())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A moment on the clock of one breaker: nanoseconds since it was made.
@@ -68,11 +77,30 @@ impl Breaker {
     /// The same, with what is random about it drawn from `rng`.
     #[must_use]
     pub fn with_rng(config: Config, rng: fastrand::Rng) -> Self {
+        Self::with_on_open(config, rng, || {})
+    }
+
+    /// The same, with something to do whenever it opens, before those who wait for the
+    /// change are woken. It runs on the thread that found the trip, which may be that of
+    /// any caller: it must not wait.
+    pub(crate) fn with_on_open(
+        config: Config,
+        rng: fastrand::Rng,
+        on_open: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let changed = Arc::new(Notify::new());
+        let waiters = changed.clone();
+        let on_change = move |changes: Changes| {
+            if changes.opened() {
+                on_open();
+            }
+            waiters.notify_waiters();
+        };
         Self(Arc::new(Shared {
-            core: Core::new(config.clone(), rng, SHARDS),
+            core: Core::new(config.clone(), rng, SHARDS, Box::new(on_change)),
             config,
             zero: clock::now(),
-            changed: Notify::new(),
+            changed,
         }))
     }
 
@@ -124,49 +152,47 @@ impl Breaker {
     /// What callers meet now. In [`Mode::Shadow`]: what they would meet.
     #[must_use]
     pub fn state(&self) -> State {
-        let machine = self.0.core.lock();
-        match machine.mode() {
-            Mode::ForcedOpen => State::Open,
-            Mode::Disabled | Mode::Active | Mode::Shadow => machine.state(),
-        }
+        self.0.core.read(Machine::state)
     }
 
     /// What is done with what it decides.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.0.core.lock().mode()
+        self.0.core.read(Machine::mode)
     }
 
     /// Goes up with every change of state or mode.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.0.core.lock().epoch()
+        self.0.core.read(Machine::epoch)
     }
 
     /// How long until it may be worth asking again.
     #[must_use]
     pub fn retry_after(&self, now: Instant) -> Duration {
         let now = self.ns(now);
-        Duration::from_nanos(self.0.core.lock().retry_after_ns(now))
+        let retry_after_ns = self.0.core.read(|machine| machine.retry_after_ns(now));
+        Duration::from_nanos(retry_after_ns)
     }
 
     /// What a caller would be refused with now.
     #[must_use]
     pub fn refusal(&self, now: Instant) -> Refused {
-        let machine = self.0.core.lock();
-        self.refused(Refusal {
-            retry_after_ns: machine.retry_after_ns(self.ns(now)),
+        let now = self.ns(now);
+        self.refused(self.0.core.read(|machine| Refusal {
+            retry_after_ns: machine.retry_after_ns(now),
             since_ns: machine.since_ns(),
             reason: machine.reason(),
-        })
+        }))
     }
 
     /// The last changes (at most [`HISTORY`](super::HISTORY)), oldest first, that began an epoch
     /// after `epoch`.
     #[must_use]
     pub fn history_since(&self, epoch: u64) -> Vec<Transition> {
-        let changes = self.0.core.changes_since(epoch).into_iter();
+        let changes = self.0.core.read(|machine| machine.changes_since(epoch));
         changes
+            .into_iter()
             .map(|change| Transition {
                 at: self.0.zero + Duration::from_nanos(change.at_ns),
                 from: change.from,
@@ -201,7 +227,7 @@ impl Breaker {
     /// Changes so far.
     #[must_use]
     pub fn transitions(&self) -> u64 {
-        self.0.core.lock().changes()
+        self.0.core.read(Machine::changes)
     }
 
     /// Refuses all, until told otherwise.
@@ -232,23 +258,19 @@ impl Breaker {
         self.update(|machine, now| machine.set_mode(mode, now));
     }
 
-    /// Looks for calls that hang, as [`Config::hanging`] says. Callers do so on their
-    /// way; where there are none for a while, somebody should. True if it opened.
-    pub fn look(&self, now: Instant) -> bool {
-        let opened = self.0.core.look(self.ns(now));
-        if opened {
-            self.0.changed.notify_waiters();
-        }
-        opened
+    /// Opens if a call hangs, as [`Config::hanging`] says. Callers check this as they are
+    /// admitted; where there are none for a while, somebody should. True if it opened.
+    pub fn check_hanging(&self, now: Instant) -> bool {
+        self.0.core.check_hanging(self.ns(now))
     }
 
     /// Waits until callers are refused, and says since which epoch.
     ///
     /// Cancel safe: dropping it leaves nothing behind.
     pub async fn opened(&self) -> u64 {
-        self.until(|machine| match (machine.mode(), machine.state()) {
-            (Mode::ForcedOpen, _) | (Mode::Active, State::Open) => Some(machine.epoch()),
-            _ => None,
+        self.until(|machine| {
+            let refuses = machine.state() == State::Open && machine.mode() != Mode::Shadow;
+            refuses.then(|| machine.epoch())
         })
         .await
     }
@@ -274,8 +296,7 @@ impl Breaker {
             let changed = self.0.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let found = reached(&self.0.core.lock());
-            if let Some(found) = found {
+            if let Some(found) = self.0.core.read(&reached) {
                 return found;
             }
             changed.await;
@@ -294,20 +315,12 @@ impl Breaker {
 
     /// The epoch, if the circuit is open by itself.
     pub(crate) fn open_epoch(&self) -> Option<u64> {
-        open_epoch(&self.0.core.lock())
+        self.0.core.read(open_epoch)
     }
 
     fn update(&self, decide: impl FnOnce(&mut Machine, u64)) {
         let now = self.ns(clock::now());
-        let ((), changed) = self.0.core.update(|machine| decide(machine, now));
-        self.told(changed);
-    }
-
-    #[inline]
-    pub(super) fn told(&self, changed: bool) {
-        if changed {
-            self.0.changed.notify_waiters();
-        }
+        self.0.core.update(|machine| decide(machine, now));
     }
 
     #[inline]

@@ -6,9 +6,10 @@
 //! is a [`Permit`], and dropping it is a neutral release, so that no cancelled or
 //! panicking caller can wedge half-open.
 //!
-//! Nothing happens under the lock but the decision: whoever waits for a change
-//! is woken after it, and what a change sets off (eviction, probing) is done by
-//! the one whose outcome made it.
+//! Nothing happens under the lock but the decision. What a change of state sets off -
+//! events, waking those who wait, what the pool does when it opens - happens after it
+//! and in one place, whoever found the change: a caller that asks to be admitted, an
+//! outcome, the check for hanging calls, the probe, or somebody who forces it.
 //!
 //! It is not tied to Postgres: [`Breaker::call`] protects any future, and with the
 //! feature `tower` `layer::BreakerLayer` any service.

@@ -132,7 +132,6 @@ fn record(
         cause,
     };
     let changed = core.record(shard(), ticket, told, now_ns);
-    breaker.told(changed);
     changed.then(|| breaker.state())
 }
 

@@ -111,13 +111,13 @@ impl Machine {
         }
     }
 
-    /// The state as it was left; an Open whose wait is over stays Open until a
-    /// caller comes.
+    /// What callers meet; in shadow mode, what they would meet. An Open whose wait is
+    /// over stays Open until a caller comes.
     pub(super) fn state(&self) -> State {
-        match self.phase {
-            Phase::Closed { .. } => State::Closed,
-            Phase::Open { .. } => State::Open,
-            Phase::HalfOpen { .. } => State::HalfOpen,
+        match (self.mode, &self.phase) {
+            (Mode::ForcedOpen, _) | (_, Phase::Open { .. }) => State::Open,
+            (_, Phase::Closed { .. }) => State::Closed,
+            (_, Phase::HalfOpen { .. }) => State::HalfOpen,
         }
     }
 
@@ -133,9 +133,11 @@ impl Machine {
         self.since_ns
     }
 
-    /// The last [`HISTORY`] changes, oldest first.
-    pub(super) fn history(&self) -> &VecDeque<Change> {
-        &self.history
+    /// The changes that began an epoch after this one, oldest first: of the last
+    /// [`HISTORY`].
+    pub(super) fn changes_since(&self, epoch: u64) -> Vec<Change> {
+        let newer = self.history.iter().filter(|change| change.epoch > epoch);
+        newer.copied().collect()
     }
 
     /// All changes, also those that the history no longer holds.
@@ -307,10 +309,11 @@ impl Machine {
     /// Sets the mode. The state starts anew: closed.
     pub(super) fn set_mode(&mut self, mode: Mode, now_ns: u64) {
         if mode != self.mode {
+            let from = self.state();
             self.mode = mode;
             self.trips = 0;
-            let phase = Phase::Closed { ramp_until_ns: 0 };
-            self.change(phase, Reason::Told, Snapshot::default(), now_ns);
+            self.phase = Phase::Closed { ramp_until_ns: 0 };
+            self.changed(from, Reason::Told, Snapshot::default(), now_ns);
         }
     }
 
@@ -347,6 +350,11 @@ impl Machine {
     fn change(&mut self, phase: Phase, reason: Reason, snapshot: Snapshot, at_ns: u64) {
         let from = self.state();
         self.phase = phase;
+        self.changed(from, reason, snapshot, at_ns);
+    }
+
+    /// Begins an epoch, in the mode and phase that were set.
+    fn changed(&mut self, from: State, reason: Reason, snapshot: Snapshot, at_ns: u64) {
         self.epoch += 1;
         self.since_ns = at_ns;
         self.offered = 0;

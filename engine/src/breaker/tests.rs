@@ -1,5 +1,6 @@
 //! The whole breaker, as callers meet it.
 
+mod changes;
 mod model;
 
 use std::time::Duration;
@@ -278,9 +279,9 @@ async fn a_call_that_hangs_opens_it_before_it_gives_up() {
     after(0.3).await;
     let hangs = breaker.admit(clock::now()).expect("closed");
     after(0.8).await;
-    assert!(!breaker.look(clock::now()), "known to an eighth");
+    assert!(!breaker.check_hanging(clock::now()), "known to an eighth");
     after(0.2).await;
-    assert!(breaker.look(clock::now()));
+    assert!(breaker.check_hanging(clock::now()));
     assert_eq!(breaker.state(), State::Open);
     drop(hangs);
     breaker.force_close();
@@ -289,7 +290,7 @@ async fn a_call_that_hangs_opens_it_before_it_gives_up() {
         after(0.1).await;
         succeed(&breaker);
     }
-    assert!(!breaker.look(clock::now()), "others are served");
+    assert!(!breaker.check_hanging(clock::now()), "others are served");
     after(0.1).await;
     let by_a_caller = breaker.admit(clock::now()).expect("closed");
     after(1.0).await;

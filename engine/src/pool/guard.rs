@@ -171,8 +171,7 @@ impl Connection {
         let metrics = &self.pool.metrics;
         metrics.add(Counter::Queries, n as u64);
         metrics.time(Timing::Query, now - began);
-        let permit = &mut self.permit;
-        self.pool.learn(permit, Outcome::Success, None, began, now);
+        self.permit.record(Outcome::Success, None, began, now);
     }
 
     /// A statement of a pipeline failed, or the connection under it.
@@ -228,8 +227,7 @@ impl Connection {
                     self.in_transaction = false;
                 }
                 let began = deadline.started;
-                let permit = &mut self.permit;
-                self.pool.learn(permit, Outcome::Success, None, began, now);
+                self.permit.record(Outcome::Success, None, began, now);
             }
             Err(error) => self.failed(error, deadline, now),
         }
@@ -268,8 +266,8 @@ impl Connection {
             // Not for our time-out: somebody cancelled it, which is no failure.
             outcome = Outcome::Neutral;
         }
-        let (began, permit) = (deadline.started, &mut self.permit);
-        self.pool.learn(permit, outcome, Some(cause), began, now);
+        let began = deadline.started;
+        self.permit.record(outcome, Some(cause), began, now);
     }
 }
 

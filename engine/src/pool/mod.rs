@@ -16,7 +16,10 @@ mod ramp;
 mod rules;
 mod session;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use deadpool::managed::{self, PoolError};
 use futures_util::future::join_all;
@@ -30,7 +33,7 @@ use self::{
     ramp::Ramp,
 };
 use crate::{
-    breaker::{self, Breaker, Cause, Outcome, OwnedPermit, Probe, Refused, State},
+    breaker::{self, Breaker, Outcome, Probe, Refused},
     clock::{self, Elapsed, Instant},
     config::{ConfigError, PoolConfig},
     connect::{AbortOnDrop, Connect, Shared, Tcp},
@@ -139,19 +142,19 @@ impl Pool {
         .build()
         .map_err(|_| ConfigError::Syntax("no runtime".to_owned()))?;
         let mut rng = rng;
-        let breaker = Breaker::with_rng(config.breaker(), rng.fork());
-        let probe = (breaker.config().probe == Probe::Active).then(|| {
-            let task = breaker::run_probe(breaker.clone(), connect, postgres, metrics.clone(), rng);
-            AbortOnDrop(tokio::spawn(task).abort_handle())
-        });
-        let inner = Inner {
+        let breakers_rng = rng.fork();
+        let inner = Arc::new_cyclic(|pool: &Weak<Inner>| Inner {
             objects,
             slots: Arc::new(Semaphore::new(max)),
-            breaker,
+            // A handle on the breaker that outlives the pool keeps no connection open.
+            breaker: Breaker::with_on_open(config.breaker(), breakers_rng, {
+                let pool = pool.clone();
+                move || pool.upgrade().iter().for_each(|pool| pool.circuit_opened())
+            }),
             rules: config.rules(),
             epoch,
             ramp,
-            metrics,
+            metrics: metrics.clone(),
             acquire_timeout: config.acquire_timeout,
             statement_timeout: config.statement_timeout,
             statement_cache_size: config.statement_cache_size as usize,
@@ -159,9 +162,14 @@ impl Pool {
             shapes: Shapes::new(config.statement_cache_size as usize),
             pipelining: config.enable_pipelining,
             pipeline_batch_size: config.pipeline_batch_size,
-        };
+        });
+        let breaker = &inner.breaker;
+        let probe = (breaker.config().probe == Probe::Active).then(|| {
+            let task = breaker::run_probe(breaker.clone(), connect, postgres, metrics, rng);
+            AbortOnDrop(tokio::spawn(task).abort_handle())
+        });
         Ok(Self {
-            inner: Arc::new(inner),
+            inner,
             probe: Arc::new(probe),
         })
     }
@@ -309,7 +317,7 @@ impl Inner {
             Ok(Err(PoolError::Backend(error))) => {
                 let error = Error::Connect(error);
                 let (outcome, cause) = self.rules.judge(&error);
-                self.learn(&mut permit, outcome, Some(cause), started, clock::now());
+                permit.record(outcome, Some(cause), started, clock::now());
                 return Err(error);
             }
             // Closed; the others cannot be: there are no hooks and no time-outs.
@@ -320,7 +328,7 @@ impl Inner {
                     waited: self.acquire_timeout,
                 };
                 let cause = Some(error.cause());
-                self.learn(&mut permit, Outcome::Failure, cause, started, clock::now());
+                permit.record(Outcome::Failure, cause, started, clock::now());
                 return Err(error);
             }
         };
@@ -342,20 +350,11 @@ impl Inner {
         }
     }
 
-    /// Tells the breaker what came of a call that began then, and does what follows
-    /// from it.
-    fn learn(
-        &self,
-        permit: &mut OwnedPermit,
-        outcome: Outcome,
-        cause: Option<Cause>,
-        began: Instant,
-        now: Instant,
-    ) {
-        if permit.record(outcome, cause, began, now) == Some(State::Open) {
-            self.ramp.start();
-            self.evict(self.epoch.current());
-        }
+    /// Acts on a circuit that has opened, whoever found the trip: the host may be dead, so
+    /// no older connection is lent again, and few are made at once when it is back.
+    fn circuit_opened(&self) {
+        self.ramp.start();
+        self.evict(self.epoch.current());
     }
 
     /// Drops every idle connection that was made in `epoch` or before; those on

@@ -2,6 +2,8 @@
 //! leaks, and a server that is well is used again. In paused time, against a stub
 //! of the wire protocol in memory.
 
+mod changes;
+
 use std::{
     sync::Mutex,
     sync::atomic::{AtomicUsize, Ordering},
@@ -13,6 +15,7 @@ use tokio_postgres::NoTls;
 
 use super::*;
 use crate::{
+    breaker::State,
     connect::{Connecting, Session},
     error::ErrorClass,
     wire::{Transport, Wire},
