@@ -6,6 +6,7 @@
 //! impossible value one that says what is allowed.
 
 mod keys;
+mod role;
 mod secret;
 
 use std::{fmt, str::FromStr, time::Duration};
@@ -14,10 +15,10 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use self::keys::{KEYS, described, invalid, nearest};
-pub use self::{keys::ConfigError, secret::Secret};
+pub use self::{keys::ConfigError, role::Role, secret::Secret};
 use crate::{
-    breaker::{self, Jitter, Mode, Probe, Role},
-    pool::Rules,
+    breaker::{self, Jitter, Mode, Probe},
+    error::Rules,
 };
 
 /// At this `circuit_breaker_failure_threshold` the breaker is off: the guide's
@@ -355,7 +356,6 @@ impl PoolConfig {
             probe: self.circuit_breaker_probe,
             probe_interval_max: self.circuit_breaker_probe_interval,
             mode: self.circuit_breaker_mode,
-            role: self.circuit_breaker_role,
             hanging: (!self.circuit_breaker_hanging.is_zero())
                 .then_some(self.circuit_breaker_hanging),
             recovery_multiplier: if passive {

@@ -3,12 +3,15 @@
 //! Decided by SQLSTATE and by the kind of I/O error, never by message text: a
 //! message may hold anything, also what the user typed.
 
+mod rules;
+
 use std::{error::Error as _, io, time::Duration};
 
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
+pub use self::rules::Rules;
 use crate::{
-    breaker::{Cause, Outcome, Reason, because},
+    breaker::{Cause, Outcome, Reason, Refused, because},
     clock::Instant,
 };
 
@@ -53,6 +56,14 @@ pub enum Error {
     /// The pool was closed.
     #[error("pool closed")]
     Closed,
+    /// The connection was lost while a pipeline was sending on it. Which of its queries
+    /// may have run, their outcomes say.
+    #[error("connection lost")]
+    ConnectionLost,
+    /// A transaction of a pipeline was committed, and not every query of it was answered:
+    /// the server, or something in between, does not keep to the protocol.
+    #[error("committed, but answers are missing")]
+    AnswersMissing,
     /// A statement was given more or fewer parameters than it has; nothing was sent.
     #[error("{given} parameters, the statement has {wanted}")]
     Parameters {
@@ -133,7 +144,7 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// All classes, in the order of their metrics.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: &[Self] = &[
         Self::Network,
         Self::Timeout,
         Self::Unavailable,
@@ -268,6 +279,8 @@ impl Error {
             },
             Self::Connect(error) => ErrorClass::of_connect(error),
             Self::StatementTimeout { .. } => ErrorClass::Timeout,
+            Self::ConnectionLost => ErrorClass::Network,
+            Self::AnswersMissing => ErrorClass::Unavailable,
             Self::Statement(error) => ErrorClass::of_statement(error),
             Self::Unusable | Self::Closed | Self::PipelineFull { .. } => ErrorClass::Exhausted,
             Self::Parameters { .. } | Self::Parameter { .. } | Self::PipelineRefused { .. } => {
@@ -276,13 +289,19 @@ impl Error {
         }
     }
 
+    /// Whether a prepared statement has to be prepared anew: it was deallocated behind our
+    /// back, or planned for a table that has changed.
+    pub(crate) fn is_stale_statement(&self) -> bool {
+        matches!(self.sqlstate().map(SqlState::code), Some("26000" | "0A000"))
+    }
+
     /// Whether the statement may have run although it failed: it was sent, and
     /// the server did not say what became of it. A write that may have run must
     /// not be repeated unless it is idempotent.
     #[must_use]
     pub fn may_have_run(&self) -> bool {
         match self {
-            Self::StatementTimeout { .. } => true,
+            Self::StatementTimeout { .. } | Self::ConnectionLost | Self::AnswersMissing => true,
             // With an SQLSTATE the server said that it failed, and a failed
             // statement outside a transaction block leaves nothing; but one that
             // ended the session, or says itself that it does not know (08007,
@@ -309,7 +328,7 @@ impl Error {
         };
         Cause {
             class: self.class().name(),
-            sqlstate: code.and_then(|code| code.as_bytes().try_into().ok()),
+            code: code.and_then(|code| code.as_bytes().try_into().ok()),
             decisive: refused || code == Some("57P03"),
         }
     }
@@ -320,6 +339,16 @@ impl Error {
         match self {
             Self::Connect(error) | Self::Statement(error) => error.code(),
             _ => None,
+        }
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::CircuitOpen {
+            retry_after: refused.retry_after,
+            since: refused.since,
+            reason: refused.reason,
         }
     }
 }

@@ -57,6 +57,7 @@ pub mod error;
 pub mod metrics;
 pub mod pipeline;
 pub mod pool;
+mod task;
 pub mod wire;
 
 pub use breaker::Breaker;

@@ -18,29 +18,6 @@ pub enum Probe {
     Passive,
 }
 
-/// What a server should be when it answers a probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Whatever it is.
-    Any,
-    /// It takes writes.
-    Primary,
-    /// It follows a primary.
-    Replica,
-}
-
-impl Role {
-    /// Whether a server is one that answers this to `SELECT pg_is_in_recovery()`.
-    pub(super) fn is(self, in_recovery: Option<&str>) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Primary => in_recovery == Some("f"),
-            Self::Replica => in_recovery == Some("t"),
-        }
-    }
-}
-
 /// Settings of a [`Breaker`](super::Breaker).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -93,8 +70,6 @@ pub struct Config {
     pub ramp: Duration,
     /// How an open breaker learns that the server is back. Default active.
     pub probe: Probe,
-    /// What the server has to be for a probe to close. Default any.
-    pub role: Role,
     /// First wait before a probe. Default 50 ms.
     pub probe_interval_min: Duration,
     /// Longest wait between probes. Half of it, on average, is what a recovery
@@ -139,7 +114,6 @@ impl Default for Config {
             half_open_lease: Duration::from_secs(60),
             ramp: Duration::ZERO,
             probe: Probe::Active,
-            role: Role::Any,
             probe_interval_min: Duration::from_millis(50),
             probe_interval_max: Duration::from_millis(250),
             probe_timeout: Duration::from_secs(1),

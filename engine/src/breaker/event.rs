@@ -48,20 +48,20 @@ pub enum Outcome {
 pub struct Cause {
     /// The class of the error, as in metrics.
     pub class: &'static str,
-    /// The SQLSTATE, if there was one.
-    pub sqlstate: Option<[u8; 5]>,
+    /// The code that the server gave for it, if it gave one: of a database the SQLSTATE.
+    pub code: Option<[u8; 5]>,
     /// One such failure is enough to open: the server said itself that it is going
     /// away, or is not there yet.
     pub decisive: bool,
 }
 
 impl Cause {
-    /// Of a class, without an SQLSTATE, to be counted with others.
+    /// A failure of a class, without a code, to be counted with others.
     #[must_use]
     pub fn of(class: &'static str) -> Self {
         Self {
             class,
-            sqlstate: None,
+            code: None,
             decisive: false,
         }
     }
@@ -70,8 +70,8 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.class)?;
-        match self.sqlstate.as_ref().map(|s| std::str::from_utf8(s)) {
-            Some(Ok(state)) => write!(f, " ({state})"),
+        match self.code.as_ref().map(|code| std::str::from_utf8(code)) {
+            Some(Ok(code)) => write!(f, " ({code})"),
             _ => Ok(()),
         }
     }

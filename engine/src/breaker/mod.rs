@@ -24,21 +24,20 @@ mod handle;
 #[cfg(feature = "tower")]
 pub mod layer;
 mod permit;
-mod probe;
 mod state;
 mod sync;
 mod window;
 
+pub(crate) use self::handle::because;
 pub use self::{
     call::CallError,
-    config::{Backoff, Config, Jitter, Probe, Role},
+    config::{Backoff, Config, Jitter, Probe},
     event::{Cause, HISTORY, Mode, Outcome, Reason, Snapshot, State},
     events::{Event, Events, Transition},
     handle::{Breaker, Refused, Tick},
     permit::{OwnedPermit, Permit},
     window::Counts,
 };
-pub(crate) use self::{handle::because, probe::run as run_probe};
 
 #[cfg(test)]
 mod tests;

@@ -162,7 +162,7 @@ async fn the_window_is_cleared_on_close_and_what_tripped_it_is_kept() {
     let now = clock::now();
     let cause = Cause {
         class: "timeout",
-        sqlstate: Some(*b"57014"),
+        code: Some(*b"57014"),
         decisive: false,
     };
     let mut opened = None;
@@ -240,7 +240,7 @@ async fn one_decisive_failure_is_enough() {
     let breaker = breaker(Config::default());
     let cause = Cause {
         class: "unavailable",
-        sqlstate: Some(*b"57P03"),
+        code: Some(*b"57P03"),
         decisive: true,
     };
     let now = clock::now();

@@ -77,6 +77,9 @@ pub enum ConfigError {
     /// It is not TOML.
     #[error("not TOML: {0}")]
     Syntax(String),
+    /// There is no tokio runtime to run in.
+    #[error("no tokio runtime: make the pool inside of one")]
+    NoRuntime,
     /// There is no such key.
     #[error("{key}: no such key{}", .nearest.map(|n| format!(", did you mean {n}?")).unwrap_or_default())]
     UnknownKey {

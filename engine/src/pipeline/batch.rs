@@ -9,8 +9,7 @@ use std::{ops::Range, sync::Arc};
 use bytes::{BufMut as _, BytesMut};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
-use super::shape::Shape;
-use crate::{clock::Instant, error::Error, wire::Repeats};
+use crate::{clock::Instant, error::Error, pool::Shape, wire::Repeats};
 
 type Encoding = Box<dyn std::error::Error + Sync + Send>;
 
@@ -235,12 +234,7 @@ mod tests {
     use super::*;
 
     fn shape(params: &[Type]) -> Arc<Shape> {
-        Arc::new(Shape {
-            sql: "".into(),
-            params: params.to_vec(),
-            unnest: None,
-            stale: false.into(),
-        })
+        Arc::new(Shape::new("".into(), params.to_vec()))
     }
 
     #[test]

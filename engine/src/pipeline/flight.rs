@@ -219,6 +219,14 @@ impl Unit {
         }
     }
 
+    /// Queries that have not been counted as over: of a transaction all, until it is settled.
+    pub(super) fn untimed(&self) -> usize {
+        match self.work.kind {
+            Kind::Each => self.flying.len(),
+            _ => self.work.range.len(),
+        }
+    }
+
     /// The number of its commit, the last that was sent, among all statements of the
     /// connection.
     pub(super) fn commit_at(&self) -> u64 {

@@ -3,7 +3,7 @@
 use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash},
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -18,9 +18,14 @@ use super::{
     outcome::QueryResult,
     queue::{Added, Full, Queue},
     settings::Settings,
-    shape::Shape,
 };
-use crate::{clock, connect::AbortOnDrop, error::Error, metrics::Counter, pool::Pool};
+use crate::{
+    clock,
+    error::Error,
+    metrics::Counter,
+    pool::{Pool, SessionEffect, Shape, session_effect},
+    task::AbortOnDrop,
+};
 
 /// Queries on their way to the server: see the [module](super).
 ///
@@ -167,7 +172,7 @@ impl Pipeline {
 
     /// What the server says of a statement, or why it does not.
     async fn shape(&mut self, sql: &str) -> Result<Result<Arc<Shape>, Arc<Error>>, Error> {
-        let current = |last: &&Arc<Shape>| !last.stale.load(Ordering::Relaxed) && &*last.sql == sql;
+        let current = |last: &&Arc<Shape>| !last.is_stale() && &*last.sql == sql;
         if let Some(last) = self.last.as_ref().filter(current) {
             return Ok(Ok(last.clone()));
         }
@@ -195,8 +200,8 @@ impl Pipeline {
     }
 
     async fn ask(&self, sql: &str) -> Result<Arc<Shape>, Error> {
-        let types = self.pool.acquire().await?.describe(sql).await?;
-        Ok(self.pool.shapes().keep(sql, &types))
+        let statement = self.pool.link().await?.prepare(sql).await?;
+        Ok(self.pool.shapes().keep(sql, statement.params()))
     }
 
     /// Sends everything that was added, waits for it, and returns the results of all
@@ -327,13 +332,12 @@ impl Drop for Results {
 
 /// Refuses what has no place in a pipeline.
 fn refuse(sql: &str) -> Result<(), Error> {
-    use crate::pool::{Effect, effect};
-    let reason = match effect(sql) {
-        Effect::Opens | Effect::Ends | Effect::Within => {
+    let reason = match session_effect(sql) {
+        SessionEffect::Opens | SessionEffect::Ends | SessionEffect::Within => {
             "transactions are the pipeline's own: choose a strategy"
         }
-        Effect::Copies => "COPY has no place in a pipeline",
-        Effect::None => return Ok(()),
+        SessionEffect::Copies => "COPY has no place in a pipeline",
+        SessionEffect::None => return Ok(()),
     };
     Err(Error::PipelineRefused { reason })
 }

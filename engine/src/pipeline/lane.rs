@@ -179,9 +179,10 @@ impl Lane {
                 // What is left goes on another.
                 return self.done(carrier);
             }
-            if failed.is_none() && !self.fill(&mut carrier, todo, &mut units).await {
-                let error = Error::Closed;
-                return self.lost(carrier, units, todo, Arc::new(error)).await;
+            if failed.is_none()
+                && let Err(error) = self.fill(&mut carrier, todo, &mut units).await
+            {
+                return self.abandon(carrier, units, todo, error).await;
             }
             if units.iter().all(|unit| unit.flying.is_empty()) {
                 let Some(first) = failed.take() else {
@@ -193,7 +194,7 @@ impl Lane {
                     }
                     continue;
                 };
-                if let Err(error) = carrier.reset(self.pool.statement_timeout()).await {
+                if let Err(error) = carrier.reset(self.pool.config().statement_timeout).await {
                     return self.lost(carrier, units, todo, Arc::new(error)).await;
                 }
                 self.failed(&mut carrier, units.split_off(first), todo)
@@ -205,7 +206,7 @@ impl Lane {
                 Event::More => {}
                 Event::Late if carrier.heard() => {}
                 Event::Late => {
-                    let timeout = self.pool.statement_timeout();
+                    let timeout = self.pool.config().statement_timeout;
                     let error = Arc::new(Error::StatementTimeout { timeout });
                     return self.lost(carrier, units, todo, error).await;
                 }
@@ -246,16 +247,18 @@ impl Lane {
         carrier.give_back();
     }
 
-    /// Sends as much as may be under way. False if the connection cannot be used any
-    /// more.
+    /// Sends as much as may be under way.
+    ///
+    /// # Errors
+    /// If the connection cannot be used any more; the breaker was told.
     async fn fill(
         &mut self,
         carrier: &mut Carrier,
         todo: &mut VecDeque<Todo>,
         units: &mut VecDeque<Unit>,
-    ) -> bool {
+    ) -> Result<(), Arc<Error>> {
         if self.pool.breaker().refuses() {
-            return true;
+            return Ok(());
         }
         loop {
             match todo.front() {
@@ -265,12 +268,12 @@ impl Lane {
                     }
                     continue;
                 }
-                Some(Todo::Say(..)) => return true,
+                Some(Todo::Say(..)) => return Ok(()),
                 Some(Todo::Run(_)) => {}
                 None => {
                     let next = self.queue.next(self.index, units.is_empty(), clock::now());
                     let Next::Send(chunk) = next else {
-                        return true;
+                        return Ok(());
                     };
                     let next = self.todo(chunk);
                     todo.push_back(next);
@@ -288,12 +291,12 @@ impl Lane {
             let under_way: usize = units.iter().map(Unit::under_way).sum();
             let n = self.portion(work, under_way, units.len());
             if n == 0 || !may_follow(units.back(), work.kind) {
-                return true;
+                return Ok(());
             }
             if units.is_empty() {
                 carrier.progress = clock::now();
             } else if !carrier.knows(work) {
-                return true;
+                return Ok(());
             }
             let mut work = work.clone();
             todo.pop_front();
@@ -308,9 +311,7 @@ impl Lane {
             let prepared = match carrier.prepare(&self.pool, &work, &self.settings).await {
                 Ok(prepared) => prepared,
                 Err((at, error)) => {
-                    if !self.unprepared(work, at, error, todo) {
-                        return false;
-                    }
+                    self.unprepared(work, at, error, todo)?;
                     continue;
                 }
             };
@@ -323,16 +324,18 @@ impl Lane {
             } else {
                 (SIGN_OF_LIFE.as_nanos() / self.mean.as_nanos().max(1)).clamp(1, 256) as usize
             };
-            let timeout = self.pool.statement_timeout();
+            let timeout = self.pool.config().statement_timeout;
             let (unit, left) = carrier
                 .launch(work, prepared, whole || last, flush_every, timeout)
                 .await;
+            let began = unit.began;
             units.push_back(unit);
             let under_way = units.iter().map(Unit::under_way).sum();
             self.window.under_way(under_way, clock::now());
-            if !left {
-                return false;
-            }
+            left.map_err(|error| {
+                carrier.failed(&error, began);
+                Arc::new(error)
+            })?;
         }
     }
 
@@ -365,7 +368,7 @@ impl Lane {
     }
 
     async fn wait(&mut self, units: &mut VecDeque<Unit>, carrier: &Carrier, more: bool) -> Event {
-        let deadline = carrier.progress + self.pool.statement_timeout();
+        let deadline = carrier.progress + self.pool.config().statement_timeout;
         let (queue, index) = (self.queue.clone(), self.index);
         let mut work = std::pin::pin!(queue.work(index));
         poll_fn(|cx| {
@@ -393,9 +396,4 @@ fn may_follow(last: Option<&Unit>, kind: Kind) -> bool {
         (Kind::Each, _) | (_, Kind::Each) => false,
         _ => !last.synced,
     })
-}
-
-/// Whether a prepared statement has to be prepared anew.
-fn is_stale(error: &Error) -> bool {
-    matches!(error.sqlstate().map(|s| s.code()), Some("26000" | "0A000"))
 }

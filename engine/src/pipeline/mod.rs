@@ -52,7 +52,6 @@ mod queue;
 mod resolve;
 mod settings;
 mod settle;
-mod shape;
 mod unnest;
 mod window;
 
@@ -61,4 +60,3 @@ pub use self::{
     outcome::{Outcome, QueryResult},
     settings::{BatchSize, Builder, Strategy},
 };
-pub(crate) use self::{resolve::Incarnation, shape::Shapes};

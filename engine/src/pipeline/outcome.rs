@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_postgres::Row;
 
-use crate::error::Error;
+use crate::{error::Error, metrics::OutcomeLabel};
 
 /// What became of a query, as far as can be known.
 #[derive(Debug, Clone)]
@@ -31,32 +31,23 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The names, in the order of their metrics.
-    pub const NAMES: [&'static str; 6] = [
-        "ok",
-        "failed",
-        "rolled_back",
-        "skipped",
-        "not_sent",
-        "unknown",
-    ];
-
-    /// Its place in [`NAMES`](Self::NAMES).
-    pub(crate) fn index(&self) -> usize {
+    /// Its label in metrics.
+    #[must_use]
+    pub fn label(&self) -> OutcomeLabel {
         match self {
-            Self::Ok => 0,
-            Self::Failed(_) => 1,
-            Self::RolledBack { .. } => 2,
-            Self::Skipped { .. } => 3,
-            Self::NotSent(_) => 4,
-            Self::Unknown(_) => 5,
+            Self::Ok => OutcomeLabel::Ok,
+            Self::Failed(_) => OutcomeLabel::Failed,
+            Self::RolledBack { .. } => OutcomeLabel::RolledBack,
+            Self::Skipped { .. } => OutcomeLabel::Skipped,
+            Self::NotSent(_) => OutcomeLabel::NotSent,
+            Self::Unknown(_) => OutcomeLabel::Unknown,
         }
     }
 
-    /// Its label in metrics.
+    /// Its name in metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        Self::NAMES[self.index()]
+        self.label().name()
     }
 }
 

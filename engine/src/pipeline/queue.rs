@@ -18,9 +18,8 @@ use super::{
     batch::Chunk,
     outcome::QueryResult,
     settings::{BatchSize, Settings, Strategy},
-    shape::Shape,
 };
-use crate::{clock::Instant, error::Error};
+use crate::{clock::Instant, error::Error, pool::Shape};
 
 /// A batch of automatic or fixed size goes out when it has this many bytes: more than
 /// a socket takes at once gains nothing.

@@ -78,10 +78,24 @@ pub struct Builder {
     settings: Settings,
 }
 
+impl Pool {
+    /// Makes a pipeline of queries: see [`pipeline`](crate::pipeline). Without
+    /// `enable_pipelining` it sends a query at a time, unless it is given another batch
+    /// size.
+    pub fn pipeline(&self) -> Builder {
+        Builder::new(self.clone())
+    }
+}
+
 impl Builder {
-    pub(crate) fn new(pool: Pool, enabled: bool, batch_size: u32) -> Self {
+    fn new(pool: Pool) -> Self {
+        let config = pool.config();
         // Rolled back, all is as it was: a query at a time.
-        let batch_size = if enabled { batch_size } else { 1 };
+        let batch_size = if config.enable_pipelining {
+            config.pipeline_batch_size
+        } else {
+            1
+        };
         Self {
             pool,
             settings: Settings {

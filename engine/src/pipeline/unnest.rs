@@ -15,15 +15,9 @@ use tokio_postgres::types::{Kind, Type};
 
 use super::batch::{Chunk, Param};
 
-/// An insert of many rows.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unnest {
-    /// The statement; its parameters are arrays.
-    pub(super) sql: String,
-}
-
-/// That of an insert of one, if there is one.
-pub(super) fn of(sql: &str, params: &[Type]) -> Option<Unnest> {
+/// The insert of many rows, whose parameters are arrays, for one of a single row; `None` if
+/// there is none.
+pub(super) fn rewrite(sql: &str, params: &[Type]) -> Option<String> {
     let head = head(sql, params.len())?;
     let mut rewritten = format!("{head} SELECT * FROM unnest(");
     for (i, ty) in params.iter().enumerate() {
@@ -37,7 +31,7 @@ pub(super) fn of(sql: &str, params: &[Type]) -> Option<Unnest> {
         write!(rewritten, "{comma}${}::{schema}.{name}[]", i + 1).ok()?;
     }
     rewritten.push(')');
-    Some(Unnest { sql: rewritten })
+    Some(rewritten)
 }
 
 /// What stands before `VALUES ($1, ..., $n)`, if nothing stands behind.
@@ -105,10 +99,6 @@ pub(super) fn arrays(chunk: &Chunk, run: std::ops::Range<usize>, types: &[Type])
 mod tests {
     use super::*;
 
-    fn rewritten(sql: &str, params: &[Type]) -> Option<String> {
-        of(sql, params).map(|unnest| unnest.sql)
-    }
-
     #[test]
     fn plain_inserts_are_rewritten() {
         let two = [Type::INT8, Type::TEXT];
@@ -130,7 +120,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                rewritten(sql, &two),
+                rewrite(sql, &two),
                 Some(format!("{head} {unnest}")),
                 "{sql}"
             );
@@ -157,11 +147,11 @@ mod tests {
             "SELECT 1",
             "",
         ] {
-            assert_eq!(rewritten(sql, &two), None, "{sql}");
+            assert_eq!(rewrite(sql, &two), None, "{sql}");
         }
-        assert_eq!(rewritten("INSERT INTO t VALUES ()", &[]), None);
+        assert_eq!(rewrite("INSERT INTO t VALUES ()", &[]), None);
         assert_eq!(
-            rewritten("INSERT INTO t VALUES ($1)", &[Type::INT4_ARRAY]),
+            rewrite("INSERT INTO t VALUES ($1)", &[Type::INT4_ARRAY]),
             None
         );
     }

@@ -3,6 +3,7 @@
 //! of the wire protocol in memory.
 
 mod changes;
+mod pipelines;
 
 use std::{
     sync::Mutex,
@@ -13,11 +14,18 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio_postgres::NoTls;
 
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+
 use super::*;
 use crate::{
-    breaker::State,
-    connect::{Connecting, Session},
-    error::ErrorClass,
+    breaker::{self, Breaker, Outcome, Probe, State},
+    clock::{self, Elapsed, Instant},
+    config::PoolConfig,
+    connect::{Connect, Connecting, Session},
+    error::{AcquireStage, Error, ErrorClass},
+    metrics::Counter,
     wire::{Transport, Wire},
 };
 
@@ -435,34 +443,4 @@ async fn a_cache_that_is_just_full_is_of_use() {
             .expect("well");
     }
     assert_eq!(stub.parses.load(Ordering::SeqCst), 8);
-}
-
-/// In shadow mode an open circuit refuses nobody, and a pipeline neither waits for it nor
-/// runs in circles.
-#[tokio::test(start_paused = true)]
-async fn a_pipeline_is_not_held_up_by_a_circuit_that_only_reports() {
-    let stub = Stub::new();
-    let config = PoolConfig {
-        circuit_breaker_mode: breaker::Mode::Shadow,
-        circuit_breaker_probe: Probe::Passive,
-        ..PoolConfig::default()
-    };
-    let pool = Pool::with_connect(config, stub.clone(), fastrand::Rng::with_seed(1));
-    let pool = pool.expect("valid");
-    stub.set(Mood::Gone);
-    while pool.breaker().state() != State::Open {
-        pool.query("SELECT 1", &[]).await.expect_err("nobody there");
-    }
-    stub.set(Mood::Well);
-    for grouped in [false, true] {
-        let builder = pool.pipeline().batch_size(4).group_commit(grouped);
-        let mut pipeline = builder.idempotent(true).start().expect("valid");
-        for _ in 0..10 {
-            pipeline.add("SELECT 1", &[]).await.expect("added");
-        }
-        let deadline = clock::now() + Duration::from_secs(30);
-        let results = clock::timeout_at(deadline, pipeline.flush()).await;
-        let results = results.expect("in time");
-        assert!(results.iter().all(|result| result.success()), "{results:?}");
-    }
 }

@@ -11,7 +11,7 @@ use super::{
         settings::BatchSize,
         settle::{At, Meaning},
     },
-    Carrier, Lane, Todo, is_stale,
+    Carrier, Lane, Todo,
 };
 use crate::{
     clock::{self, Instant},
@@ -73,7 +73,10 @@ impl Lane {
         } else {
             // Never seen, and not to be taken for done.
             tracing::error!("a transaction was committed before its statements were answered");
-            self.say(&unit.work, &Outcome::Unknown(Arc::new(Error::Closed)));
+            self.say(
+                &unit.work,
+                &Outcome::Unknown(Arc::new(Error::AnswersMissing)),
+            );
         }
     }
 
@@ -142,7 +145,8 @@ impl Lane {
                 let error = Error::Statement(error);
                 let alone = unit.places.len() == 1;
                 carrier.failed(&error, unit.began);
-                if alone && is_stale(&error) && unit.work.tries < self.settings.retries {
+                carrier.timed(1, unit.began, clock::now());
+                if alone && error.is_stale_statement() && unit.work.tries < self.settings.retries {
                     // Prepared for a table that has changed, or deallocated: that is our
                     // cache's fault, and nothing has run behind it.
                     let mut again = unit.work.clone();
@@ -191,7 +195,7 @@ impl Lane {
         }: Known,
         now: Instant,
     ) {
-        self.pool.metrics().outcome(outcome.index());
+        self.pool.metrics().outcome(outcome.label());
         let added = work.chunk.entries[i].added;
         self.outbox.push(QueryResult {
             index: work.chunk.number(i),

@@ -12,17 +12,16 @@ use tokio_postgres::Statement;
 
 use super::super::{
     flight::{Flying, Kind, Part, Role, Unit, Work, begin, launch},
-    resolve::{Incarnation, WHO},
     settings::{Settings, Strategy},
     settle::At,
-    shape::Shape,
+    unnest,
 };
 use super::line::{Frame, Line, Way};
 use crate::{
     clock::{self, Instant},
     error::Error,
-    metrics::Counter,
-    pool::{Connection, Pool},
+    metrics::{Counter, Timing},
+    pool::{Incarnation, Link, Pool, Shape},
     wire::Wire,
 };
 
@@ -35,7 +34,7 @@ const COMMIT: &str = "COMMIT";
 const XID: &str = "SELECT pg_current_xact_id()::text";
 
 pub(super) struct Carrier {
-    connection: Connection,
+    link: Link,
     client: Arc<ClientWrapper>,
     wire: Option<Wire>,
     /// The statements of this connection that were used, by their text.
@@ -60,13 +59,12 @@ pub(super) struct Prepared {
 
 impl Carrier {
     pub(super) async fn take(pool: &Pool) -> Result<Self, Error> {
-        let connection = pool.acquire().await?;
-        let (client, wire) = connection.parts().ok_or(Error::Closed)?;
+        let link = pool.link().await?;
         Ok(Self {
-            client,
+            client: link.client()?,
+            wire: link.wire(),
+            link,
             left_before: 0,
-            wire,
-            connection,
             statements: HashMap::new(),
             handed: 0,
             progress: clock::now(),
@@ -134,21 +132,17 @@ impl Carrier {
         let doubts = !settings.read_only && !settings.idempotent;
         // Once, for the first unit: behind others there is no time to ask.
         let first = !std::mem::replace(&mut self.asked, true);
-        if first && doubts && self.connection.incarnation().is_none() {
-            self.connection.occupy(false);
+        if first && doubts && self.link.incarnation().is_none() {
+            self.link.set_busy(false);
             // A server that does not say who it is, is nobody: nothing will be resolved.
-            let rows = self.connection.query(WHO, &[]).await;
-            if let Ok([row]) = rows.as_deref() {
-                self.connection.keep_incarnation(Incarnation::of(row));
-            }
+            let asked = self.link.identify().await;
+            self.unless_broken(asked)?;
         }
-        let named = self
-            .connection
-            .incarnation()
-            .is_some_and(Incarnation::gives_ids);
+        let named = self.link.incarnation().is_some_and(Incarnation::gives_ids);
         let xid = if doubts && named && (first || self.statements.contains_key(XID)) {
             // PostgreSQL 12 has none.
-            self.statement(XID).await.ok()
+            let prepared = self.statement(XID).await;
+            self.unless_broken(prepared)?
         } else {
             None
         };
@@ -165,18 +159,29 @@ impl Carrier {
         })
     }
 
+    /// What can be done without, unless the session has ended over it.
+    fn unless_broken<T>(&self, done: Result<T, Error>) -> Result<Option<T>, Error> {
+        match done {
+            Err(error) if self.link.is_broken() => Err(error),
+            done => Ok(done.ok()),
+        }
+    }
+
     async fn statement(&mut self, sql: &str) -> Result<Statement, Error> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
         // Nothing of ours is under way.
-        self.connection.occupy(false);
-        let statement = self.connection.prepare(sql).await?;
+        self.link.set_busy(false);
+        let statement = self.link.prepare(sql).await?;
         self.statements.insert(sql.into(), statement.clone());
         Ok(statement)
     }
 
-    /// Puts a unit on the wire. False if what was announced does not hold.
+    /// Puts a unit on the wire.
+    ///
+    /// # Errors
+    /// If what was announced does not hold: the connection cannot be used any more.
     pub(super) async fn launch(
         &mut self,
         work: Work,
@@ -184,7 +189,7 @@ impl Carrier {
         last: bool,
         flush_every: usize,
         timeout: Duration,
-    ) -> (Unit, bool) {
+    ) -> (Unit, Result<(), Error>) {
         let Prepared { frame, parts } = prepared;
         let wire = self.wire.as_ref().filter(|_| frame.is_some());
         let synced = last || wire.is_none();
@@ -217,15 +222,21 @@ impl Carrier {
         });
         let first = self.handed;
         self.handed += statements as u64;
-        self.connection.occupy(true);
+        self.link.set_busy(true);
         let began = clock::now();
-        let mut all_left = true;
+        let queries = self.link.metrics();
+        queries.add(Counter::Queries, work.range.len() as u64);
+        let mut left = Ok(());
         if framed && !elided {
             // Without BEGIN, all behind it would be done, each for itself.
-            all_left = begin(&mut flying, began + timeout).await;
+            if !begin(&mut flying, began + timeout).await {
+                left = Err(Error::StatementTimeout { timeout });
+            }
             places.truncate(flying.len());
         }
-        all_left = all_left && launch(&mut flying).await;
+        if left.is_ok() && !launch(&mut flying).await {
+            left = Err(Error::ConnectionLost);
+        }
         let unit = Unit {
             work,
             parts: parts.into_iter().map(|(part, _)| part).collect(),
@@ -239,7 +250,7 @@ impl Carrier {
             error: None,
             synced,
         };
-        (unit, all_left)
+        (unit, left)
     }
 
     /// Ends what ended with a Flush, for a session to be given back: for the server it is
@@ -324,41 +335,49 @@ impl Carrier {
     }
 
     fn synced(&self, n: usize) {
-        let metrics = self.connection.metrics();
+        let metrics = self.link.metrics();
         metrics.add(Counter::PipelineSyncs, n as u64);
     }
 
+    /// So many queries of a unit that began then went well.
     pub(super) fn succeeded(&mut self, n: usize, began: Instant, now: Instant) {
-        self.connection.succeeded(n, began, now);
+        self.timed(n, began, now);
+        self.link.succeeded(began, now);
+    }
+
+    /// So many queries of a unit that began then are over, whatever came of them.
+    pub(super) fn timed(&self, n: usize, began: Instant, now: Instant) {
+        let metrics = self.link.metrics();
+        metrics.time_each(Timing::Query, now - began, n);
     }
 
     /// A statement has failed, or the connection has ended.
     pub(super) fn failed(&mut self, error: &Error, began: Instant) {
-        if super::is_stale(error) {
+        if error.is_stale_statement() {
             self.statements.clear();
         }
-        self.connection.failed_with(error, began);
+        self.link.failed(error, began, clock::now());
     }
 
     /// Whether it is to be closed, once all is answered: the session has ended, or the
     /// server takes no writes.
     pub(super) fn is_broken(&self) -> bool {
-        self.connection.is_broken()
+        self.link.is_broken()
     }
 
     pub(super) fn incarnation(&self) -> Option<Incarnation> {
-        self.connection.incarnation().cloned()
+        self.link.incarnation().cloned()
     }
 
     /// Gives the connection back, with nothing under way on it.
     pub(super) fn give_back(mut self) {
-        self.connection.occupy(false);
+        self.link.set_busy(false);
     }
 }
 
 /// The statement for a run of queries, and whether it is one for all of them.
 fn text<'a>(kind: Kind, queries: &Range<usize>, shape: &'a Shape) -> (&'a str, bool) {
     let many = kind == Kind::Coalesced && queries.len() > 1;
-    let merged = shape.unnest.as_ref().filter(|_| many);
-    merged.map_or((&*shape.sql, false), |merged| (&*merged.sql, true))
+    let merged = many.then(|| shape.for_many(unnest::rewrite)).flatten();
+    merged.map_or((&*shape.sql, false), |merged| (merged, true))
 }

@@ -11,7 +11,6 @@ use super::{
     },
     Carrier, Lane, Todo,
     answers::Known,
-    is_stale,
 };
 use crate::{
     clock,
@@ -35,7 +34,11 @@ impl Lane {
             return;
         };
         carrier.failed(&error, unit.began);
+        let now = clock::now();
+        carrier.timed(unit.work.range.len(), unit.began, now);
         for later in units.rev() {
+            // The server skipped it.
+            carrier.timed(later.work.range.len(), later.began, now);
             todo.push_front(Todo::Run(later.work));
         }
         let tries = unit.work.tries;
@@ -65,7 +68,8 @@ impl Lane {
         let lost_race = error.class() == ErrorClass::Conflict;
         let failure = Failure {
             at,
-            may_retry: (lost_race || is_stale(error)) && work.tries < self.settings.retries,
+            may_retry: (lost_race || error.is_stale_statement())
+                && work.tries < self.settings.retries,
             alone_only: error.sqlstate().is_some_and(|s| s.code() == "25001"),
         };
         let failures = work.failures + 1;
@@ -128,15 +132,17 @@ impl Lane {
         lost_race && failure.may_retry
     }
 
-    /// A query of some work cannot be prepared; nothing of it is under way. False if that
-    /// is the connection's fault.
+    /// A query of some work cannot be prepared; nothing of it is under way.
+    ///
+    /// # Errors
+    /// If that is the connection's fault, which was told the breaker.
     pub(super) fn unprepared(
         &mut self,
         mut work: Work,
         at: At,
         error: Arc<Error>,
         todo: &mut VecDeque<Todo>,
-    ) -> bool {
+    ) -> Result<(), Arc<Error>> {
         let gone = matches!(
             error.class(),
             ErrorClass::Network | ErrorClass::Timeout | ErrorClass::Unavailable
@@ -150,9 +156,9 @@ impl Lane {
                 work.tries += 1;
                 todo.push_front(Todo::Run(work));
             } else {
-                self.say(&work, &Outcome::NotSent(error));
+                self.say(&work, &Outcome::NotSent(error.clone()));
             }
-            return false;
+            return Err(error);
         }
         match (at, work.kind) {
             (At::Query(i), Kind::Each) => {
@@ -179,7 +185,7 @@ impl Lane {
                 }
             }
         }
-        true
+        Ok(())
     }
 
     /// What is left of a batch is not run.

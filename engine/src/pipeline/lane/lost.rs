@@ -10,16 +10,17 @@ use super::{
     super::{
         flight::{Kind, Unit, Work},
         outcome::Outcome,
-        resolve::{Incarnation, Resolved, resolve},
+        resolve::{Resolved, resolve},
     },
     Carrier, Lane, Todo,
 };
-use crate::{clock, error::Error};
+use crate::{clock, error::Error, pool::Incarnation};
 
 /// Between two attempts to reach the server again.
 const AGAIN: Duration = Duration::from_millis(50);
 
 impl Lane {
+    /// Tells the breaker of a lost connection, and gives it up.
     pub(super) async fn lost(
         &mut self,
         mut carrier: Carrier,
@@ -27,9 +28,24 @@ impl Lane {
         todo: &mut VecDeque<Todo>,
         error: Arc<Error>,
     ) {
-        let left = carrier.cut();
         if let Some(unit) = units.front() {
             carrier.failed(&error, unit.began);
+        }
+        self.abandon(carrier, units, todo, error).await;
+    }
+
+    /// Gives up a connection that is lost, and sorts what was under way on it.
+    pub(super) async fn abandon(
+        &mut self,
+        carrier: Carrier,
+        units: VecDeque<Unit>,
+        todo: &mut VecDeque<Todo>,
+        error: Arc<Error>,
+    ) {
+        let left = carrier.cut();
+        let now = clock::now();
+        for unit in &units {
+            carrier.timed(unit.untimed(), unit.began, now);
         }
         let who = carrier.incarnation();
         // Closes the connection: statements are under way on it.
@@ -73,7 +89,7 @@ impl Lane {
                     none_behind = true;
                     self.again(unit.work, &error, &mut after);
                 }
-                Resolved::Open => self.say(&unit.work, &Outcome::Unknown(error.clone())),
+                Resolved::Unknown => self.say(&unit.work, &Outcome::Unknown(error.clone())),
             }
         }
         let waits = after.iter().find_map(|what| match what {
@@ -133,21 +149,21 @@ impl Lane {
     /// to what a caller waits for a connection and an answer.
     async fn doubt(&mut self, xid: Option<&str>, who: Option<&Incarnation>) -> Resolved {
         let (Some(xid), Some(who)) = (xid, who) else {
-            return Resolved::Open;
+            return Resolved::Unknown;
         };
         self.hand_over();
-        let patience = self.pool.acquire_timeout() + self.pool.statement_timeout();
+        let patience = self.pool.config().acquire_timeout + self.pool.config().statement_timeout;
         let deadline = clock::now() + patience;
         loop {
-            let asked = match self.pool.acquire().await {
-                Ok(mut connection) => resolve(&mut connection, xid, who, deadline).await,
+            let asked = match self.pool.link().await {
+                Ok(mut link) => resolve(&mut link, xid, who, deadline).await,
                 Err(error) => Err(error),
             };
             match asked {
                 Ok(resolved) => return resolved,
                 Err(error) if clock::now() + AGAIN >= deadline => {
                     tracing::warn!(%error, "the outcome of a transaction could not be asked for");
-                    return Resolved::Open;
+                    return Resolved::Unknown;
                 }
                 Err(_) => clock::sleep(AGAIN).await,
             }

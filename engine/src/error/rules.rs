@@ -1,10 +1,8 @@
-//! What a failure tells the breaker: by [`ErrorClass`](crate::ErrorClass), unless the
-//! user has a rule for its SQLSTATE.
+//! [`Rules`]: what a failure tells the breaker where the user has a rule for its SQLSTATE,
+//! in place of what its [`ErrorClass`](super::ErrorClass) says.
 
-use crate::{
-    breaker::{Cause, Outcome},
-    error::Error,
-};
+use super::Error;
+use crate::breaker::{Cause, Outcome};
 
 /// The user's rules: SQLSTATEs (five characters) or their classes (the first two).
 /// The longer one wins over the shorter, and ignoring wins a draw.

@@ -1,4 +1,4 @@
-//! Finds out that the server is back, so that no caller has to.
+//! The probe: finds out that the server is back, so that no caller has to.
 //!
 //! While the circuit is open, one task asks the server on a connection of its
 //! own: connect, log in, one query, all within one deadline, with jittered
@@ -9,17 +9,19 @@
 //! and then comes back is seen by the next probe, not after the time-out of the
 //! last one that it swallowed.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio_postgres::SimpleQueryMessage;
 
-use super::{Backoff, Breaker, Config};
+use super::connector::Connector;
 use crate::{
+    breaker::{Backoff, Breaker},
     clock,
-    connect::{AbortOnDrop, Shared},
+    config::Role,
     error::{Error, ErrorClass},
-    metrics::{Counter, Metrics},
+    metrics::Counter,
+    task::AbortOnDrop,
 };
 
 /// Probes under way at once, at most: a server that answers none of them must not
@@ -28,27 +30,25 @@ const IN_FLIGHT: usize = 4;
 
 /// Probes whenever `breaker` is open, for ever. To be run as a task that is
 /// aborted when its pool goes away; aborting closes the connection in use.
-pub(crate) async fn run(
+pub(super) async fn run(
     breaker: Breaker,
-    connect: Shared,
-    config: tokio_postgres::Config,
-    metrics: Arc<Metrics>,
+    connector: Connector,
+    role: Role,
     mut rng: fastrand::Rng,
 ) {
     loop {
         breaker.probing().await;
-        probe_until_closed(&breaker, &connect, &config, &metrics, &mut rng).await;
+        probe_until_closed(&breaker, &connector, role, &mut rng).await;
     }
 }
 
 async fn probe_until_closed(
     breaker: &Breaker,
-    connect: &Shared,
-    config: &tokio_postgres::Config,
-    metrics: &Metrics,
+    connector: &Connector,
+    role: Role,
     rng: &mut fastrand::Rng,
 ) {
-    let settings = breaker.config();
+    let (settings, metrics) = (breaker.config(), &connector.metrics);
     let mut backoff = Backoff::new(settings.probe_interval_min, settings.probe_interval_max);
     let mut under_way = FuturesUnordered::new();
     let mut next = clock::now() + backoff.next(rng);
@@ -78,7 +78,7 @@ async fn probe_until_closed(
                 if let Some(epoch) = breaker.open_epoch() {
                     metrics.count(Counter::Probes);
                     under_way.push(async move {
-                        (epoch, answers(connect, config, settings).await)
+                        (epoch, ask(connector, role, settings.probe_timeout).await)
                     });
                 }
                 next = clock::now() + backoff.next(rng);
@@ -99,23 +99,23 @@ enum Answer {
 
 /// Whether the server takes a new session, answers a query on it in time, and is what
 /// it should be.
-async fn answers(connect: &Shared, config: &tokio_postgres::Config, settings: &Config) -> Answer {
+async fn ask(connector: &Connector, role: Role, timeout: Duration) -> Answer {
     let ask = async {
-        let session = connect.connect(config).await?;
+        let session = connector.connect().await?;
         let _closes_the_socket = AbortOnDrop(session.task.abort_handle());
         session
             .client
             .simple_query("SELECT pg_is_in_recovery()")
             .await
     };
-    match clock::timeout_at(clock::now() + settings.probe_timeout, ask).await {
+    match clock::timeout_at(clock::now() + timeout, ask).await {
         Ok(Ok(messages)) => {
             let mut rows = messages.iter().filter_map(|message| match message {
                 SimpleQueryMessage::Row(row) => Some(row.try_get(0).ok().flatten()),
                 _ => None,
             });
             match rows.next() {
-                Some(in_recovery) if settings.role.is(in_recovery) => Answer::AsItShould,
+                Some(in_recovery) if role.is(in_recovery) => Answer::AsItShould,
                 _ => Answer::No,
             }
         }
