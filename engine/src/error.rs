@@ -11,7 +11,7 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 
 pub use self::rules::Rules;
 use crate::{
-    breaker::{Cause, Outcome, Reason, Refused, because},
+    breaker::{CallOutcome, Cause, Reason, Refused, because},
     clock::Instant,
 };
 
@@ -99,6 +99,7 @@ pub enum Error {
 
 /// What acquiring was doing when its deadline passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AcquireStage {
     /// All connections were in use. Says nothing about the server.
     WaitingForSlot,
@@ -117,6 +118,7 @@ impl std::fmt::Display for AcquireStage {
 
 /// What an error says about the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ErrorClass {
     /// The connection broke or could not be made.
     Network,
@@ -180,12 +182,12 @@ impl ErrorClass {
     /// and a wrong password say nothing of whether other callers are served, so
     /// refusing those would make an outage of a complaint.
     #[must_use]
-    pub fn outcome(self) -> Outcome {
+    pub fn outcome(self) -> CallOutcome {
         match self {
-            Self::Network | Self::Timeout | Self::Unavailable => Outcome::Failure,
-            Self::Statement | Self::Conflict | Self::ReadOnly => Outcome::Success,
+            Self::Network | Self::Timeout | Self::Unavailable => CallOutcome::Failure,
+            Self::Statement | Self::Conflict | Self::ReadOnly => CallOutcome::Success,
             Self::Overload | Self::Configuration | Self::CircuitOpen | Self::Exhausted => {
-                Outcome::Neutral
+                CallOutcome::Neutral
             }
         }
     }
@@ -388,11 +390,11 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_sign_of_life_and_a_queue_says_nothing() {
-        assert_eq!(ErrorClass::Statement.outcome(), Outcome::Success);
-        assert_eq!(ErrorClass::Conflict.outcome(), Outcome::Success);
-        assert_eq!(ErrorClass::Exhausted.outcome(), Outcome::Neutral);
-        assert_eq!(ErrorClass::Overload.outcome(), Outcome::Neutral);
-        assert_eq!(ErrorClass::Network.outcome(), Outcome::Failure);
+        assert_eq!(ErrorClass::Statement.outcome(), CallOutcome::Success);
+        assert_eq!(ErrorClass::Conflict.outcome(), CallOutcome::Success);
+        assert_eq!(ErrorClass::Exhausted.outcome(), CallOutcome::Neutral);
+        assert_eq!(ErrorClass::Overload.outcome(), CallOutcome::Neutral);
+        assert_eq!(ErrorClass::Network.outcome(), CallOutcome::Failure);
     }
 
     #[test]

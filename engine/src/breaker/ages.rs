@@ -87,7 +87,7 @@ impl Ages {
     }
 
     /// A call went well.
-    pub(super) fn well(&self, shard: usize, now_ns: u64) {
+    pub(super) fn answered(&self, shard: usize, now_ns: u64) {
         let slice = now_ns / self.slice_ns + 1;
         let well = &self.shard(shard).well;
         if well.load(Ordering::Relaxed) < slice {
@@ -145,7 +145,7 @@ mod tests {
     fn a_hang_is_seen_behind_a_call_that_is_only_long() {
         let ages = Ages::new(AGE, 1);
         let _long = ages.begin(0, 1_000);
-        ages.well(0, 1_500);
+        ages.answered(0, 1_500);
         let _hangs = ages.begin(0, 3_000);
         assert_eq!(ages.hanging(11_000), None);
         assert_eq!(ages.hanging(12_000), Some(9_000));
@@ -155,7 +155,7 @@ mod tests {
     fn who_serves_others_is_not_hanging() {
         let ages = Ages::new(AGE, 2);
         let _long = ages.begin(0, 1_000);
-        ages.well(1, 5_000);
+        ages.answered(1, 5_000);
         assert_eq!(ages.hanging(30_000), None);
         let _next = ages.begin(1, 40_000);
         ages.forget(45_000);

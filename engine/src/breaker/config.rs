@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    event::{Mode, Reason, Snapshot},
+    state::{Evidence, Mode, Reason},
     window::Counts,
 };
 
@@ -185,7 +185,7 @@ impl Config {
     }
 
     /// Whether this opens a closed breaker.
-    pub(super) fn trips(&self, by: &Snapshot) -> Option<Reason> {
+    pub(super) fn trips(&self, by: &Evidence) -> Option<Reason> {
         if self.failure_threshold.is_some_and(|t| by.consecutive >= t) {
             return Some(Reason::ConsecutiveFailures(by.consecutive));
         }
@@ -294,10 +294,10 @@ mod tests {
         }
     }
 
-    fn by(span: Counts) -> Snapshot {
-        Snapshot {
+    fn by(span: Counts) -> Evidence {
+        Evidence {
             span,
-            ..Snapshot::default()
+            ..Evidence::default()
         }
     }
 
@@ -315,7 +315,7 @@ mod tests {
         let slow = counts(19, 1, 16);
         assert_eq!(config.trips(&by(slow)), Some(Reason::SlowRate(slow)));
         assert_eq!(config.trips(&by(counts(19, 1, 15))), None);
-        let last = Snapshot {
+        let last = Evidence {
             last: Some(enough),
             ..by(counts(1_000, 10, 0))
         };

@@ -1,4 +1,4 @@
-//! The state machine, shared between threads.
+//! The state machine, published between threads.
 //!
 //! A call that goes well takes no lock and writes nothing that another thread reads:
 //! it reads one word for its admission, and counts itself in a shard of its own
@@ -15,8 +15,9 @@
 use super::{
     ages::Ages,
     config::{Config, ns},
-    event::{Cause, Change, Mode, Reason, Snapshot, State},
-    state::{Admission, Gate, Machine},
+    machine::{Admission, Gate, Machine},
+    outcome::Cause,
+    state::{Change, Evidence, Mode, Reason, State},
     sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError, RwLock, fence},
     window::{CountWindow, Tally, TimeWindow},
 };
@@ -49,9 +50,9 @@ pub(super) struct Refusal {
     pub(super) reason: Option<Reason>,
 }
 
-/// What an outcome is told with.
+/// What an outcome is observed with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Told {
+pub(super) struct Observation {
     pub(super) ok: bool,
     pub(super) took_ns: u64,
     pub(super) cause: Option<Cause>,
@@ -74,7 +75,7 @@ impl Changes {
 pub(super) type OnChange = Box<dyn Fn(Changes) + Send + Sync>;
 
 pub(super) struct Core {
-    shared: Shared,
+    published: Published,
     window: TimeWindow,
     last: Option<CountWindow>,
     ages: Option<Ages>,
@@ -90,7 +91,7 @@ pub(super) struct Core {
 /// What every call reads and hardly any writes; on lines of their own.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Shared {
+struct Published {
     /// Epoch and gate.
     word: AtomicU64,
     /// Failures in a row, under the low 32 bits of the epoch.
@@ -113,7 +114,7 @@ impl Core {
     ) -> Self {
         let machine = Machine::new(config.clone(), rng);
         let core = Self {
-            shared: Shared {
+            published: Published {
                 word: AtomicU64::new(0),
                 consecutive: AtomicU64::new(0),
                 since_ns: AtomicU64::new(0),
@@ -144,7 +145,7 @@ impl Core {
         shard: impl FnOnce() -> usize,
         now_ns: impl FnOnce() -> u64,
     ) -> Result<Ticket, Refusal> {
-        let word = self.shared.word.load(Ordering::Acquire);
+        let word = self.published.word.load(Ordering::Acquire);
         if word & GATE_MASK == ADMIT && self.ages.is_none() {
             return Ok(Ticket {
                 epoch: word >> GATE_BITS,
@@ -157,18 +158,18 @@ impl Core {
     }
 
     fn admit_slowly(&self, shard: usize, now_ns: u64) -> Result<Ticket, Refusal> {
-        let mut word = self.shared.word.load(Ordering::Acquire);
+        let mut word = self.published.word.load(Ordering::Acquire);
         // Before it is admitted: a caller that finds a trip is the first to be refused.
         if word & GATE_MASK == ADMIT
-            && now_ns >= self.shared.check_ns.load(Ordering::Relaxed)
+            && now_ns >= self.published.check_ns.load(Ordering::Relaxed)
             && self.check_hanging(now_ns)
         {
-            word = self.shared.word.load(Ordering::Acquire);
+            word = self.published.word.load(Ordering::Acquire);
         }
         let epoch = match word & GATE_MASK {
             ADMIT => word >> GATE_BITS,
             PASS => UNWATCHED,
-            REFUSE if now_ns < self.shared.until_ns.load(Ordering::Relaxed) => {
+            REFUSE if now_ns < self.published.until_ns.load(Ordering::Relaxed) => {
                 if let Some(refusal) = self.refuse(word, now_ns) {
                     return Err(refusal);
                 }
@@ -191,11 +192,11 @@ impl Core {
     /// Refuses without the lock, if the circuit is still as it was when the word was
     /// read.
     fn refuse(&self, word: u64, now_ns: u64) -> Option<Refusal> {
-        let retry_ns = self.shared.retry_ns.load(Ordering::Relaxed);
-        let since_ns = self.shared.since_ns.load(Ordering::Relaxed);
+        let retry_ns = self.published.retry_ns.load(Ordering::Relaxed);
+        let since_ns = self.published.since_ns.load(Ordering::Relaxed);
         let reason = *self.reason.read().unwrap_or_else(PoisonError::into_inner);
         fence(Ordering::Acquire);
-        let unchanged = self.shared.word.load(Ordering::Relaxed) == word;
+        let unchanged = self.published.word.load(Ordering::Relaxed) == word;
         // A probe that is late is due at any moment: the machine says how to put it.
         (unchanged && retry_ns != u64::MAX && retry_ns > now_ns).then(|| Refusal {
             retry_after_ns: retry_ns - now_ns,
@@ -229,7 +230,7 @@ impl Core {
         &self,
         shard: usize,
         ticket: &mut Ticket,
-        told: Told,
+        observed: Observation,
         now_ns: u64,
     ) -> bool {
         let first = !ticket.settled;
@@ -240,17 +241,17 @@ impl Core {
         if first {
             self.end(ticket);
         }
-        let slow = told.took_ns >= self.slow_ns;
-        let word = self.shared.word.load(Ordering::Acquire);
+        let slow = observed.took_ns >= self.slow_ns;
+        let word = self.published.word.load(Ordering::Acquire);
         if word >> GATE_BITS != ticket.epoch {
             self.stale.fetch_add(1, Ordering::Relaxed);
             return false;
         }
-        if told.ok && !slow && word & GATE_MASK == ADMIT {
-            self.well(shard, ticket.epoch, now_ns);
+        if observed.ok && !slow && word & GATE_MASK == ADMIT {
+            self.succeeded(shard, ticket.epoch, now_ns);
             return false;
         }
-        self.decide(ticket.epoch, shard, first, slow, told, now_ns)
+        self.decide(ticket.epoch, shard, first, slow, observed, now_ns)
     }
 
     /// The admission has come to an end that says nothing.
@@ -261,7 +262,7 @@ impl Core {
         }
         ticket.settled = true;
         self.end(ticket);
-        let word = self.shared.word.load(Ordering::Acquire);
+        let word = self.published.word.load(Ordering::Acquire);
         if word >> GATE_BITS == ticket.epoch && word & GATE_MASK != ADMIT {
             self.update(|machine| {
                 if machine.epoch() == ticket.epoch {
@@ -280,7 +281,7 @@ impl Core {
 
     /// What a call that went well leaves behind.
     #[inline]
-    fn well(&self, shard: usize, epoch: u64, now_ns: u64) {
+    fn succeeded(&self, shard: usize, epoch: u64, now_ns: u64) {
         self.forget_failures(epoch);
         let tally = Tally {
             ok: true,
@@ -288,13 +289,13 @@ impl Core {
         };
         self.count(shard, epoch, tally, now_ns);
         if let Some(ages) = &self.ages {
-            ages.well(shard, now_ns);
+            ages.answered(shard, now_ns);
         }
     }
 
     #[inline]
     fn count(&self, shard: usize, epoch: u64, tally: Tally, now_ns: u64) {
-        let since_ns = self.shared.since_ns.load(Ordering::Relaxed);
+        let since_ns = self.published.since_ns.load(Ordering::Relaxed);
         self.window.record(shard, epoch, since_ns, tally, now_ns);
         if let Some(last) = &self.last {
             last.record(epoch, tally);
@@ -304,7 +305,7 @@ impl Core {
     /// Ends a row of failures, if there is one in this epoch.
     #[inline]
     fn forget_failures(&self, epoch: u64) {
-        let consecutive = &self.shared.consecutive;
+        let consecutive = &self.published.consecutive;
         let row = consecutive.load(Ordering::Relaxed);
         if row & u64::from(u32::MAX) == 0 || row >> 32 != epoch & u64::from(u32::MAX) {
             return;
@@ -321,7 +322,7 @@ impl Core {
         shard: usize,
         first: bool,
         slow: bool,
-        told: Told,
+        observed: Observation,
         now_ns: u64,
     ) -> bool {
         self.update(|machine| {
@@ -333,28 +334,36 @@ impl Core {
             if first {
                 machine.settled();
             }
-            let tally = Tally { ok: told.ok, slow };
+            let tally = Tally {
+                ok: observed.ok,
+                slow,
+            };
             self.count(shard, epoch, tally, now_ns);
-            if told.ok {
+            if observed.ok {
                 self.forget_failures(epoch);
                 if let Some(ages) = &self.ages {
-                    ages.well(shard, now_ns);
+                    ages.answered(shard, now_ns);
                 }
                 machine.succeeded(now_ns);
             } else {
-                self.shared.consecutive.fetch_add(1, Ordering::Relaxed);
+                self.published.consecutive.fetch_add(1, Ordering::Relaxed);
             }
-            if machine.epoch() == epoch && (slow || !told.ok) {
-                machine.failed(!told.ok, told.cause, self.snapshot(epoch, now_ns), now_ns);
+            if machine.epoch() == epoch && (slow || !observed.ok) {
+                machine.failed(
+                    !observed.ok,
+                    observed.cause,
+                    self.evidence(epoch, now_ns),
+                    now_ns,
+                );
             }
             machine.epoch() != epoch
         })
     }
 
-    fn snapshot(&self, epoch: u64, now_ns: u64) -> Snapshot {
-        let since_ns = self.shared.since_ns.load(Ordering::Relaxed);
-        let row = self.shared.consecutive.load(Ordering::Relaxed);
-        Snapshot {
+    fn evidence(&self, epoch: u64, now_ns: u64) -> Evidence {
+        let since_ns = self.published.since_ns.load(Ordering::Relaxed);
+        let row = self.published.consecutive.load(Ordering::Relaxed);
+        Evidence {
             consecutive: u32::try_from(row & u64::from(u32::MAX)).unwrap_or(u32::MAX),
             span: self.window.counts(epoch, since_ns, now_ns),
             last: self.last.as_ref().map(|last| last.counts(epoch)),
@@ -369,12 +378,12 @@ impl Core {
         };
         self.update(|machine| {
             let next_ns = now_ns.saturating_add(ages.slice_ns());
-            self.shared.check_ns.store(next_ns, Ordering::Relaxed);
+            self.published.check_ns.store(next_ns, Ordering::Relaxed);
             let epoch = machine.epoch();
             if machine.state() == State::Closed
                 && let Some(age_ns) = ages.hanging(now_ns)
             {
-                machine.hangs(age_ns, self.snapshot(epoch, now_ns), now_ns);
+                machine.hangs(age_ns, self.evidence(epoch, now_ns), now_ns);
             }
             machine.epoch() != epoch
         })
@@ -404,11 +413,11 @@ impl Core {
     /// the word before and after: so the word is changed first, then the parts, and a
     /// part that was seen makes the change seen too.
     fn publish(&self, machine: &Machine) {
-        let (epoch, shared) = (machine.epoch(), &self.shared);
-        let old = shared.word.load(Ordering::Relaxed);
+        let (epoch, published) = (machine.epoch(), &self.published);
+        let old = published.word.load(Ordering::Relaxed);
         if old >> GATE_BITS != epoch {
             let changing = epoch << GATE_BITS | ASK;
-            shared.word.store(changing, Ordering::Relaxed);
+            published.word.store(changing, Ordering::Relaxed);
             fence(Ordering::Release);
             self.begin_epoch(machine);
         }
@@ -417,29 +426,31 @@ impl Core {
             Gate::Pass => PASS,
             Gate::Ask => ASK,
             Gate::Refuse { until_ns, retry_ns } => {
-                shared.until_ns.store(until_ns, Ordering::Relaxed);
-                shared.retry_ns.store(retry_ns, Ordering::Relaxed);
+                published.until_ns.store(until_ns, Ordering::Relaxed);
+                published.retry_ns.store(retry_ns, Ordering::Relaxed);
                 REFUSE
             }
         };
         let word = epoch << GATE_BITS | gate;
         if old != word {
-            shared.word.store(word, Ordering::Release);
+            published.word.store(word, Ordering::Release);
         }
     }
 
     /// Nothing that was counted before counts in it.
     fn begin_epoch(&self, machine: &Machine) {
-        let shared = &self.shared;
+        let published = &self.published;
         let row = (machine.epoch() & u64::from(u32::MAX)) << 32;
-        shared.consecutive.store(row, Ordering::Relaxed);
+        published.consecutive.store(row, Ordering::Relaxed);
         if let Some(last) = &self.last {
             last.clear();
         }
         if let Some(ages) = &self.ages {
             ages.forget(machine.since_ns());
         }
-        shared.since_ns.store(machine.since_ns(), Ordering::Relaxed);
+        published
+            .since_ns
+            .store(machine.since_ns(), Ordering::Relaxed);
         *self.reason.write().unwrap_or_else(PoisonError::into_inner) = machine.reason();
     }
 
@@ -458,7 +469,7 @@ impl Core {
 
     pub(super) fn is_current(&self, ticket: &Ticket) -> bool {
         ticket.epoch == UNWATCHED
-            || self.shared.word.load(Ordering::Acquire) >> GATE_BITS == ticket.epoch
+            || self.published.word.load(Ordering::Acquire) >> GATE_BITS == ticket.epoch
     }
 
     fn lock(&self) -> MutexGuard<'_, Machine> {

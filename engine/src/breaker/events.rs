@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 
 use super::{
     Breaker,
-    event::{Mode, Reason, Snapshot, State},
+    state::{Evidence, Mode, Reason, State},
 };
 use crate::clock::Instant;
 
 /// A change of state or mode.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Transition {
     /// When.
     pub at: Instant,
@@ -24,7 +25,7 @@ pub struct Transition {
     /// The epoch that began.
     pub epoch: u64,
     /// What it was decided by, if it opened.
-    pub snapshot: Snapshot,
+    pub evidence: Evidence,
 }
 
 /// The changes of a breaker as they come, in order. A reader that is slow misses the
@@ -42,6 +43,7 @@ pub struct Events {
     clippy::large_enum_variant,
     reason = "changes are rare, and nearly every event is one"
 )]
+#[non_exhaustive]
 pub enum Event {
     /// The next change.
     Changed(Transition),

@@ -14,10 +14,10 @@ use tokio::sync::Notify;
 use super::{
     config::{Config, ns},
     core::{Changes, Core, Refusal, Ticket},
-    event::{Mode, Reason, State},
     events::{Events, Transition},
+    machine::Machine,
     permit::{OwnedPermit, Permit},
-    state::Machine,
+    state::{Mode, Reason, State},
 };
 use crate::clock::{self, Instant};
 
@@ -27,9 +27,9 @@ const SHARDS: usize = 33;
 
 /// A circuit breaker, shared. Cheap to clone.
 #[derive(Clone)]
-pub struct Breaker(pub(super) Arc<Shared>);
+pub struct Breaker(pub(super) Arc<Inner>);
 
-pub(super) struct Shared {
+pub(super) struct Inner {
     config: Config,
     /// Zero of the core's clock.
     zero: Instant,
@@ -54,6 +54,7 @@ pub struct Tick(pub(super) u64);
 /// Refused; ask again after this time.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("circuit open, retry after {} ms{}", .retry_after.as_millis(), because(.reason.as_ref()))]
+#[non_exhaustive]
 pub struct Refused {
     /// How long until it may be worth it.
     pub retry_after: Duration,
@@ -96,7 +97,7 @@ impl Breaker {
             }
             waiters.notify_waiters();
         };
-        Self(Arc::new(Shared {
+        Self(Arc::new(Inner {
             core: Core::new(config.clone(), rng, SHARDS, Box::new(on_change)),
             config,
             zero: clock::now(),
@@ -200,7 +201,7 @@ impl Breaker {
                 mode: change.mode,
                 reason: change.reason,
                 epoch: change.epoch,
-                snapshot: change.snapshot,
+                evidence: change.evidence,
             })
             .collect()
     }

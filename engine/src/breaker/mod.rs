@@ -1,7 +1,7 @@
 //! A circuit breaker: refuse at once while the server is gone, instead of
 //! letting every caller find out by itself.
 //!
-//! The decisions are in `state` (pure); `core` shares them between threads so that
+//! The decisions are in `machine` (pure); `core` shares them between threads so that
 //! a call that goes well takes no lock; `handle` gives them a clock. An admission
 //! is a [`Permit`], and dropping it is a neutral release, so that no cancelled or
 //! panicking caller can wedge half-open.
@@ -18,11 +18,12 @@ mod ages;
 mod call;
 pub mod config;
 mod core;
-mod event;
 mod events;
 mod handle;
 #[cfg(feature = "tower")]
 pub mod layer;
+mod machine;
+mod outcome;
 mod permit;
 mod state;
 mod sync;
@@ -32,10 +33,11 @@ pub(crate) use self::handle::because;
 pub use self::{
     call::CallError,
     config::{Backoff, Config, Jitter, Probe},
-    event::{Cause, HISTORY, Mode, Outcome, Reason, Snapshot, State},
     events::{Event, Events, Transition},
     handle::{Breaker, Refused, Tick},
+    outcome::{CallOutcome, Cause},
     permit::{OwnedPermit, Permit},
+    state::{Evidence, HISTORY, Mode, Reason, State},
     window::Counts,
 };
 

@@ -1,9 +1,10 @@
 //! The right to do one thing.
 
 use super::{
-    core::{Ticket, Told},
-    event::{Cause, Outcome, State},
+    core::{Observation, Ticket},
     handle::{Breaker, Tick, shard},
+    outcome::{CallOutcome, Cause},
+    state::State,
 };
 use crate::clock::Instant;
 
@@ -42,7 +43,7 @@ impl<'a> Permit<'a> {
     /// as much as all the rest. Returns the state that this outcome led to, if it
     /// changed it.
     #[inline]
-    pub fn record_at(mut self, outcome: Outcome, at: Tick) -> Option<State> {
+    pub fn record_at(mut self, outcome: CallOutcome, at: Tick) -> Option<State> {
         record(
             self.breaker,
             &mut self.ticket,
@@ -56,7 +57,7 @@ impl<'a> Permit<'a> {
     /// Says what came of it. Returns the state that this outcome led to, if it
     /// changed it.
     #[inline]
-    pub fn record(self, outcome: Outcome, now: Instant) -> Option<State> {
+    pub fn record(self, outcome: CallOutcome, now: Instant) -> Option<State> {
         let at = self.breaker.tick(now);
         self.record_at(outcome, at)
     }
@@ -64,7 +65,7 @@ impl<'a> Permit<'a> {
     /// Says that it failed, and how. Returns the state that this led to, if it
     /// changed it.
     pub fn fail(mut self, cause: Cause, now: Instant) -> Option<State> {
-        let (failure, cause) = (Outcome::Failure, Some(cause));
+        let (failure, cause) = (CallOutcome::Failure, Some(cause));
         let (began, at) = (self.began, self.breaker.tick(now));
         record(self.breaker, &mut self.ticket, failure, cause, began, at)
     }
@@ -84,7 +85,7 @@ impl OwnedPermit {
     /// this outcome led to, if it changed it.
     pub fn record(
         &mut self,
-        outcome: Outcome,
+        outcome: CallOutcome,
         cause: Option<Cause>,
         began: Instant,
         now: Instant,
@@ -110,28 +111,28 @@ impl OwnedPermit {
 fn record(
     breaker: &Breaker,
     ticket: &mut Ticket,
-    outcome: Outcome,
+    outcome: CallOutcome,
     cause: Option<Cause>,
     began: Instant,
     Tick(now_ns): Tick,
 ) -> Option<State> {
     let core = &breaker.0.core;
     let ok = match outcome {
-        Outcome::Neutral => {
+        CallOutcome::Neutral => {
             core.release(ticket);
             return None;
         }
-        Outcome::Success => true,
-        Outcome::Failure => false,
+        CallOutcome::Success => true,
+        CallOutcome::Failure => false,
     };
     let took_ns = || now_ns.saturating_sub(breaker.ns(began));
-    let told = Told {
+    let observed = Observation {
         ok,
         // What nobody asks for is not worth another subtraction of times.
         took_ns: if core.counts_slow() { took_ns() } else { 0 },
         cause,
     };
-    let changed = core.record(shard(), ticket, told, now_ns);
+    let changed = core.record(shard(), ticket, observed, now_ns);
     changed.then(|| breaker.state())
 }
 

@@ -31,6 +31,7 @@ const SLICE_MOST: u64 = (1 << SLICE_BITS) - 1;
 
 /// What a window holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Outcomes that were good.
     pub ok: u32,

@@ -10,6 +10,7 @@ use crate::error::ErrorClass;
 
 /// What is counted. All counters only go up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Counter {
     /// Callers' queries that were handed to a connection: of a pipeline each one, also
     /// where many share a statement or a transaction, and again if it is sent again.
@@ -77,6 +78,7 @@ impl Counter {
 
 /// What is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Timing {
     /// From asking for a connection to having one; successes only.
     Acquire,

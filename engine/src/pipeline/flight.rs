@@ -20,7 +20,7 @@ use tokio_postgres::{Row, RowStream, Statement};
 
 use super::{
     batch::{Chunk, Param},
-    settle::At,
+    settle::FailedAt,
     unnest,
 };
 use crate::{
@@ -117,7 +117,7 @@ async fn all(rows: RowStream) -> Answer {
 
 /// How the queries of a unit stand on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Grouping {
     /// Each a transaction of its own, with its Sync.
     Each,
     /// One transaction.
@@ -131,7 +131,7 @@ pub(super) enum Kind {
 pub(super) struct Work {
     pub(super) chunk: Arc<Chunk>,
     pub(super) range: Range<usize>,
-    pub(super) kind: Kind,
+    pub(super) grouping: Grouping,
     /// How often it was begun before.
     pub(super) tries: u32,
     /// Queries of the same batch that failed before.
@@ -140,7 +140,7 @@ pub(super) struct Work {
 
 /// What a statement on the wire is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum Purpose {
     Begin,
     Xid,
     Query,
@@ -151,16 +151,19 @@ pub(super) enum Role {
 
 /// A statement of a unit, and those in front of it that are not waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) role: Role,
+pub(super) struct WireStatement {
+    pub(super) purpose: Purpose,
     /// So many that repeat the one before: their answers are there when that to this
     /// one is, which is their error if one of them failed.
     pub(super) repeats: usize,
 }
 
-impl From<Role> for Place {
-    fn from(role: Role) -> Self {
-        Self { role, repeats: 0 }
+impl From<Purpose> for WireStatement {
+    fn from(purpose: Purpose) -> Self {
+        Self {
+            purpose,
+            repeats: 0,
+        }
     }
 }
 
@@ -183,7 +186,7 @@ pub(super) struct Unit {
     pub(super) work: Work,
     pub(super) parts: Vec<Part>,
     /// What stands on the wire, in order; the first are answered.
-    pub(super) places: Vec<Place>,
+    pub(super) on_wire: Vec<WireStatement>,
     pub(super) flying: VecDeque<Flying>,
     /// The number of its first statement among all of the connection.
     pub(super) first: u64,
@@ -193,7 +196,7 @@ pub(super) struct Unit {
     /// Answers to its statements with queries, in order, as long as none has failed.
     pub(super) answers: Vec<(Vec<Row>, u64)>,
     pub(super) xid: Option<String>,
-    pub(super) error: Option<(At, Arc<Error>)>,
+    pub(super) error: Option<(FailedAt, Arc<Error>)>,
     /// Its end is a Sync: what is sent behind it runs whatever becomes of it.
     pub(super) synced: bool,
 }
@@ -201,7 +204,7 @@ pub(super) struct Unit {
 impl Unit {
     /// How many of its statements are answered.
     pub(super) fn answered(&self) -> usize {
-        self.places.len() - self.flying.len()
+        self.on_wire.len() - self.flying.len()
     }
 
     /// Whether all of it was answered, and nothing failed. Behind one that failed this
@@ -212,8 +215,8 @@ impl Unit {
 
     /// Queries under way: of a transaction all, until it is through.
     pub(super) fn under_way(&self) -> usize {
-        match self.work.kind {
-            Kind::Each => self.flying.len(),
+        match self.work.grouping {
+            Grouping::Each => self.flying.len(),
             _ if self.flying.is_empty() => 0,
             _ => self.work.range.len(),
         }
@@ -221,8 +224,8 @@ impl Unit {
 
     /// Queries that have not been counted as over: of a transaction all, until it is settled.
     pub(super) fn untimed(&self) -> usize {
-        match self.work.kind {
-            Kind::Each => self.flying.len(),
+        match self.work.grouping {
+            Grouping::Each => self.flying.len(),
             _ => self.work.range.len(),
         }
     }

@@ -11,11 +11,11 @@ use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll, time::D
 use self::{answers::answered, carrier::Carrier};
 use super::{
     batch::Chunk,
-    flight::{Answer, Flying, Kind, Unit, Work, poll_next},
+    flight::{Answer, Flying, Grouping, Unit, Work, poll_next},
     outcome::{Outcome, QueryResult},
     queue::{Next, Queue},
     settings::{BatchSize, Settings, Strategy},
-    settle::Meaning,
+    settle::FailurePolicy,
     window::Window,
 };
 use crate::{
@@ -53,7 +53,7 @@ enum Todo {
 }
 
 /// What came of waiting.
-enum Event {
+enum Wake {
     Answer(usize, Answer),
     /// There is more to send.
     More,
@@ -119,26 +119,28 @@ impl Lane {
     }
 
     fn todo(&self, chunk: Chunk) -> Todo {
-        let kind = match (self.settings.grouped(), self.settings.coalesce) {
-            (false, _) => Kind::Each,
-            (true, false) => Kind::Together,
-            (true, true) => Kind::Coalesced,
+        let grouping = match (self.settings.grouped(), self.settings.coalesce) {
+            (false, _) => Grouping::Each,
+            (true, false) => Grouping::Together,
+            (true, true) => Grouping::Coalesced,
         };
         Todo::Run(Work {
             range: 0..chunk.len(),
             chunk: Arc::new(chunk),
-            kind,
+            grouping,
             tries: 0,
             failures: 0,
         })
     }
 
-    fn meaning(&self) -> Meaning {
+    fn policy(&self) -> FailurePolicy {
         match self.settings.strategy {
-            Strategy::BestEffort | Strategy::Parallel if self.settings.read_only => Meaning::Reads,
-            Strategy::BestEffort | Strategy::Parallel => Meaning::Nothing,
-            Strategy::Sequential => Meaning::Skips,
-            Strategy::Transactional => Meaning::Undoes,
+            Strategy::BestEffort | Strategy::Parallel if self.settings.read_only => {
+                FailurePolicy::IndependentReads
+            }
+            Strategy::BestEffort | Strategy::Parallel => FailurePolicy::Independent,
+            Strategy::Sequential => FailurePolicy::SkipRest,
+            Strategy::Transactional => FailurePolicy::UndoAll,
         }
     }
 
@@ -203,24 +205,24 @@ impl Lane {
                 continue;
             }
             match self.wait(&mut units, &carrier, failed.is_none()).await {
-                Event::More => {}
-                Event::Late if carrier.heard() => {}
-                Event::Late => {
+                Wake::More => {}
+                Wake::Late if carrier.heard() => {}
+                Wake::Late => {
                     let timeout = self.pool.config().statement_timeout;
                     let error = Arc::new(Error::StatementTimeout { timeout });
                     return self.lost(carrier, units, todo, error).await;
                 }
-                Event::Answer(i, Err(error)) if error.code().is_none() || ends_session(&error) => {
+                Wake::Answer(i, Err(error)) if error.code().is_none() || ends_session(&error) => {
                     // Not answered: the statement that is next stays the next.
                     units[i].flying.push_front(Flying::Lost);
                     let error = Arc::new(Error::Statement(error));
                     return self.lost(carrier, units, todo, error).await;
                 }
-                Event::Answer(i, answer) => {
+                Wake::Answer(i, answer) => {
                     carrier.progress = clock::now();
                     if failed.is_none_or(|failed| i <= failed) {
                         let unit = &mut units[i];
-                        if unit.work.kind == Kind::Each {
+                        if unit.work.grouping == Grouping::Each {
                             self.answered_each(&mut carrier, unit, answer, todo);
                         } else {
                             answered(&carrier, unit, answer);
@@ -290,7 +292,7 @@ impl Lane {
             }
             let under_way: usize = units.iter().map(Unit::under_way).sum();
             let n = self.portion(work, under_way, units.len());
-            if n == 0 || !may_follow(units.back(), work.kind) {
+            if n == 0 || !may_follow(units.back(), work.grouping) {
                 return Ok(());
             }
             if units.is_empty() {
@@ -318,7 +320,10 @@ impl Lane {
             // Behind a flush the caller waits; else there will be more before the answer.
             let last =
                 todo.is_empty() && work.chunk.is_last() && work.range.end == work.chunk.len();
-            let whole = matches!(self.meaning(), Meaning::Skips | Meaning::Undoes);
+            let whole = matches!(
+                self.policy(),
+                FailurePolicy::SkipRest | FailurePolicy::UndoAll
+            );
             let flush_every = if self.mean.is_zero() {
                 16
             } else {
@@ -346,7 +351,7 @@ impl Lane {
             BatchSize::Fixed(n) => n as usize,
             BatchSize::Auto => self.window.limit(),
         };
-        if work.kind == Kind::Each {
+        if work.grouping == Grouping::Each {
             let room = limit.saturating_sub(under_way);
             // In bursts: each costs a wake-up.
             let burst = match self.settings.batch_size {
@@ -367,20 +372,20 @@ impl Lane {
         if fits { n } else { 0 }
     }
 
-    async fn wait(&mut self, units: &mut VecDeque<Unit>, carrier: &Carrier, more: bool) -> Event {
+    async fn wait(&mut self, units: &mut VecDeque<Unit>, carrier: &Carrier, more: bool) -> Wake {
         let deadline = carrier.progress + self.pool.config().statement_timeout;
         let (queue, index) = (self.queue.clone(), self.index);
         let mut work = std::pin::pin!(queue.work(index));
         poll_fn(|cx| {
             let at = units.iter().position(|unit| !unit.flying.is_empty());
             if let Poll::Ready(answer) = poll_next(units, cx) {
-                return Poll::Ready(Event::Answer(at.unwrap_or(0), answer));
+                return Poll::Ready(Wake::Answer(at.unwrap_or(0), answer));
             }
             self.hand_over();
             if more && work.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Event::More);
+                return Poll::Ready(Wake::More);
             }
-            self.timer.poll_at(deadline, cx).map(|()| Event::Late)
+            self.timer.poll_at(deadline, cx).map(|()| Wake::Late)
         })
         .await
     }
@@ -388,12 +393,12 @@ impl Lane {
 
 /// Whether work of this kind may be sent while `last` is under way: not if it would run
 /// whatever becomes of what is before it.
-fn may_follow(last: Option<&Unit>, kind: Kind) -> bool {
-    last.is_none_or(|last| match (last.work.kind, kind) {
+fn may_follow(last: Option<&Unit>, grouping: Grouping) -> bool {
+    last.is_none_or(|last| match (last.work.grouping, grouping) {
         // Only a Sync, which does not fail.
         _ if last.work.range.is_empty() => true,
-        (Kind::Each, Kind::Each) => true,
-        (Kind::Each, _) | (_, Kind::Each) => false,
+        (Grouping::Each, Grouping::Each) => true,
+        (Grouping::Each, _) | (_, Grouping::Each) => false,
         _ => !last.synced,
     })
 }

@@ -10,8 +10,8 @@
 //! use seawall::pipeline::Strategy;
 //!
 //! let mut pipeline = pool.pipeline().batch_size(200).strategy(Strategy::BestEffort).start()?;
-//! for (kind, data) in &records {
-//!     pipeline.add("INSERT INTO events (type, data) VALUES ($1, $2)", &[kind, data]).await?;
+//! for (grouping, data) in &records {
+//!     pipeline.add("INSERT INTO events (type, data) VALUES ($1, $2)", &[grouping, data]).await?;
 //! }
 //! let results = pipeline.flush().await;
 //! let imported = results.iter().filter(|result| result.success()).count();

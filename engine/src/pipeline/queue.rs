@@ -57,7 +57,7 @@ pub(super) enum Next {
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     work: Vec<Notify>,
     room: Notify,
     answered: Notify,
@@ -75,7 +75,7 @@ pub(super) struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     lanes: Vec<LaneQueue>,
     /// The lane whose turn it is.
     turn: usize,
@@ -120,9 +120,9 @@ impl Queue {
             BatchSize::Auto => (1, true),
         };
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(QueueState {
                 lanes: (0..lanes).map(|_| LaneQueue::default()).collect(),
-                ..State::default()
+                ..QueueState::default()
             }),
             work: (0..lanes).map(|_| Notify::new()).collect(),
             room: Notify::new(),
@@ -142,7 +142,7 @@ impl Queue {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -361,7 +361,7 @@ impl Queue {
         next
     }
 
-    async fn until<T>(&self, done: impl Fn(&mut State) -> Option<T>) -> T {
+    async fn until<T>(&self, done: impl Fn(&mut QueueState) -> Option<T>) -> T {
         loop {
             let mut changed = std::pin::pin!(self.answered.notified());
             // Before looking, or a change in between would be missed.
@@ -374,7 +374,7 @@ impl Queue {
     }
 }
 
-fn pop(state: &mut State) -> Option<QueryResult> {
+fn pop(state: &mut QueueState) -> Option<QueryResult> {
     match state.slots.pop_front()? {
         Slot::Done(result) => {
             state.base += 1;

@@ -9,7 +9,7 @@
 //! each connection and again when it is asked about the id: its system identifier, its
 //! timeline, and when its checkpointer began, which is new after every restart, also
 //! one that only a backend's crash caused. If that is another one, or not to be known
-//! (a role needs `pg_read_all_stats` for the last), then "committed" may be said of
+//! (a purpose needs `pg_read_all_stats` for the last), then "committed" may be said of
 //! somebody else's transaction and counts for nothing; that it is *not* committed counts
 //! still, for what was committed, and confirmed to the disk, keeps its id.
 

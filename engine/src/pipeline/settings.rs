@@ -7,6 +7,7 @@ use crate::{config::ConfigError, pool::Pool};
 
 /// What a failed query means for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Strategy {
     /// Nothing: one connection, in order, each query a transaction of its own, or as
     /// if it were ([`Builder::group_commit`]).

@@ -12,7 +12,7 @@ use super::{
     ramp::Ramp,
 };
 use crate::{
-    breaker::{Breaker, Outcome},
+    breaker::{Breaker, CallOutcome},
     clock::{self, Elapsed, Instant},
     config::{ConfigError, PoolConfig},
     error::{AcquireStage, Error, Rules},
@@ -107,7 +107,7 @@ impl Inner {
                     waited: timeout,
                 };
                 let cause = Some(error.cause());
-                permit.record(Outcome::Failure, cause, started, clock::now());
+                permit.record(CallOutcome::Failure, cause, started, clock::now());
                 return Err(error);
             }
         };

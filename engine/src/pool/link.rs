@@ -22,7 +22,7 @@ use super::{
     session_effect,
 };
 use crate::{
-    breaker::{Outcome, OwnedPermit},
+    breaker::{CallOutcome, OwnedPermit},
     clock::{self, Elapsed, Instant},
     error::{Error, ErrorClass, ends_session},
     metrics::{Counter, Metrics, Timing},
@@ -241,7 +241,7 @@ impl Link {
 
     /// Tells the breaker that what began then was answered.
     pub(crate) fn succeeded(&mut self, began: Instant, now: Instant) {
-        self.permit.record(Outcome::Success, None, began, now);
+        self.permit.record(CallOutcome::Success, None, began, now);
     }
 
     /// Counts a failure of what began then, decides what it says of the session and its
@@ -264,15 +264,15 @@ impl Link {
         if gone {
             self.broken = true;
             // One dead host breaks many connections; that is one failure.
-            if !self.pool.evict(session.epoch) && outcome == Outcome::Failure {
-                outcome = Outcome::Neutral;
+            if !self.pool.evict(session.epoch) && outcome == CallOutcome::Failure {
+                outcome = CallOutcome::Neutral;
             }
         } else if class == ErrorClass::ReadOnly && !self.in_transaction {
             // Perhaps a former primary: the next one may find the new one.
             self.broken = true;
         } else if class == ErrorClass::Statement && error.sqlstate().is_none() {
             // It was never sent, so it is no sign of life.
-            outcome = Outcome::Neutral;
+            outcome = CallOutcome::Neutral;
         }
         let cancelled = error
             .sqlstate()
@@ -281,7 +281,7 @@ impl Link {
         let timeout = self.pool.config.statement_timeout.mul_f64(0.9);
         if cancelled && now - began < timeout {
             // Somebody cancelled it, which is no failure.
-            outcome = Outcome::Neutral;
+            outcome = CallOutcome::Neutral;
         }
         self.permit.record(outcome, Some(cause), began, now);
     }

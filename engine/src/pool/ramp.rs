@@ -29,7 +29,7 @@ struct Inner {
 
 /// A place among those that are being made. Dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct ConnectSlot<'a> {
     ramp: &'a Ramp,
     _permit: Option<SemaphorePermit<'a>>,
 }
@@ -52,8 +52,8 @@ impl Ramp {
     }
 
     /// Waits for a place. Cancel safe.
-    pub(crate) async fn enter(&self) -> Place<'_> {
-        Place {
+    pub(crate) async fn enter(&self) -> ConnectSlot<'_> {
+        ConnectSlot {
             ramp: self,
             // Never closed; if it were, there would be no ramp.
             _permit: self.0.places.acquire().await.ok(),
@@ -61,7 +61,7 @@ impl Ramp {
     }
 }
 
-impl Place<'_> {
+impl ConnectSlot<'_> {
     /// The connection was made: there is room for one more.
     pub(crate) fn made(self) {
         let inner = &self.ramp.0;

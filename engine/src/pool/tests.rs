@@ -20,7 +20,7 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::{
-    breaker::{self, Breaker, Outcome, Probe, State},
+    breaker::{self, Breaker, CallOutcome, Probe, State},
     clock::{self, Elapsed, Instant},
     config::PoolConfig,
     connect::{Connect, Connecting, Session},
@@ -288,7 +288,7 @@ async fn an_opening_circuit_wakes_those_who_wait_and_those_who_connect() {
     clock::sleep(Duration::from_millis(10)).await;
     for _ in 0..5 {
         let permit = pool.breaker().admit(clock::now()).expect("closed");
-        permit.record(Outcome::Failure, clock::now());
+        permit.record(CallOutcome::Failure, clock::now());
     }
     for caller in callers {
         let error = caller.await.expect("no panic");

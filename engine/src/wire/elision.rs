@@ -58,19 +58,20 @@ struct Batch {
 
 /// The batches to come.
 #[derive(Debug, Default)]
-pub(super) struct Plan(VecDeque<Batch>);
+pub(super) struct SyncPlan(VecDeque<Batch>);
 
 /// What becomes of a Sync.
 #[derive(Debug)]
-enum Fate {
+enum SyncFate {
     Passes,
+    /// A Flush goes out in its place.
     Flush,
-    Goes,
-    /// Goes, and these follow, with a Flush behind every so many.
-    Repeats(Repeats, usize),
+    Omitted,
+    /// It is omitted, and these follow, with a Flush behind every so many.
+    Repeated(Repeats, usize),
 }
 
-impl Plan {
+impl SyncPlan {
     /// Announces a batch, behind those that are there.
     pub(super) fn push(&mut self, statements: usize, flush_every: usize, end: End) {
         if statements > 0 {
@@ -83,9 +84,9 @@ impl Plan {
         }
     }
 
-    fn next(&mut self) -> Fate {
+    fn next(&mut self) -> SyncFate {
         let Some(batch) = self.0.front_mut() else {
-            return Fate::Passes;
+            return SyncFate::Passes;
         };
         batch.statements -= 1;
         batch.since_flush += 1;
@@ -95,18 +96,18 @@ impl Plan {
                     end: End::Repeats(repeats),
                     flush_every,
                     ..
-                }) => Fate::Repeats(repeats, flush_every),
+                }) => SyncFate::Repeated(repeats, flush_every),
                 Some(Batch {
                     end: End::Flush, ..
-                }) => Fate::Flush,
-                _ => Fate::Passes,
+                }) => SyncFate::Flush,
+                _ => SyncFate::Passes,
             };
         }
         if batch.since_flush < batch.flush_every {
-            return Fate::Goes;
+            return SyncFate::Omitted;
         }
         batch.since_flush = 0;
-        Fate::Flush
+        SyncFate::Flush
     }
 
     /// Whether the next statement will be repeated.
@@ -199,7 +200,7 @@ impl Elision {
     /// sent.
     pub(super) fn outgoing(
         &mut self,
-        plan: &mut Plan,
+        plan: &mut SyncPlan,
         mut bytes: &[u8],
         out: &mut BytesMut,
         mut executed: impl FnMut(usize),
@@ -250,20 +251,20 @@ impl Elision {
     }
 
     /// A Sync was written: passes it on, or not.
-    fn sync(&mut self, plan: &mut Plan, out: &mut BytesMut) {
+    fn sync(&mut self, plan: &mut SyncPlan, out: &mut BytesMut) {
         let last = self.last;
         // A statement that is closed is no part of the batch: it was dropped some time.
         let fate = if last == EXECUTE {
             plan.next()
         } else {
-            Fate::Passes
+            SyncFate::Passes
         };
-        let synced = matches!(fate, Fate::Passes);
+        let synced = matches!(fate, SyncFate::Passes);
         match fate {
-            Fate::Passes => out.put_slice(&self.outgoing.header),
-            Fate::Flush => out.put_slice(&FLUSH),
-            Fate::Goes => {}
-            Fate::Repeats(repeats, flush_every) => self.repeats = Some((repeats, flush_every)),
+            SyncFate::Passes => out.put_slice(&self.outgoing.header),
+            SyncFate::Flush => out.put_slice(&FLUSH),
+            SyncFate::Omitted => {}
+            SyncFate::Repeated(repeats, flush_every) => self.repeats = Some((repeats, flush_every)),
         }
         // A Sync that comes alone belongs to no statement.
         self.last = SYNC;

@@ -15,7 +15,7 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-use super::elision::{Elision, End, Plan};
+use super::elision::{Elision, End, SyncPlan};
 use crate::clock::{self, Instant};
 
 /// Most that is taken while something is unsent. tokio-postgres writes some 8 KiB at a
@@ -26,13 +26,13 @@ const READ: usize = 16 * 1024;
 
 /// The pipeline's hold on the [`Transport`] of one connection. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Wire(Arc<Shared>);
+pub struct Wire(Arc<Inner>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    plan: Mutex<Plan>,
+struct Inner {
+    plan: Mutex<SyncPlan>,
     /// Held while something is handed to the system, which does not wait.
-    gate: Mutex<Gate>,
+    sending: Mutex<Sending>,
     repeated: Mutex<Repeated>,
     attached: AtomicBool,
     left: AtomicU64,
@@ -48,10 +48,10 @@ struct Repeated {
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Gate {
+enum Sending {
     #[default]
-    Open,
-    Shut,
+    Allowed,
+    Cut,
 }
 
 impl Wire {
@@ -84,7 +84,11 @@ impl Wire {
 
     /// From now on nothing more leaves: what has left is known for good.
     pub(crate) fn cut(&self) {
-        *self.0.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate::Shut;
+        *self
+            .0
+            .sending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Sending::Cut;
     }
 
     /// Whether a connection goes through it.
@@ -199,8 +203,11 @@ impl<S: AsyncWrite + Unpin> Transport<S> {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent.is_empty() {
             let shared = self.wire.0.clone();
-            let gate = shared.gate.lock().unwrap_or_else(PoisonError::into_inner);
-            if *gate == Gate::Shut {
+            let sending = shared
+                .sending
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if *sending == Sending::Cut {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }
             let n = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.unsent))?;

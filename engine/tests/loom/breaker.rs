@@ -17,8 +17,10 @@ mod ages;
 mod config;
 #[path = "../../src/breaker/core.rs"]
 mod core;
-#[path = "../../src/breaker/event.rs"]
-mod event;
+#[path = "../../src/breaker/machine.rs"]
+mod machine;
+#[path = "../../src/breaker/outcome.rs"]
+mod outcome;
 #[path = "../../src/breaker/state.rs"]
 mod state;
 #[path = "../../src/breaker/window.rs"]

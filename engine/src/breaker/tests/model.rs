@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::super::{
     Cause, Config, Jitter, Mode, State,
-    core::{Changes, Core, Ticket, Told},
+    core::{Changes, Core, Observation, Ticket},
 };
 
 const MS: u64 = 1_000_000;
@@ -220,9 +220,9 @@ impl Model {
     }
 }
 
-fn told(came: Came) -> Told {
+fn told(came: Came) -> Observation {
     let slow = matches!(came, Came::Slow | Came::FailedSlow);
-    Told {
+    Observation {
         ok: matches!(came, Came::Well | Came::Slow),
         took_ns: if slow { SLOW_MS * MS } else { MS },
         cause: (came == Came::Decisive).then(|| Cause {

@@ -6,10 +6,10 @@ use tokio_postgres::Row;
 
 use super::{
     super::{
-        flight::{Answer, Kind, Part, Place, Role, Unit, Work},
+        flight::{Answer, Grouping, Part, Purpose, Unit, WireStatement, Work},
         outcome::{Outcome, QueryResult},
         settings::BatchSize,
-        settle::{At, Meaning},
+        settle::{FailedAt, FailurePolicy},
     },
     Carrier, Lane, Todo,
 };
@@ -23,13 +23,13 @@ use crate::{
 const OUTBOX: usize = 256;
 
 /// What is known of a query beside its outcome.
-pub(super) struct Known {
+pub(super) struct Details {
     rows: Vec<Row>,
     affected: u64,
     complete: bool,
 }
 
-impl Known {
+impl Details {
     pub(super) fn all(rows: Vec<Row>, affected: u64) -> Self {
         Self {
             rows,
@@ -64,7 +64,7 @@ impl Lane {
         let metrics = self.pool.metrics();
         metrics.count(Counter::PipelineBatches);
         metrics.batch(n);
-        if unit.work.kind == Kind::Each {
+        if unit.work.grouping == Grouping::Each {
             return;
         }
         carrier.succeeded(n, unit.began, now);
@@ -83,7 +83,10 @@ impl Lane {
     /// Lets as much be added as can be under way, and a little more: so there is always
     /// something to send, and nothing that waits for long.
     pub(super) fn pace(&self) {
-        let whole = matches!(self.meaning(), Meaning::Skips | Meaning::Undoes);
+        let whole = matches!(
+            self.policy(),
+            FailurePolicy::SkipRest | FailurePolicy::UndoAll
+        );
         if self.settings.batch_size == BatchSize::Auto && !whole {
             let limit = self.window.limit();
             let (chunk, waiting) = if self.settings.grouped() {
@@ -115,7 +118,7 @@ impl Lane {
                     false => answers.next().unwrap_or_default(),
                 };
                 let complete = all && (!merged || one_each);
-                let answer = Known {
+                let answer = Details {
                     rows,
                     affected,
                     complete,
@@ -139,11 +142,11 @@ impl Lane {
                 let now = clock::now();
                 carrier.succeeded(1, unit.began, now);
                 let work = unit.work.clone();
-                self.result(&work, i, Outcome::Ok, Known::all(rows, affected), now);
+                self.result(&work, i, Outcome::Ok, Details::all(rows, affected), now);
             }
             Err(error) => {
                 let error = Error::Statement(error);
-                let alone = unit.places.len() == 1;
+                let alone = unit.on_wire.len() == 1;
                 carrier.failed(&error, unit.began);
                 carrier.timed(1, unit.began, clock::now());
                 if alone && error.is_stale_statement() && unit.work.tries < self.settings.retries {
@@ -156,14 +159,14 @@ impl Lane {
                 }
                 let error = Arc::new(error);
                 let work = unit.work.clone();
-                if self.meaning() == Meaning::Skips {
+                if self.policy() == FailurePolicy::SkipRest {
                     self.skip_rest(&work.chunk, &error, todo);
                 }
                 self.result(
                     &work,
                     i,
                     Outcome::Failed(error),
-                    Known::nothing(),
+                    Details::nothing(),
                     clock::now(),
                 );
             }
@@ -173,13 +176,13 @@ impl Lane {
     /// Says the same of all queries of some work.
     pub(super) fn say(&mut self, work: &Work, outcome: &Outcome) {
         let now = clock::now();
-        if let (Meaning::Skips, Outcome::NotSent(error) | Outcome::Unknown(error)) =
-            (self.meaning(), outcome)
+        if let (FailurePolicy::SkipRest, Outcome::NotSent(error) | Outcome::Unknown(error)) =
+            (self.policy(), outcome)
         {
             self.stopped = Some((work.chunk.clone(), error.clone()));
         }
         for i in work.range.clone() {
-            self.result(work, i, outcome.clone(), Known::nothing(), now);
+            self.result(work, i, outcome.clone(), Details::nothing(), now);
         }
     }
 
@@ -188,11 +191,11 @@ impl Lane {
         work: &Work,
         i: usize,
         outcome: Outcome,
-        Known {
+        Details {
             rows,
             affected,
             complete,
-        }: Known,
+        }: Details,
         now: Instant,
     ) {
         self.pool.metrics().outcome(outcome.label());
@@ -219,7 +222,7 @@ impl Lane {
 
 /// An answer to a statement of a transaction.
 pub(super) fn answered(carrier: &Carrier, unit: &mut Unit, answer: Answer) {
-    let Place { role, repeats } = unit.places[unit.answered() - 1];
+    let WireStatement { purpose, repeats } = unit.on_wire[unit.answered() - 1];
     let repeated = carrier.repeated(repeats);
     if unit.error.is_some() {
         return;
@@ -227,16 +230,16 @@ pub(super) fn answered(carrier: &Carrier, unit: &mut Unit, answer: Answer) {
     let all = repeated.len() == repeats;
     let rows = |affected| (Vec::new(), affected);
     unit.answers.extend(repeated.into_iter().map(rows));
-    match (role, answer) {
-        (Role::Xid, Ok((rows, _))) => {
+    match (purpose, answer) {
+        (Purpose::Xid, Ok((rows, _))) => {
             unit.xid = rows.first().and_then(|row| row.try_get(0).ok());
         }
-        (Role::Query, Ok(answer)) => unit.answers.push(answer),
+        (Purpose::Query, Ok(answer)) => unit.answers.push(answer),
         (_, Ok(_)) => {}
-        (role, Err(error)) => {
-            let of_query = role == Role::Query || !all;
+        (purpose, Err(error)) => {
+            let of_query = purpose == Purpose::Query || !all;
             let at = unit.next_query().filter(|_| of_query);
-            let at = at.map_or(At::Transaction, At::Query);
+            let at = at.map_or(FailedAt::Transaction, FailedAt::Query);
             unit.error = Some((at, Arc::new(Error::Statement(error))));
         }
     }

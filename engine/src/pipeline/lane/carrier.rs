@@ -11,12 +11,12 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Statement;
 
 use super::super::{
-    flight::{Flying, Kind, Part, Role, Unit, Work, begin, launch},
+    flight::{Flying, Grouping, Part, Purpose, Unit, Work, begin, launch},
     settings::{Settings, Strategy},
-    settle::At,
+    settle::FailedAt,
     unnest,
 };
-use super::line::{Frame, Line, Way};
+use super::line::{Frame, Line, Route};
 use crate::{
     clock::{self, Instant},
     error::Error,
@@ -77,12 +77,12 @@ impl Carrier {
     /// Whether all statements of some work are prepared.
     pub(super) fn knows(&self, work: &Work) -> bool {
         let known = |sql: &str| self.statements.contains_key(sql);
-        let framed = work.kind == Kind::Each || known(COMMIT);
+        let framed = work.grouping == Grouping::Each || known(COMMIT);
         let mut runs = work.chunk.runs(work.range.clone());
         framed
             && runs.all(|(queries, shape)| {
                 let shape = shape.as_ref();
-                shape.is_ok_and(|shape| known(text(work.kind, &queries, shape).0))
+                shape.is_ok_and(|shape| known(text(work.grouping, &queries, shape).0))
             })
     }
 
@@ -95,20 +95,20 @@ impl Carrier {
         pool: &Pool,
         work: &Work,
         settings: &Settings,
-    ) -> Result<Prepared, (At, Arc<Error>)> {
-        let frame = match work.kind {
-            Kind::Each => None,
+    ) -> Result<Prepared, (FailedAt, Arc<Error>)> {
+        let frame = match work.grouping {
+            Grouping::Each => None,
             _ => Some(
                 self.frame(settings)
                     .await
-                    .map_err(|e| (At::Transaction, Arc::new(e)))?,
+                    .map_err(|e| (FailedAt::Transaction, Arc::new(e)))?,
             ),
         };
         let mut parts = Vec::new();
         for (queries, shape) in work.chunk.runs(work.range.clone()) {
-            let failed = |error| (At::Query(queries.start), error);
+            let failed = |error| (FailedAt::Query(queries.start), error);
             let shape = shape.as_ref().map_err(|error| failed(error.clone()))?;
-            let (sql, merged) = text(work.kind, &queries, shape);
+            let (sql, merged) = text(work.grouping, &queries, shape);
             let statement = self.statement(sql).await;
             let statement = statement.map_err(|error| failed(Arc::new(error)))?;
             if !merged && statement.params() != &shape.params[..] {
@@ -193,7 +193,7 @@ impl Carrier {
         let Prepared { frame, parts } = prepared;
         let wire = self.wire.as_ref().filter(|_| frame.is_some());
         let synced = last || wire.is_none();
-        let way = Way {
+        let way = Route {
             client: &self.client,
             wire,
             flush_every,
@@ -203,7 +203,7 @@ impl Carrier {
         let line = Line::up(frame, &parts, &work.chunk, way);
         let statements = line.statements();
         let Line {
-            mut places,
+            mut on_wire,
             mut flying,
             ..
         } = line;
@@ -232,7 +232,7 @@ impl Carrier {
             if !begin(&mut flying, began + timeout).await {
                 left = Err(Error::StatementTimeout { timeout });
             }
-            places.truncate(flying.len());
+            on_wire.truncate(flying.len());
         }
         if left.is_ok() && !launch(&mut flying).await {
             left = Err(Error::ConnectionLost);
@@ -240,7 +240,7 @@ impl Carrier {
         let unit = Unit {
             work,
             parts: parts.into_iter().map(|(part, _)| part).collect(),
-            places,
+            on_wire,
             flying,
             first,
             statements,
@@ -264,7 +264,7 @@ impl Carrier {
         Some(Unit {
             work,
             parts: Vec::new(),
-            places: vec![Role::Sync.into()],
+            on_wire: vec![Purpose::Sync.into()],
             flying,
             first: self.handed,
             statements: 1,
@@ -311,7 +311,7 @@ impl Carrier {
             let mut sync = VecDeque::from([Flying::sync(self.client.clone())]);
             launch(&mut sync).await;
             self.synced(1);
-            last.places.push(Role::Sync.into());
+            last.on_wire.push(Purpose::Sync.into());
             last.flying.append(&mut sync);
             last.synced = true;
         }
@@ -376,8 +376,8 @@ impl Carrier {
 }
 
 /// The statement for a run of queries, and whether it is one for all of them.
-fn text<'a>(kind: Kind, queries: &Range<usize>, shape: &'a Shape) -> (&'a str, bool) {
-    let many = kind == Kind::Coalesced && queries.len() > 1;
+fn text<'a>(grouping: Grouping, queries: &Range<usize>, shape: &'a Shape) -> (&'a str, bool) {
+    let many = grouping == Grouping::Coalesced && queries.len() > 1;
     let merged = many.then(|| shape.for_many(unnest::rewrite)).flatten();
     merged.map_or((&*shape.sql, false), |merged| (merged, true))
 }

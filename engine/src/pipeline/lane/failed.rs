@@ -5,12 +5,12 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{
     super::{
         batch::Chunk,
-        flight::{Kind, Unit, Work},
+        flight::{Grouping, Unit, Work},
         outcome::Outcome,
-        settle::{At, Failure, Meaning, Step, settle},
+        settle::{FailedAt, Failure, FailurePolicy, Step, settle},
     },
     Carrier, Lane, Todo,
-    answers::Known,
+    answers::Details,
 };
 use crate::{
     clock,
@@ -52,15 +52,15 @@ impl Lane {
     pub(super) fn settled(
         &mut self,
         work: Work,
-        at: At,
+        at: FailedAt,
         error: &Arc<Error>,
         answers: Vec<(Vec<tokio_postgres::Row>, u64)>,
         todo: &mut VecDeque<Todo>,
     ) -> bool {
-        if work.kind == Kind::Coalesced {
+        if work.grouping == Grouping::Coalesced {
             // Which of the rows it was, only they can say.
             todo.push_front(Todo::Run(Work {
-                kind: Kind::Together,
+                grouping: Grouping::Together,
                 ..work
             }));
             return false;
@@ -73,15 +73,17 @@ impl Lane {
             alone_only: error.sqlstate().is_some_and(|s| s.code() == "25001"),
         };
         let failures = work.failures + 1;
-        let steps = settle(self.meaning(), &work.range, failure, failures);
-        let part = |range, kind| Work {
+        let steps = settle(self.policy(), &work.range, failure, failures);
+        let part = |range, grouping| Work {
             range,
-            kind,
+            grouping,
             tries: work.tries + u32::from(failure.may_retry),
             failures,
             chunk: work.chunk.clone(),
         };
-        if self.meaning() == Meaning::Skips && steps.iter().any(|s| matches!(s, Step::Failed(_))) {
+        if self.policy() == FailurePolicy::SkipRest
+            && steps.iter().any(|s| matches!(s, Step::Failed(_)))
+        {
             self.skip_rest(&work.chunk, error, todo);
         }
         let mut answers = answers.into_iter();
@@ -90,7 +92,7 @@ impl Lane {
             let (range, outcome) = match step {
                 // Where the failure came before anything was sent, they were not run.
                 Step::Done(range) if answers.len() < range.len() => {
-                    front.push(Todo::Run(part(range, Kind::Together)));
+                    front.push(Todo::Run(part(range, Grouping::Together)));
                     continue;
                 }
                 Step::Done(range) => {
@@ -99,16 +101,16 @@ impl Lane {
                             continue;
                         };
                         let now = clock::now();
-                        self.result(&work, i, Outcome::Ok, Known::all(rows, affected), now);
+                        self.result(&work, i, Outcome::Ok, Details::all(rows, affected), now);
                     }
                     continue;
                 }
                 Step::Together(range) => {
-                    front.push(Todo::Run(part(range, Kind::Together)));
+                    front.push(Todo::Run(part(range, Grouping::Together)));
                     continue;
                 }
                 Step::Alone(range) => {
-                    front.push(Todo::Run(part(range, Kind::Each)));
+                    front.push(Todo::Run(part(range, Grouping::Each)));
                     continue;
                 }
                 Step::Failed(k) => (k..k + 1, refused(error)),
@@ -121,7 +123,7 @@ impl Lane {
                     (range, Outcome::Skipped { cause })
                 }
             };
-            front.push(Todo::Say(part(range, work.kind), outcome));
+            front.push(Todo::Say(part(range, work.grouping), outcome));
         }
         let empty = |what: &Todo| match what {
             Todo::Run(work) | Todo::Say(work, _) => work.range.is_empty(),
@@ -139,7 +141,7 @@ impl Lane {
     pub(super) fn unprepared(
         &mut self,
         mut work: Work,
-        at: At,
+        at: FailedAt,
         error: Arc<Error>,
         todo: &mut VecDeque<Todo>,
     ) -> Result<(), Arc<Error>> {
@@ -148,8 +150,8 @@ impl Lane {
             ErrorClass::Network | ErrorClass::Timeout | ErrorClass::Unavailable
         ) || matches!(*error, Error::Unusable);
         let known = match at {
-            At::Query(i) => work.chunk.entries[i].shape.is_ok(),
-            At::Transaction => true,
+            FailedAt::Query(i) => work.chunk.entries[i].shape.is_ok(),
+            FailedAt::Transaction => true,
         };
         if gone && known {
             if work.tries < self.settings.retries {
@@ -160,13 +162,13 @@ impl Lane {
             }
             return Err(error);
         }
-        match (at, work.kind) {
-            (At::Query(i), Kind::Each) => {
+        match (at, work.grouping) {
+            (FailedAt::Query(i), Grouping::Each) => {
                 let part = |range| Work {
                     range,
                     ..work.clone()
                 };
-                if self.meaning() == Meaning::Skips {
+                if self.policy() == FailurePolicy::SkipRest {
                     self.skip_rest(&work.chunk, &error, todo);
                 }
                 todo.push_front(Todo::Run(part(i + 1..work.range.end)));
@@ -176,9 +178,9 @@ impl Lane {
                     Todo::Run(work) | Todo::Say(work, _) => !work.range.is_empty(),
                 });
             }
-            (At::Transaction, _) => self.say(&work, &refused(&error)),
-            (At::Query(_), _) => {
-                if !known && self.meaning() == Meaning::Undoes && !is_refusal(&error) {
+            (FailedAt::Transaction, _) => self.say(&work, &refused(&error)),
+            (FailedAt::Query(_), _) => {
+                if !known && self.policy() == FailurePolicy::UndoAll && !is_refusal(&error) {
                     self.say(&work, &Outcome::NotSent(error));
                 } else {
                     self.settled(work, at, &error, Vec::new(), todo);

@@ -8,7 +8,7 @@ use tokio_postgres::Statement;
 
 use super::super::{
     batch::Chunk,
-    flight::{Flying, Part, Place, Role},
+    flight::{Flying, Part, Purpose, WireStatement},
 };
 use crate::wire::{End, Wire};
 
@@ -22,7 +22,7 @@ pub(super) struct Frame {
 
 /// How a unit goes out.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Way<'a> {
+pub(super) struct Route<'a> {
     pub(super) client: &'a Arc<ClientWrapper>,
     /// `None` if each statement has its Sync.
     pub(super) wire: Option<&'a Wire>,
@@ -35,7 +35,7 @@ pub(super) struct Way<'a> {
 /// Statements in order, none of them polled.
 #[derive(Default)]
 pub(super) struct Line {
-    pub(super) places: Vec<Place>,
+    pub(super) on_wire: Vec<WireStatement>,
     pub(super) flying: VecDeque<Flying>,
     /// How many of the last ones have not been announced.
     open: usize,
@@ -49,18 +49,18 @@ impl Line {
         frame: Option<Frame>,
         parts: &[(Part, Statement)],
         chunk: &Arc<Chunk>,
-        way: Way<'_>,
+        way: Route<'_>,
     ) -> Self {
         let mut line = Self::default();
         let bare = |statement| Flying::bare(way.client.clone(), statement);
         let mut commit = None;
         if let Some(frame) = frame {
-            line.put(Role::Begin, bare(frame.begin));
+            line.put(Purpose::Begin, bare(frame.begin));
             if let Some(immediate) = frame.immediate {
-                line.put(Role::Begin, bare(immediate));
+                line.put(Purpose::Begin, bare(immediate));
             }
             if let Some(xid) = frame.xid {
-                line.put(Role::Xid, bare(xid));
+                line.put(Purpose::Xid, bare(xid));
                 // The answer with the id is worth a Flush of its own: it is to be here
                 // before COMMIT is in doubt.
                 line.announce(way, End::Flush);
@@ -71,7 +71,7 @@ impl Line {
             line.part(part, statement, chunk, way);
         }
         if let Some(commit) = commit {
-            line.put(Role::Commit, commit);
+            line.put(Purpose::Commit, commit);
         }
         let end = if way.synced { End::Sync } else { End::Flush };
         line.announce(way, end);
@@ -80,15 +80,18 @@ impl Line {
 
     /// How many there are, with those that repeat another.
     pub(super) fn statements(&self) -> usize {
-        self.places.iter().map(|place| 1 + place.repeats).sum()
+        self.on_wire.iter().map(|place| 1 + place.repeats).sum()
     }
 
-    fn part(&mut self, part: &Part, statement: &Statement, chunk: &Arc<Chunk>, way: Way<'_>) {
+    fn part(&mut self, part: &Part, statement: &Statement, chunk: &Arc<Chunk>, way: Route<'_>) {
         let given = || (way.client.clone(), statement.clone(), chunk.clone());
         let mut queries = part.queries.clone();
         if part.merged {
             let (client, statement, chunk) = given();
-            return self.put(Role::Query, Flying::run(client, statement, chunk, queries));
+            return self.put(
+                Purpose::Query,
+                Flying::run(client, statement, chunk, queries),
+            );
         }
         let silent = statement.columns().is_empty();
         let others = if way.wire.is_some() && silent && queries.len() > 1 {
@@ -98,7 +101,7 @@ impl Line {
         };
         for i in queries {
             let (client, statement, chunk) = given();
-            self.put(Role::Query, Flying::query(client, statement, chunk, i));
+            self.put(Purpose::Query, Flying::query(client, statement, chunk, i));
         }
         if !others.is_empty() {
             self.repeats = others.len();
@@ -106,14 +109,14 @@ impl Line {
         }
     }
 
-    fn put(&mut self, role: Role, flying: Flying) {
+    fn put(&mut self, purpose: Purpose, flying: Flying) {
         let repeats = std::mem::take(&mut self.repeats);
-        self.places.push(Place { role, repeats });
+        self.on_wire.push(WireStatement { purpose, repeats });
         self.flying.push_back(flying);
         self.open += 1;
     }
 
-    fn announce(&mut self, way: Way<'_>, end: End) {
+    fn announce(&mut self, way: Route<'_>, end: End) {
         let open = std::mem::take(&mut self.open);
         if let Some(wire) = way.wire {
             wire.announce(open, way.flush_every, end);

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
     super::{
-        flight::{Kind, Unit, Work},
+        flight::{Grouping, Unit, Work},
         outcome::Outcome,
         resolve::{Resolved, resolve},
     },
@@ -54,7 +54,7 @@ impl Lane {
         // A transaction was not committed: then the server has run none behind it.
         let mut none_behind = false;
         for mut unit in units {
-            if unit.work.kind == Kind::Each {
+            if unit.work.grouping == Grouping::Each {
                 self.lost_each(&unit, left, &error, &mut after);
                 continue;
             }

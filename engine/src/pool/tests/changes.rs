@@ -199,7 +199,7 @@ async fn every_way_to_open_drops_what_is_idle() {
     let fail: Trip = |breaker| {
         for _ in 0..5 {
             let permit = breaker.admit(clock::now()).expect("admitted");
-            permit.record(Outcome::Failure, clock::now());
+            permit.record(CallOutcome::Failure, clock::now());
         }
     };
     let check: Trip = |breaker| {
@@ -236,7 +236,7 @@ async fn a_lease_that_a_caller_finds_over_is_a_trip() {
     let pool = pool.expect("valid");
     for _ in 0..5 {
         let permit = pool.breaker().admit(clock::now()).expect("closed");
-        permit.record(Outcome::Failure, clock::now());
+        permit.record(CallOutcome::Failure, clock::now());
     }
     clock::sleep(Duration::from_secs(1)).await;
     let served = pool.acquire().await.expect("half-open");

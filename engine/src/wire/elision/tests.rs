@@ -24,7 +24,7 @@ const STARTUP: &[u8] = b"\0\0\0\x08\0\x03\0\0";
 fn logged_in() -> Elision {
     let mut elision = Elision::default();
     let mut out = BytesMut::new();
-    elision.outgoing(&mut Plan::default(), STARTUP, &mut out, |_| {});
+    elision.outgoing(&mut SyncPlan::default(), STARTUP, &mut out, |_| {});
     assert_eq!(out, STARTUP);
     out.clear();
     let hello = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
@@ -61,7 +61,7 @@ fn repeats(n: usize) -> End {
 
 struct Both {
     elision: Elision,
-    plan: Plan,
+    plan: SyncPlan,
     left: usize,
     repeated: Vec<u64>,
 }
@@ -70,7 +70,7 @@ impl Both {
     fn new() -> Self {
         Self {
             elision: logged_in(),
-            plan: Plan::default(),
+            plan: SyncPlan::default(),
             left: 0,
             repeated: Vec::new(),
         }

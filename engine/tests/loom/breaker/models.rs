@@ -12,16 +12,16 @@ use loom::{
 
 use super::{
     config::Config,
-    core::{Changes, Core, OnChange, Told},
-    event::State,
+    core::{Changes, Core, Observation, OnChange},
+    state::State,
 };
 
-const OK: Told = Told {
+const OK: Observation = Observation {
     ok: true,
     took_ns: 0,
     cause: None,
 };
-const FAILED: Told = Told { ok: false, ..OK };
+const FAILED: Observation = Observation { ok: false, ..OK };
 const SECOND: u64 = 1_000_000_000;
 
 fn core(change: impl FnOnce(&mut Config)) -> Arc<Core> {
