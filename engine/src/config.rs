@@ -26,8 +26,11 @@ use crate::{
 pub const BREAKER_OFF: u32 = 999_999;
 
 /// The configuration of a [`Pool`](crate::Pool).
+///
+/// New versions may add keys: name those that matter, and take the rest from
+/// [`default`](Self::default).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct PoolConfig {
     /// Name in metrics and logs, and `application_name` of the sessions.
     pub name: String,

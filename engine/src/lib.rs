@@ -46,6 +46,9 @@
 //! - [`connect`]: where connections come from (TCP, TLS, in memory)
 //! - [`clock`]: the only door to time
 //!
+//! Types that will grow are `#[non_exhaustive]`; [`PoolConfig`] is not, so that it can be
+//! written as a struct: do so with `..PoolConfig::default()`.
+//!
 //! Nothing here reads a clock but through [`clock`], so that the whole engine
 //! runs in paused tokio time.
 
