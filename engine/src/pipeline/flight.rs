@@ -136,6 +136,8 @@ pub(super) struct Work {
     pub(super) tries: u32,
     /// Queries of the same batch that failed before.
     pub(super) failures: u32,
+    /// It was sent before and not answered, and may have been done then.
+    pub(super) in_doubt: bool,
 }
 
 /// What a statement on the wire is.

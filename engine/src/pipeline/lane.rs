@@ -130,6 +130,7 @@ impl Lane {
             grouping,
             tries: 0,
             failures: 0,
+            in_doubt: false,
         })
     }
 

@@ -181,6 +181,17 @@ impl Lane {
         {
             self.stopped = Some((work.chunk.clone(), error.clone()));
         }
+        let outcome = match outcome {
+            Outcome::NotSent(error)
+            | Outcome::RolledBack { cause: error }
+            | Outcome::Skipped { cause: error }
+                if work.in_doubt =>
+            {
+                // Not this time. Before, it may have been done.
+                Outcome::Unknown(error.clone())
+            }
+            outcome => outcome.clone(),
+        };
         for i in work.range.clone() {
             self.result(work, i, outcome.clone(), Details::nothing(), now);
         }

@@ -79,6 +79,7 @@ impl Lane {
             grouping,
             tries: work.tries + u32::from(failure.may_retry),
             failures,
+            in_doubt: work.in_doubt,
             chunk: work.chunk.clone(),
         };
         if self.policy() == FailurePolicy::SkipRest

@@ -79,7 +79,8 @@ impl Lane {
                 continue;
             }
             if self.may_repeat() {
-                self.again(unit.work, &error, &mut after);
+                let work = self.doubted(unit.work);
+                self.again(work, &error, &mut after);
                 continue;
             }
             let xid = unit.xid.clone();
@@ -105,6 +106,15 @@ impl Lane {
 
     fn may_repeat(&self) -> bool {
         self.settings.idempotent || self.settings.read_only
+    }
+
+    /// Work that left and was not answered, and is sent again all the same. What only reads
+    /// has changed nothing, whatever became of it.
+    fn doubted(&self, work: Work) -> Work {
+        Work {
+            in_doubt: !self.settings.read_only,
+            ..work
+        }
     }
 
     /// Sends work again, unless that was done often enough.
@@ -138,10 +148,11 @@ impl Lane {
             ..unit.work.clone()
         };
         if self.may_repeat() {
-            self.again(part(answered..range.end), error, after);
-            return;
+            let work = self.doubted(part(answered..left));
+            self.again(work, error, after);
+        } else {
+            self.say(&part(answered..left), &Outcome::Unknown(error.clone()));
         }
-        self.say(&part(answered..left), &Outcome::Unknown(error.clone()));
         self.again(part(left..range.end), error, after);
     }
 

@@ -27,7 +27,7 @@ async fn each_query_is_counted_and_timed_once() {
     for strategy in [Strategy::BestEffort, Strategy::Transactional] {
         for (mood, label) in [
             (Mood::Well, OutcomeLabel::Ok),
-            (Mood::Fatal, OutcomeLabel::NotSent),
+            (Mood::Fatal, OutcomeLabel::Unknown),
         ] {
             let stub = Stub::new();
             let pool = pool(&stub, 1);
@@ -79,6 +79,41 @@ async fn a_pipeline_is_not_held_up_by_a_circuit_that_only_reports() {
         let results = clock::timeout_at(deadline, pipeline.flush()).await;
         let results = results.expect("in time");
         assert!(results.iter().all(|result| result.success()), "{results:?}");
+    }
+}
+
+/// Once such a query was said to have changed nothing, because the last time it was sent it
+/// did not leave.
+#[tokio::test(start_paused = true)]
+async fn what_may_be_repeated_is_in_doubt_once_it_has_left() {
+    for (read_only, label) in [
+        (false, OutcomeLabel::Unknown),
+        (true, OutcomeLabel::NotSent),
+    ] {
+        for strategy in [Strategy::BestEffort, Strategy::Transactional] {
+            let stub = Stub::new();
+            let pool = pool(&stub, 1);
+            let builder = pool.pipeline().strategy(strategy).batch_size(100);
+            let builder = builder.retries(1);
+            let builder = builder.idempotent(true).read_only(read_only);
+            let mut pipeline = builder.start().expect("valid");
+            pipeline.add("SELECT 1", &[]).await.expect("added");
+            pipeline.flush().await;
+            // Taken, and not answered; then nobody is there.
+            stub.set(Mood::Mute);
+            for _ in 0..3 {
+                pipeline.add("SELECT 1", &[]).await.expect("added");
+            }
+            let server = stub.clone();
+            let gone = tokio::spawn(async move {
+                clock::sleep(Duration::from_millis(100)).await;
+                server.set(Mood::Gone);
+            });
+            let results = pipeline.flush().await;
+            gone.await.expect("no panic");
+            let labels = results.iter().map(|result| result.outcome().label());
+            assert!(labels.eq([label; 3]), "{strategy:?} {results:?}");
+        }
     }
 }
 
