@@ -63,6 +63,10 @@ pub mod pool;
 mod task;
 pub mod wire;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use breaker::Breaker;
 pub use config::PoolConfig;
 pub use error::{Error, ErrorClass};
