@@ -21,8 +21,8 @@ use crate::{
     error::Rules,
 };
 
-/// At this `circuit_breaker_failure_threshold` the breaker is off: the guide's
-/// way of rolling it back ("never open").
+/// The `circuit_breaker_failure_threshold` that switches the breaker off: the migration
+/// guide's way of rolling it back ("never open").
 pub const BREAKER_OFF: u32 = 999_999;
 
 /// The configuration of a [`Pool`](crate::Pool).
@@ -76,7 +76,7 @@ pub struct PoolConfig {
         deserialize_with = "milliseconds"
     )]
     pub circuit_breaker_probe_interval: Duration,
-    /// What is done with what the breaker decides: `active`, `shadow` (it reports and
+    /// Whether the breaker's decisions are obeyed: `active`, `shadow` (it reports and
     /// refuses nobody), `disabled`, or `forced-open`.
     pub circuit_breaker_mode: Mode,
     /// What the server has to be for a probe to close the circuit: `any`, `primary` or
@@ -88,8 +88,9 @@ pub struct PoolConfig {
     /// SQLSTATEs, or classes of them, that are failures of the server, whatever they
     /// usually are.
     pub circuit_breaker_count: Vec<String>,
-    /// Milliseconds after which a call that is under way opens the circuit if no later
-    /// one has gone well, 0..=86400000; 0 never. Above the longest good statement.
+    /// Milliseconds after which a call that is under way opens the circuit, if no later one
+    /// has gone well, 0..=86400000; 0 for never. Choose it above the longest statement that
+    /// is well.
     #[serde(
         rename = "circuit_breaker_hanging_ms",
         deserialize_with = "milliseconds"
@@ -168,7 +169,7 @@ impl PoolConfig {
         Self::from_table(Self::table(text)?)
     }
 
-    /// The keys of TOML, at top level or in a table `[pool]`, not yet checked.
+    /// Reads the keys of TOML, at top level or in a table `[pool]`, not yet checked.
     ///
     /// # Errors
     /// [`ConfigError::Syntax`] with the line.
@@ -186,7 +187,7 @@ impl PoolConfig {
         Ok(table)
     }
 
-    /// Reads keys and values.
+    /// Makes a configuration of keys and values, and checks it.
     ///
     /// # Errors
     /// The first [`ConfigError`] found.
@@ -313,7 +314,7 @@ impl PoolConfig {
         self.postgres().map(|_| ())
     }
 
-    /// Keys that are set to something else than their default and have no effect
+    /// Lists the keys that are set to something else than their default and have no effect
     /// in this version.
     #[must_use]
     pub fn without_effect(&self) -> Vec<&'static str> {
@@ -339,9 +340,9 @@ impl PoolConfig {
         .collect()
     }
 
-    /// The breaker's settings. A probe has failed when it takes longer than a
-    /// caller would wait, or than a second: log-in and query are some six round
-    /// trips, and a probe that hangs takes the place of the next.
+    /// Returns the breaker's settings. A probe has failed when it takes longer than a
+    /// caller would wait, or than a second: log-in and query are some six round trips, and
+    /// a probe that hangs takes the place of the next.
     #[must_use]
     pub fn breaker(&self) -> breaker::Config {
         let on = self.circuit_breaker_failure_threshold < BREAKER_OFF;
@@ -379,7 +380,7 @@ impl PoolConfig {
         }
     }
 
-    /// What its errors tell the breaker, where that is not as usual.
+    /// Returns the SQLSTATEs that tell the breaker something else than usual.
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules {
@@ -388,7 +389,7 @@ impl PoolConfig {
         }
     }
 
-    /// What tokio-postgres connects with.
+    /// Returns the configuration that tokio-postgres connects with.
     ///
     /// # Errors
     /// If the connection string cannot be read.

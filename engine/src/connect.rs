@@ -21,20 +21,20 @@ use crate::wire::{Transport, Wire};
 /// A connection that was made.
 #[derive(Debug)]
 pub struct Session {
-    /// To send statements with.
+    /// Sends statements.
     pub client: Client,
     /// Drives the socket; the owner of the session must abort it.
     pub task: JoinHandle<()>,
-    /// The hold on its transport, if it goes through one of ours.
+    /// Controls the transport, if it is a [`Transport`]; `None` for any other.
     pub wire: Option<Wire>,
 }
 
-/// What [`Connect::connect`] returns.
+/// A connection that is being made: what [`Connect::connect`] returns.
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Session, Error>> + Send + 'a>>;
 
 /// How connections are made.
 pub trait Connect: Send + Sync {
-    /// Makes one. Must be cancel safe: a dropped future leaves no socket.
+    /// Makes a connection. Must be cancel safe: a dropped future leaves no socket.
     fn connect(&self, config: &Config) -> Connecting<'_>;
 }
 

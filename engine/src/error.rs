@@ -22,11 +22,11 @@ pub enum Error {
     /// The breaker refused; nothing was sent. Serve from a cache, or fail fast.
     #[error("circuit open, retry after {} ms{}", .retry_after.as_millis(), because(.reason.as_ref()))]
     CircuitOpen {
-        /// When it may be worth asking again.
+        /// How long to wait before asking again.
         retry_after: Duration,
-        /// Since when it is.
+        /// When the breaker last changed.
         since: Instant,
-        /// Why it is. `None` if it changed just now.
+        /// Why it last changed. `None` if it is changing at this moment.
         reason: Option<Reason>,
     },
     /// No connection could be had within the acquire timeout; nothing was sent.
@@ -34,7 +34,7 @@ pub enum Error {
     AcquireTimeout {
         /// What was waited for when the time was over.
         stage: AcquireStage,
-        /// How long.
+        /// How long it was waited for.
         waited: Duration,
     },
     /// A connection could not be made; nothing was sent.
@@ -92,7 +92,7 @@ pub enum Error {
     /// The pipeline has no room, and will have none by waiting.
     #[error("the pipeline is full: {reason}")]
     PipelineFull {
-        /// Of what, and what helps.
+        /// What there is no room for, and what helps.
         reason: &'static str,
     },
 }
@@ -101,7 +101,7 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcquireStage {
-    /// All connections were in use. Says nothing about the server.
+    /// All connections were in use, which says nothing about the server.
     WaitingForSlot,
     /// The server did not answer.
     Connecting,
@@ -176,7 +176,7 @@ impl ErrorClass {
         }
     }
 
-    /// What the breaker learns from it.
+    /// What the breaker learns from an error of this class.
     ///
     /// An answer to a statement, whatever it says, is a sign of life. Overload
     /// and a wrong password say nothing of whether other callers are served, so
@@ -192,7 +192,7 @@ impl ErrorClass {
         }
     }
 
-    /// What an SQLSTATE in an answer of the server says.
+    /// Classifies an SQLSTATE in an answer of the server.
     ///
     /// Class 08 is not in the list of network errors on purpose: a server sends
     /// it over a connection that works, for a foreign server or for a malformed
@@ -214,8 +214,8 @@ impl ErrorClass {
         }
     }
 
-    /// Of a statement. I/O errors of a connection in use arrive as "closed"; one in
-    /// `source()` is a text or parameter that could not be encoded.
+    /// Classifies the error of a statement. I/O errors of a connection in use arrive as
+    /// "closed"; one in `source()` is a text or parameter that could not be encoded.
     fn of_statement(error: &tokio_postgres::Error) -> Self {
         let class = match error.code() {
             Some(state) => Self::of_sqlstate(state),
@@ -232,9 +232,9 @@ impl ErrorClass {
         }
     }
 
-    /// Of connecting: whatever is not the network or the server's state is about
-    /// the login. Class 08 is the network here: poolers send it for a server that
-    /// they cannot reach.
+    /// Classifies the error of connecting: whatever is not the network or the server's
+    /// state is about the login. Class 08 is the network here: poolers send it for a server
+    /// that they cannot reach.
     fn of_connect(error: &tokio_postgres::Error) -> Self {
         match error.code() {
             None if error.is_closed() || io_kind(error).is_some() => Self::Network,
@@ -270,7 +270,7 @@ fn io_kind(error: &tokio_postgres::Error) -> Option<io::ErrorKind> {
 }
 
 impl Error {
-    /// What it says about the server.
+    /// The class of the error: what it says about the server.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
@@ -316,11 +316,11 @@ impl Error {
         }
     }
 
-    /// What the breaker keeps of it. Decisive is what the server says of itself when
-    /// it takes no sessions (57P03), and a connection that nobody accepts. A session
-    /// that an administrator ended (57P01) is not: if the server is going away, the
-    /// next attempt to connect says so, and if it was that session alone, nobody else
-    /// should be refused for it.
+    /// The kind of failure, for the breaker. Decisive is what the server says of itself
+    /// when it takes no sessions (57P03), and a connection that nobody accepts. A session
+    /// that an administrator ended (57P01) is not: if the server is going away, the next
+    /// attempt to connect says so, and if it was that session alone, nobody else should be
+    /// refused for it.
     #[must_use]
     pub fn cause(&self) -> Cause {
         let code = self.sqlstate().map(SqlState::code);

@@ -1,14 +1,14 @@
-//! The breaker around any future.
+//! [`Breaker::call`]: puts the breaker around any future.
 
 #[cfg(feature = "tower")]
 use super::OwnedPermit;
 use super::{Breaker, CallOutcome, Refused, outcome::Cause};
 use crate::clock;
 
-/// What came of a protected call.
+/// Why a protected call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError<E> {
-    /// It was not made.
+    /// The breaker refused it, and it was not made.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// It was made, and failed.

@@ -21,7 +21,7 @@ pub enum Probe {
 /// Settings of a [`Breaker`](super::Breaker).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// What is done with what it decides, until it is told otherwise. Default active.
+    /// The mode that the breaker begins in. Default active.
     pub mode: Mode,
     /// Opens at this many failures in a row. `None` never. Default 5.
     pub failure_threshold: Option<u32>,
@@ -83,14 +83,15 @@ pub struct Config {
 /// The parts of a wait that are drawn at random, 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Jitter {
-    /// Of the first wait after it was closed.
+    /// The part of the first wait after the breaker was closed.
     pub first: f64,
-    /// Of those that follow.
+    /// The part of the waits that follow.
     pub again: f64,
 }
 
 impl Default for Config {
-    /// The guide's 5 failures, 60 s and one half, with an active probe.
+    /// Opens at 5 failures in a row or a failure rate of one half, waits 60 s, and probes
+    /// actively.
     fn default() -> Self {
         Self {
             mode: Mode::Active,
@@ -122,8 +123,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The guide's breaker as the guide has it: no probe of its own, and the same
-    /// wait each time.
+    /// The breaker of the migration guide: no probe of its own, and the same wait each
+    /// time.
     #[must_use]
     pub fn guide(failure_threshold: u32, recovery_timeout: Duration) -> Self {
         Self {
@@ -139,19 +140,19 @@ impl Config {
         }
     }
 
-    /// The guide, week 1: "conservative".
+    /// The migration guide's week 1: "conservative".
     #[must_use]
     pub fn week1() -> Self {
         Self::guide(3, Duration::from_secs(120))
     }
 
-    /// The guide, week 2: "balanced".
+    /// The migration guide's week 2: "balanced".
     #[must_use]
     pub fn week2() -> Self {
         Self::guide(5, Duration::from_secs(60))
     }
 
-    /// The guide, week 3: "optimized for your workload".
+    /// The migration guide's week 3: "optimized for your workload".
     #[must_use]
     pub fn week3() -> Self {
         Self::guide(8, Duration::from_secs(45))
@@ -184,7 +185,7 @@ impl Config {
         }
     }
 
-    /// Whether this opens a closed breaker.
+    /// Returns why a closed breaker opens by this evidence, if it does.
     pub(super) fn trips(&self, by: &Evidence) -> Option<Reason> {
         if self.failure_threshold.is_some_and(|t| by.consecutive >= t) {
             return Some(Reason::ConsecutiveFailures(by.consecutive));
@@ -203,7 +204,8 @@ impl Config {
         failing.or_else(|| rated().find(slow).map(Reason::SlowRate))
     }
 
-    /// How long it is open after the trip that came after so many others.
+    /// How long the breaker stays open, when it has tripped `before` times since it was
+    /// last closed.
     pub(super) fn open_wait_ns(&self, before: u32, rng: &mut fastrand::Rng) -> u64 {
         let grown = self
             .recovery_multiplier
@@ -237,8 +239,8 @@ impl Config {
     }
 }
 
-/// Nanoseconds in one word: 584 years, and then the last of them. Without the 128 bits
-/// of [`Duration::as_nanos`], since every call needs it.
+/// Nanoseconds in one word, which holds 584 years. Avoids the 128 bits of
+/// [`Duration::as_nanos`], since every call needs it.
 #[inline]
 pub(super) fn ns(duration: Duration) -> u64 {
     const SECOND: u64 = 1_000_000_000;

@@ -1,4 +1,4 @@
-//! The state machine, published between threads.
+//! [`Core`]: the state machine, shared between threads.
 //!
 //! A call that goes well takes no lock and writes nothing that another thread reads:
 //! it reads one word for its admission, and counts itself in a shard of its own
@@ -29,20 +29,20 @@ const PASS: u64 = 1;
 const REFUSE: u64 = 2;
 const ASK: u64 = 3;
 
-/// The epoch of those who are not watched.
+/// The epoch in the ticket of a caller whose outcome decides nothing.
 const UNWATCHED: u64 = u64::MAX;
 
-/// The right to do one thing: what has to be brought back with its outcome.
+/// An admission, to be handed back with its outcome.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ticket {
     epoch: u64,
-    /// Since when, and where that stands, in [`Ages`].
+    /// The place in [`Ages`] where the call is counted.
     slice: u32,
     shard: u32,
     pub(super) settled: bool,
 }
 
-/// Refused.
+/// What a refused caller is told.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refusal {
     pub(super) retry_after_ns: u64,
@@ -50,7 +50,7 @@ pub(super) struct Refusal {
     pub(super) reason: Option<Reason>,
 }
 
-/// What an outcome is observed with.
+/// An outcome, with how long the call took.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Observation {
     pub(super) ok: bool,
@@ -64,7 +64,7 @@ pub(super) struct Observation {
 pub(super) struct Changes(pub(super) Vec<Change>);
 
 impl Changes {
-    /// Whether callers are refused since one of them.
+    /// Whether one of them led to a state in which callers are refused.
     pub(super) fn opened(&self) -> bool {
         self.0.iter().any(|change| change.to == State::Open)
     }
@@ -81,30 +81,32 @@ pub(super) struct Core {
     ages: Option<Ages>,
     slow_ns: u64,
     locked: Mutex<Machine>,
-    /// Why it is as it is. Apart, so that who is refused waits for no decision.
+    /// The reason of the last change. Beside the lock, so that a refusal waits for no
+    /// decision.
     reason: RwLock<Option<Reason>>,
     stale: AtomicU64,
     shadowed: AtomicU64,
     on_change: OnChange,
 }
 
-/// What every call reads and hardly any writes; on lines of their own.
+/// What every call reads and few write: the machine's decisions as the way without a lock
+/// needs them. On cache lines of its own.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Published {
     /// Epoch and gate.
     word: AtomicU64,
-    /// Failures in a row, under the low 32 bits of the epoch.
+    /// Failures in a row (low 32 bits) and the low 32 bits of their epoch.
     consecutive: AtomicU64,
     since_ns: AtomicU64,
     until_ns: AtomicU64,
     retry_ns: AtomicU64,
-    /// When it is to be checked next whether calls hang.
+    /// When to check next whether calls hang.
     check_ns: AtomicU64,
 }
 
 impl Core {
-    /// A closed breaker that counts in so many shards. Its changes are handed to
+    /// Makes a closed breaker that counts in `shards` shards, and hands its changes to
     /// `on_change`.
     pub(super) fn new(
         config: Config,
@@ -254,7 +256,7 @@ impl Core {
         self.decide(ticket.epoch, shard, first, slow, observed, now_ns)
     }
 
-    /// The admission has come to an end that says nothing.
+    /// Ends an admission without an outcome.
     #[inline]
     pub(super) fn release(&self, ticket: &mut Ticket) {
         if ticket.settled || ticket.epoch == UNWATCHED {
@@ -279,7 +281,7 @@ impl Core {
         }
     }
 
-    /// What a call that went well leaves behind.
+    /// Counts a call that went well.
     #[inline]
     fn succeeded(&self, shard: usize, epoch: u64, now_ns: u64) {
         self.forget_failures(epoch);
@@ -315,7 +317,8 @@ impl Core {
         let _lost = consecutive.compare_exchange(row, none, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// What takes the machine to decide.
+    /// Counts an outcome under the lock, and lets the machine decide. True if the state
+    /// changed.
     fn decide(
         &self,
         epoch: u64,
@@ -409,9 +412,9 @@ impl Core {
         read(&self.lock())
     }
 
-    /// Only ever called under the lock. Who reads the parts of an epoch without it reads
-    /// the word before and after: so the word is changed first, then the parts, and a
-    /// part that was seen makes the change seen too.
+    /// Publishes the machine's epoch and gate; only called under the lock. Who reads the
+    /// parts of an epoch without it reads the word before and after: so the word is changed
+    /// first, then the parts, and a part that was seen makes the change seen too.
     fn publish(&self, machine: &Machine) {
         let (epoch, published) = (machine.epoch(), &self.published);
         let old = published.word.load(Ordering::Relaxed);
@@ -437,7 +440,7 @@ impl Core {
         }
     }
 
-    /// Nothing that was counted before counts in it.
+    /// Begins an epoch, in which nothing counts that was counted before.
     fn begin_epoch(&self, machine: &Machine) {
         let published = &self.published;
         let row = (machine.epoch() & u64::from(u32::MAX)) << 32;

@@ -1,4 +1,4 @@
-//! [`Breaker`]: the core with a clock, and with those who wait for it.
+//! [`Breaker`]: the core with a clock, and with those who wait for its changes.
 
 use std::{
     cell::Cell,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::clock::{self, Instant};
 
-/// Shards that threads count in: all but the last for one thread each. Threads of a
+/// Shards that threads count in. All but the last serve one thread each. Threads of a
 /// service live long, so a shard is never given to a second one.
 const SHARDS: usize = 33;
 
@@ -31,7 +31,7 @@ pub struct Breaker(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     config: Config,
-    /// Zero of the core's clock.
+    /// The moment that the core counts time from.
     zero: Instant,
     pub(super) core: Core,
     changed: Arc<Notify>,
@@ -51,16 +51,16 @@ impl std::fmt::Debug for Breaker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick(pub(super) u64);
 
-/// Refused; ask again after this time.
+/// A refusal: the circuit is open, or half-open with all its permits out.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("circuit open, retry after {} ms{}", .retry_after.as_millis(), because(.reason.as_ref()))]
 #[non_exhaustive]
 pub struct Refused {
-    /// How long until it may be worth it.
+    /// How long to wait before asking again.
     pub retry_after: Duration,
-    /// Since when the breaker is as it is.
+    /// When the breaker last changed.
     pub since: Instant,
-    /// Why it is. `None` if nobody knows: it changed just now.
+    /// Why the breaker last changed. `None` if it is changing at this moment.
     pub reason: Option<Reason>,
 }
 
@@ -69,21 +69,21 @@ pub(crate) fn because(reason: Option<&Reason>) -> String {
 }
 
 impl Breaker {
-    /// A closed breaker, unless its [`Config::mode`] says otherwise.
+    /// Makes a closed breaker, in the mode of its [`Config::mode`].
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self::with_rng(config, fastrand::Rng::new())
     }
 
-    /// The same, with what is random about it drawn from `rng`.
+    /// Makes a breaker as [`new`](Self::new) does, and draws its jitter from `rng`.
     #[must_use]
     pub fn with_rng(config: Config, rng: fastrand::Rng) -> Self {
         Self::with_on_open(config, rng, || {})
     }
 
-    /// The same, with something to do whenever it opens, before those who wait for the
-    /// change are woken. It runs on the thread that found the trip, which may be that of
-    /// any caller: it must not wait.
+    /// Makes a breaker that calls `on_open` whenever it opens, before those who wait for
+    /// the change are woken. `on_open` runs on the thread that found the trip, which may be
+    /// that of any caller: it must not wait.
     pub(crate) fn with_on_open(
         config: Config,
         rng: fastrand::Rng,
@@ -105,7 +105,7 @@ impl Breaker {
         }))
     }
 
-    /// Its settings.
+    /// The settings that the breaker was made with.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config
@@ -130,7 +130,7 @@ impl Breaker {
             .map(|ticket| OwnedPermit::new(self.clone(), ticket, now))
     }
 
-    /// The same moment on the breaker's own clock.
+    /// Converts a moment to the breaker's own clock.
     #[must_use]
     pub fn tick(&self, at: Instant) -> Tick {
         Tick(self.ns(at))
@@ -150,25 +150,25 @@ impl Breaker {
         }
     }
 
-    /// What callers meet now. In [`Mode::Shadow`]: what they would meet.
+    /// The state that callers meet now; in [`Mode::Shadow`], the one that they would meet.
     #[must_use]
     pub fn state(&self) -> State {
         self.0.core.read(Machine::state)
     }
 
-    /// What is done with what it decides.
+    /// Whether its decisions are obeyed: see [`Mode`].
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.0.core.read(Machine::mode)
     }
 
-    /// Goes up with every change of state or mode.
+    /// The number of the epoch, which goes up with every change of state or mode.
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.0.core.read(Machine::epoch)
     }
 
-    /// How long until it may be worth asking again.
+    /// How long to wait before asking again.
     #[must_use]
     pub fn retry_after(&self, now: Instant) -> Duration {
         let now = self.ns(now);
@@ -176,7 +176,7 @@ impl Breaker {
         Duration::from_nanos(retry_after_ns)
     }
 
-    /// What a caller would be refused with now.
+    /// The refusal that a caller would get now.
     #[must_use]
     pub fn refusal(&self, now: Instant) -> Refused {
         let now = self.ns(now);
@@ -206,66 +206,69 @@ impl Breaker {
             .collect()
     }
 
-    /// Its changes from now on. As many readers as you like: none holds up another,
-    /// or a caller.
+    /// Follows the changes of the breaker from now on. As many readers as you like: none
+    /// holds up another, or a caller.
     #[must_use]
     pub fn events(&self) -> Events {
         Events::new(self.clone())
     }
 
-    /// Outcomes that came from before the last change, and so decided nothing.
+    /// Counts the outcomes of calls that were admitted before the last change, and so
+    /// decided nothing.
     #[must_use]
     pub fn stale_outcomes(&self) -> u64 {
         self.0.core.stale()
     }
 
-    /// Callers that were admitted in [`Mode::Shadow`] and would have been refused.
+    /// Counts the callers that were admitted in [`Mode::Shadow`] and would have been
+    /// refused in [`Mode::Active`].
     #[must_use]
     pub fn shadow_refusals(&self) -> u64 {
         self.0.core.shadowed()
     }
 
-    /// Changes so far.
+    /// Counts the changes of state or mode so far.
     #[must_use]
     pub fn transitions(&self) -> u64 {
         self.0.core.read(Machine::changes)
     }
 
-    /// Refuses all, until told otherwise.
+    /// Refuses all callers, until it is set to another mode.
     pub fn force_open(&self) {
         self.set_mode(Mode::ForcedOpen);
     }
 
-    /// Closes now, and goes on deciding.
+    /// Closes the circuit, and goes on deciding.
     pub fn force_close(&self) {
         self.set_mode(Mode::Active);
         self.update(|machine, now| machine.force_close(now));
     }
 
-    /// Back to how it was made, in the mode it was made in.
+    /// Closes the circuit, in the mode that the breaker was made in.
     pub fn reset(&self) {
         let mode = self.0.config.mode;
         self.set_mode(mode);
         self.update(|machine, now| machine.force_close(now));
     }
 
-    /// Admits all, and counts nothing, until told otherwise.
+    /// Admits all callers and counts nothing, until it is set to another mode.
     pub fn disable(&self) {
         self.set_mode(Mode::Disabled);
     }
 
-    /// Sets the mode; the state starts anew, closed, if that is another one.
+    /// Sets the mode. If it is another one, the circuit closes and counts from nothing.
     pub fn set_mode(&self, mode: Mode) {
         self.update(|machine, now| machine.set_mode(mode, now));
     }
 
-    /// Opens if a call hangs, as [`Config::hanging`] says. Callers check this as they are
-    /// admitted; where there are none for a while, somebody should. True if it opened.
+    /// Opens the circuit if a call hangs, as [`Config::hanging`] says. Callers check this
+    /// as they are admitted; where there are none for a while, somebody should. True if it
+    /// opened.
     pub fn check_hanging(&self, now: Instant) -> bool {
         self.0.core.check_hanging(self.ns(now))
     }
 
-    /// Waits until callers are refused, and says since which epoch.
+    /// Waits until callers are refused, and returns the epoch that this began.
     ///
     /// Cancel safe: dropping it leaves nothing behind.
     pub async fn opened(&self) -> u64 {
@@ -282,7 +285,8 @@ impl Breaker {
         !shadow && self.state() == State::Open
     }
 
-    /// Waits until there is a server to probe for: the circuit is open by itself.
+    /// Waits until the breaker itself has opened the circuit, so that there is a server to
+    /// probe.
     pub(crate) async fn probing(&self) -> u64 {
         self.until(open_epoch).await
     }
@@ -314,7 +318,7 @@ impl Breaker {
         self.update(|machine, _| machine.probe_answered(epoch, now));
     }
 
-    /// The epoch, if the circuit is open by itself.
+    /// The epoch, if the breaker itself opened the circuit.
     pub(crate) fn open_epoch(&self) -> Option<u64> {
         self.0.core.read(open_epoch)
     }
@@ -335,7 +339,7 @@ fn open_epoch(machine: &Machine) -> Option<u64> {
     (decides && machine.state() == State::Open).then(|| machine.epoch())
 }
 
-/// The shard of this thread.
+/// The shard that this thread counts in.
 #[inline]
 pub(super) fn shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);

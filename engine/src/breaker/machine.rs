@@ -1,5 +1,5 @@
 //! The breaker's state machine. Pure: time is an argument, in nanoseconds since the
-//! breaker was made; effects are returned.
+//! breaker was made.
 //!
 //! ```text
 //!             trip                    recovery timeout, next caller
@@ -31,7 +31,7 @@ use super::{
     state::{Change, Evidence, HISTORY, Mode, Reason, State},
 };
 
-/// What [`Machine::admit`] said.
+/// The machine's answer to a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     /// Go on, and report the outcome.
@@ -42,8 +42,8 @@ pub(super) enum Admission {
     Refused { retry_after_ns: u64 },
 }
 
-/// How a caller is met, as long as nothing changes: what the way without a lock
-/// needs to know.
+/// The answer to the next callers, as long as nothing changes: all that the way without a
+/// lock needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gate {
     /// Admitted, and watched.
@@ -52,7 +52,7 @@ pub(super) enum Gate {
     Pass,
     /// Refused until then; may ask again then, which is no later.
     Refuse { until_ns: u64, retry_ns: u64 },
-    /// It takes the machine to say.
+    /// The machine has to be asked for each caller.
     Ask,
 }
 
@@ -84,18 +84,18 @@ pub(super) struct Machine {
     since_ns: u64,
     /// Trips since it was last closed: what the wait grows with.
     trips: u32,
-    /// Callers that were offered while it ramps up.
+    /// Callers that came since the ramp began, admitted or not.
     offered: u64,
     causes: VecDeque<Cause>,
     history: VecDeque<Change>,
     changes: u64,
 }
 
-/// How many causes a evidence keeps.
+/// How many causes a piece of evidence keeps.
 const CAUSES: usize = 8;
 
 impl Machine {
-    /// A closed breaker. What is random about it comes from `rng`.
+    /// Makes a closed machine, with its jitter drawn from `rng`.
     pub(super) fn new(config: Config, rng: fastrand::Rng) -> Self {
         Self {
             mode: config.mode,
@@ -112,8 +112,8 @@ impl Machine {
         }
     }
 
-    /// What callers meet; in shadow mode, what they would meet. An Open whose wait is
-    /// over stays Open until a caller comes.
+    /// The state that callers meet; in shadow mode, the one that they would meet. An Open
+    /// whose wait is over stays Open until a caller comes.
     pub(super) fn state(&self) -> State {
         match (self.mode, &self.phase) {
             (Mode::ForcedOpen, _) | (_, Phase::Open { .. }) => State::Open,
@@ -134,19 +134,18 @@ impl Machine {
         self.since_ns
     }
 
-    /// The changes that began an epoch after this one, oldest first: of the last
-    /// [`HISTORY`].
+    /// The changes after `epoch`, oldest first, of the last [`HISTORY`].
     pub(super) fn changes_since(&self, epoch: u64) -> Vec<Change> {
         let newer = self.history.iter().filter(|change| change.epoch > epoch);
         newer.copied().collect()
     }
 
-    /// All changes, also those that the history no longer holds.
+    /// Counts all changes, also those that the history no longer holds.
     pub(super) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Why it is as it is; `None` if it always was.
+    /// The reason of the last change; `None` before the first.
     pub(super) fn reason(&self) -> Option<Reason> {
         self.history.back().map(|change| change.reason)
     }
@@ -235,14 +234,14 @@ impl Machine {
         }
     }
 
-    /// An admission of this epoch has come to its end, whatever came of it.
+    /// Ends an admission of this epoch, whatever came of it.
     pub(super) fn settled(&mut self) {
         if let Phase::HalfOpen { out, .. } = &mut self.phase {
             *out = out.saturating_sub(1);
         }
     }
 
-    /// A call of this epoch went well.
+    /// Takes a success of this epoch.
     pub(super) fn succeeded(&mut self, now_ns: u64) {
         if let Phase::HalfOpen { succeeded, .. } = &mut self.phase {
             *succeeded += 1;
@@ -254,8 +253,8 @@ impl Machine {
         }
     }
 
-    /// A call of this epoch failed, or took long. `evidence` is what there is to
-    /// decide by, that call included.
+    /// Takes a failure or a slow call of this epoch, with the counts to decide by, that
+    /// call included.
     pub(super) fn failed(
         &mut self,
         failed: bool,
@@ -285,7 +284,8 @@ impl Machine {
         }
     }
 
-    /// Calls have been under way for so long, and none has gone well since.
+    /// Opens for a call that has been under way for `age_ns` while none has gone well
+    /// since.
     pub(super) fn hangs(&mut self, age_ns: u64, evidence: Evidence, now_ns: u64) {
         if matches!(self.phase, Phase::Closed { .. }) {
             let age = std::time::Duration::from_nanos(age_ns);
@@ -293,21 +293,21 @@ impl Machine {
         }
     }
 
-    /// Tells when the server will be asked next, for those who ask when to come back.
+    /// Notes when the server will be asked next, for those who ask when to come back.
     pub(super) fn probe_scheduled(&mut self, at_ns: u64) {
         if let Phase::Open { probe_ns, .. } = &mut self.phase {
             *probe_ns = Some(at_ns);
         }
     }
 
-    /// The server answered a probe that was begun in `epoch`.
+    /// Closes for a probe that was begun in `epoch` and answered.
     pub(super) fn probe_answered(&mut self, epoch: u64, now_ns: u64) {
         if epoch == self.epoch && matches!(self.phase, Phase::Open { .. }) {
             self.close(Reason::ProbeAnswered, now_ns);
         }
     }
 
-    /// Sets the mode. The state starts anew: closed.
+    /// Sets the mode. If it is another one, the machine closes.
     pub(super) fn set_mode(&mut self, mode: Mode, now_ns: u64) {
         if mode != self.mode {
             let from = self.state();

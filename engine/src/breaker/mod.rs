@@ -1,10 +1,11 @@
 //! A circuit breaker: refuse at once while the server is gone, instead of
 //! letting every caller find out by itself.
 //!
-//! The decisions are in `machine` (pure); `core` shares them between threads so that
-//! a call that goes well takes no lock; `handle` gives them a clock. An admission
-//! is a [`Permit`], and dropping it is a neutral release, so that no cancelled or
-//! panicking caller can wedge half-open.
+//! A caller asks `handle` for a [`Permit`] and reports a [`CallOutcome`] with it. `core` lets
+//! calls that go well through without a lock and counts them in `window` and `ages`;
+//! everything else goes to the state machine in `machine` (pure), under the lock. Each change
+//! of state goes to those who follow `events` or wait. Dropping a permit is a neutral
+//! release, so that no cancelled or panicking caller can wedge half-open.
 //!
 //! Nothing happens under the lock but the decision. What a change of state sets off -
 //! events, waking those who wait, what the pool does when it opens - happens after it

@@ -1,19 +1,19 @@
-//! What came of a call, as far as a breaker cares. Pure.
+//! [`CallOutcome`] and [`Cause`]: what a breaker is told of a call. Pure.
 
 use std::fmt;
 
-/// What came of something that was admitted.
+/// What an admitted call says about the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallOutcome {
     /// The server answered.
     Success,
     /// The server did not answer, or said that it cannot.
     Failure,
-    /// Says nothing about the server: the caller went away, or a queue was full.
+    /// Nothing is known about the server: the caller went away, or a queue was full.
     Neutral,
 }
 
-/// What a failure was, as far as a breaker cares.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cause {
     /// The class of the error, as in metrics.
@@ -26,7 +26,7 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// A failure of a class, without a code, to be counted with others.
+    /// Describes a failure of a class, without a code, to be counted with others.
     #[must_use]
     pub fn of(class: &'static str) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The right to do one thing.
+//! [`Permit`] and [`OwnedPermit`]: an admission, to be settled with an outcome.
 
 use super::{
     core::{Observation, Ticket},
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::clock::Instant;
 
-/// The right to do one thing, and the duty to say what came of it.
+/// The right to make one call, and the duty to report what came of it.
 ///
 /// Dropped without a word it is a neutral release.
 #[derive(Debug)]
@@ -38,10 +38,10 @@ impl<'a> Permit<'a> {
         }
     }
 
-    /// Says what came of it at a moment of the breaker's own clock: for who has taken
-    /// the time for something else already and can spare the subtraction, which costs
-    /// as much as all the rest. Returns the state that this outcome led to, if it
-    /// changed it.
+    /// Reports what came of the call, at a moment of the breaker's own clock. For callers
+    /// that have taken the time for something else already: the subtraction that this
+    /// spares costs as much as all the rest. Returns the state that this outcome led to, if
+    /// it changed it.
     #[inline]
     pub fn record_at(mut self, outcome: CallOutcome, at: Tick) -> Option<State> {
         record(
@@ -54,7 +54,7 @@ impl<'a> Permit<'a> {
         )
     }
 
-    /// Says what came of it. Returns the state that this outcome led to, if it
+    /// Reports what came of the call. Returns the state that this outcome led to, if it
     /// changed it.
     #[inline]
     pub fn record(self, outcome: CallOutcome, now: Instant) -> Option<State> {
@@ -62,7 +62,7 @@ impl<'a> Permit<'a> {
         self.record_at(outcome, at)
     }
 
-    /// Says that it failed, and how. Returns the state that this led to, if it
+    /// Reports that the call failed, and how. Returns the state that this led to, if it
     /// changed it.
     pub fn fail(mut self, cause: Cause, now: Instant) -> Option<State> {
         let (failure, cause) = (CallOutcome::Failure, Some(cause));
@@ -80,9 +80,9 @@ impl OwnedPermit {
         }
     }
 
-    /// Says what came of a call that began then, and of what kind its failure was;
-    /// may be said again for further calls that it is good for. Returns the state that
-    /// this outcome led to, if it changed it.
+    /// Reports what came of a call that began at `began`, and the kind of its failure. May
+    /// be called again for further calls under the same permit. Returns the state that this
+    /// outcome led to, if it changed it.
     pub fn record(
         &mut self,
         outcome: CallOutcome,
@@ -94,13 +94,13 @@ impl OwnedPermit {
         record(&self.breaker, &mut self.ticket, outcome, cause, began, at)
     }
 
-    /// When it was given.
+    /// The moment that the permit was given.
     #[must_use]
     pub fn began(&self) -> Instant {
         self.began
     }
 
-    /// Whether the breaker has changed since it was given.
+    /// Whether the breaker has changed since the permit was given.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         !self.breaker.0.core.is_current(&self.ticket)

@@ -11,26 +11,26 @@ pub const HISTORY: usize = 256;
 /// What the breaker does with callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Admits all.
+    /// Admits all callers.
     Closed,
-    /// Refuses all.
+    /// Refuses all callers.
     Open,
-    /// Admits a few, to find out.
+    /// Admits a few callers, to find out whether the server is back.
     HalfOpen,
 }
 
-/// What is done with what the state machine decides.
+/// Whether the breaker's decisions are obeyed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Mode {
-    /// It is obeyed.
+    /// They are.
     Active,
-    /// It decides and reports, and refuses nobody: to see what it would do.
+    /// The breaker decides and reports, and refuses nobody: to see what it would do.
     Shadow,
-    /// All are refused, until told otherwise.
+    /// All callers are refused, until another mode is set.
     ForcedOpen,
-    /// All are admitted, and nothing is counted.
+    /// All callers are admitted, and nothing is counted.
     Disabled,
 }
 
@@ -48,7 +48,7 @@ pub enum Reason {
     Hanging(Duration),
     /// One failure that needs no other.
     Decisive(Cause),
-    /// The wait is over.
+    /// The recovery timeout is over.
     RecoveryTimeout,
     /// The probe was answered.
     ProbeAnswered,
@@ -81,17 +81,17 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What a trip was decided by.
+/// The counts that a trip was decided by.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Evidence {
     /// Failures without a success between them.
     pub consecutive: u32,
-    /// The last span of time.
+    /// Outcomes in the last span of time.
     pub span: Counts,
     /// The last N outcomes, if there is such a window.
     pub last: Option<Counts>,
-    /// What the last failures were, the newest first.
+    /// The kinds of the last failures, the newest first.
     pub causes: [Option<Cause>; 8],
 }
 

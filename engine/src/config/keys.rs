@@ -1,4 +1,4 @@
-//! The keys by name: what each may hold, and what is said of one that does not.
+//! The keys by name, what each may hold, and the error for one that holds something else.
 
 use toml::Value;
 

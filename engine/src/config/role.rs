@@ -4,11 +4,11 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Whatever it is.
+    /// Any server will do.
     Any,
-    /// It takes writes.
+    /// The server takes writes.
     Primary,
-    /// It follows a primary.
+    /// The server follows a primary.
     Replica,
 }
 

@@ -213,7 +213,7 @@ impl Metrics {
         self.outcomes[outcome as usize].load(Ordering::Relaxed)
     }
 
-    /// All values.
+    /// Reads all values.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {

@@ -1,4 +1,4 @@
-//! Queries that were added together, encoded.
+//! [`Chunk`]: queries that were added together, encoded.
 //!
 //! A parameter is kept as it will stand in a Bind message: its length in four bytes,
 //! or -1 for NULL, and the bytes. So a query costs its bytes and one entry, and is
@@ -16,7 +16,7 @@ type Encoding = Box<dyn std::error::Error + Sync + Send>;
 /// A query.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// `None` if it cannot be sent, for the reason.
+    /// Its shape, or the reason that it cannot be sent.
     pub(super) shape: Result<Arc<Shape>, Arc<Error>>,
     /// Where its parameters begin; they end where those of the next do.
     start: usize,
@@ -26,17 +26,16 @@ pub(super) struct Entry {
 /// Queries in the order they were added.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
-    /// The number of the first in the pipeline, and those of the others if they do not
-    /// follow each other.
+    /// The number of each query in the pipeline.
     numbers: Vec<u64>,
     pub(super) entries: Vec<Entry>,
     bytes: BytesMut,
-    /// Nothing comes behind it until it is answered: it was flushed.
+    /// Whether it was flushed: nothing comes behind it until it is answered.
     last: bool,
 }
 
 impl Chunk {
-    /// Takes what there is, and leaves room for as much again.
+    /// Takes all queries, and leaves room for as much again.
     pub(super) fn take(&mut self) -> Self {
         let next = Self {
             numbers: Vec::with_capacity(self.numbers.len()),
@@ -88,8 +87,7 @@ impl Chunk {
         });
     }
 
-    /// The statements of these queries, with the queries that follow each other and
-    /// have the same.
+    /// Splits queries into runs with the same statement.
     pub(super) fn runs(
         &self,
         queries: Range<usize>,
@@ -137,7 +135,7 @@ impl Chunk {
     }
 }
 
-/// Encodes parameters.
+/// Appends parameters to `out` as they stand in a Bind message.
 pub(super) fn encode(
     params: &[&(dyn ToSql + Sync)],
     types: &[Type],
@@ -182,7 +180,7 @@ pub(super) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    /// As they stand in a Bind message.
+    /// The bytes as they stand in a Bind message.
     pub(super) fn encoded(&self) -> &'a [u8] {
         self.bytes
     }

@@ -1,4 +1,4 @@
-//! Statements under way on one connection.
+//! [`Unit`]: queries under way on one connection, and the statements that carry them.
 //!
 //! tokio-postgres puts a statement on the wire when its future is first polled, in the
 //! order of those polls. So all statements of a unit are polled once, in order, before
@@ -28,10 +28,10 @@ use crate::{
     error::Error,
 };
 
-/// What a statement came to: rows, and how many it affected.
+/// The answer to a statement: rows, and how many it affected.
 pub(super) type Answer = Result<(Vec<Row>, u64), tokio_postgres::Error>;
 
-/// After so many statements the connection's task gets a turn, so that the server has
+/// After this many statements the connection's task gets a turn, so that the server has
 /// work while the rest is encoded.
 const TURN: usize = 32;
 
@@ -45,7 +45,7 @@ pub(super) enum Flying {
 }
 
 impl Flying {
-    /// A statement without parameters.
+    /// Sends a statement without parameters.
     pub(super) fn bare(client: Arc<ClientWrapper>, statement: Statement) -> Self {
         Self::Pending(Box::pin(async move {
             let none = std::iter::empty::<Param<'_>>();
@@ -53,7 +53,7 @@ impl Flying {
         }))
     }
 
-    /// A query as it was added.
+    /// Sends a query as it was added.
     pub(super) fn query(
         client: Arc<ClientWrapper>,
         statement: Statement,
@@ -65,7 +65,7 @@ impl Flying {
         }))
     }
 
-    /// A run of inserts as one.
+    /// Sends a run of inserts as one statement.
     pub(super) fn run(
         client: Arc<ClientWrapper>,
         statement: Statement,
@@ -83,7 +83,7 @@ impl Flying {
         }))
     }
 
-    /// The end of a batch that has failed: the server answers for all of it.
+    /// Sends a Sync, the end of a batch that has failed: the server answers for all of it.
     pub(super) fn sync(client: Arc<ClientWrapper>) -> Self {
         Self::Pending(Box::pin(async move {
             client.check_connection().await?;
@@ -115,14 +115,14 @@ async fn all(rows: RowStream) -> Answer {
     Ok((all, rows.rows_affected().unwrap_or(0)))
 }
 
-/// How the queries of a unit stand on the wire.
+/// How the queries of a unit are grouped on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grouping {
-    /// Each a transaction of its own, with its Sync.
+    /// Each is a transaction of its own, with its Sync.
     Each,
-    /// One transaction.
+    /// All are one transaction.
     Together,
-    /// One transaction, with runs of inserts as one statement.
+    /// All are one transaction, with runs of inserts as one statement.
     Coalesced,
 }
 
@@ -132,22 +132,22 @@ pub(super) struct Work {
     pub(super) chunk: Arc<Chunk>,
     pub(super) range: Range<usize>,
     pub(super) grouping: Grouping,
-    /// How often it was begun before.
+    /// How often the work was begun before.
     pub(super) tries: u32,
     /// Queries of the same batch that failed before.
     pub(super) failures: u32,
-    /// It was sent before and not answered, and may have been done then.
+    /// The work was sent before and not answered, and may have been done then.
     pub(super) in_doubt: bool,
 }
 
-/// What a statement on the wire is.
+/// What a statement on the wire is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Begin,
     Xid,
     Query,
     Commit,
-    /// Behind the last, if the batch has failed.
+    /// A Sync behind the last statement, if the batch has failed.
     Sync,
 }
 
@@ -155,8 +155,8 @@ pub(super) enum Purpose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WireStatement {
     pub(super) purpose: Purpose,
-    /// So many that repeat the one before: their answers are there when that to this
-    /// one is, which is their error if one of them failed.
+    /// How many in front of it repeat the statement before. They are answered when this one
+    /// is, and a failure among them is its answer.
     pub(super) repeats: usize,
 }
 
@@ -173,7 +173,7 @@ impl From<Purpose> for WireStatement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) queries: Range<usize>,
-    /// They are one statement.
+    /// Whether they are one statement.
     pub(super) merged: bool,
 }
 
@@ -187,7 +187,7 @@ impl Part {
 pub(super) struct Unit {
     pub(super) work: Work,
     pub(super) parts: Vec<Part>,
-    /// What stands on the wire, in order; the first are answered.
+    /// Its statements on the wire, in order; the first are answered.
     pub(super) on_wire: Vec<WireStatement>,
     pub(super) flying: VecDeque<Flying>,
     /// The number of its first statement among all of the connection.
@@ -199,7 +199,8 @@ pub(super) struct Unit {
     pub(super) answers: Vec<(Vec<Row>, u64)>,
     pub(super) xid: Option<String>,
     pub(super) error: Option<(FailedAt, Arc<Error>)>,
-    /// Its end is a Sync: what is sent behind it runs whatever becomes of it.
+    /// Whether it ends with a Sync: what is sent behind it then runs whatever becomes of
+    /// it.
     pub(super) synced: bool,
 }
 
@@ -215,7 +216,7 @@ impl Unit {
         self.flying.is_empty() && self.error.is_none()
     }
 
-    /// Queries under way: of a transaction all, until it is through.
+    /// Counts the queries under way: of a transaction all, until it is through.
     pub(super) fn under_way(&self) -> usize {
         match self.work.grouping {
             Grouping::Each => self.flying.len(),
@@ -224,7 +225,8 @@ impl Unit {
         }
     }
 
-    /// Queries that have not been counted as over: of a transaction all, until it is settled.
+    /// Counts the queries that were not timed yet: of a transaction all, until it is
+    /// settled.
     pub(super) fn untimed(&self) -> usize {
         match self.work.grouping {
             Grouping::Each => self.flying.len(),
@@ -238,8 +240,7 @@ impl Unit {
         self.first + self.statements as u64 - 1
     }
 
-    /// The query of the next statement with one that has no answer, the first if that
-    /// has several.
+    /// The first query without an answer.
     pub(super) fn next_query(&self) -> Option<usize> {
         let mut before = self.answers.len();
         for part in &self.parts {

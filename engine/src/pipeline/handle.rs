@@ -35,16 +35,16 @@ pub struct Pipeline {
     pool: Pool,
     queue: Arc<Queue>,
     lanes: Vec<AbortOnDrop>,
-    /// Where nothing goes out before a flush, the only lane: whoever flushes is its task.
-    /// So a transaction is not handed from task to task, which for a small one takes
-    /// longer than the server does.
+    /// The only lane, where nothing goes out before a flush: the task that flushes runs it.
+    /// So a transaction is not handed from task to task, which for a small one takes longer
+    /// than the server does.
     own: Option<Lane>,
     runtime: Handle,
-    /// The statement that was added last: mostly the next is the same.
+    /// The statement of the last query: mostly the next has the same.
     last: Option<Arc<Shape>>,
     encoded: BytesMut,
     max_bytes: usize,
-    /// There is something for the lanes since the last turn they had.
+    /// A chunk became full, and the lanes have not had a turn since.
     full: bool,
 }
 
@@ -170,7 +170,7 @@ impl Pipeline {
         }
     }
 
-    /// What the server says of a statement, or why it does not.
+    /// Finds the shape of a statement, or why it has none.
     async fn shape(&mut self, sql: &str) -> Result<Result<Arc<Shape>, Arc<Error>>, Error> {
         let current = |last: &&Arc<Shape>| !last.is_stale() && &*last.sql == sql;
         if let Some(last) = self.last.as_ref().filter(current) {
@@ -228,11 +228,11 @@ impl Pipeline {
         self.queue.take()
     }
 
-    /// The results as a stream, in the order the queries were added, from the first one
-    /// that no flush has returned: for imports that must not hold all of them in
+    /// Returns the results as a stream, in the order the queries were added, from the first
+    /// one that no flush has returned: for imports that must not hold all of them in
     /// memory. It ends when the pipeline is closed. While `max_results` wait to be read,
-    /// [`add`](Self::add) waits too, so read it in a task of its own; dropped, results
-    /// are no longer kept.
+    /// [`add`](Self::add) waits too, so read it in a task of its own; dropped, results are
+    /// no longer kept.
     pub fn results(&mut self) -> Results {
         self.queue.stream();
         let queue = self.queue.clone();
@@ -246,7 +246,7 @@ impl Pipeline {
         }
     }
 
-    /// Flushes, and ends it.
+    /// Flushes, and ends the pipeline.
     ///
     /// Cancel safe: if dropped, as if the pipeline was.
     pub async fn close(mut self) -> Vec<QueryResult> {
@@ -274,7 +274,7 @@ impl Drop for Pipeline {
     }
 }
 
-/// The turn of a lane, in the task of the caller. If it is dropped in the middle, the
+/// Runs the turn of a lane in the task of the caller. If this is dropped in the middle, the
 /// lane gets a task of its own, for good.
 struct Carried<'a> {
     turn: Option<Pin<Box<dyn Future<Output = Lane> + Send>>>,
@@ -304,7 +304,7 @@ impl Drop for Carried<'_> {
     }
 }
 
-/// The results of a [`Pipeline`], as they come: [`Pipeline::results`].
+/// The results of a [`Pipeline`] as they come: see [`Pipeline::results`].
 pub struct Results {
     stream: Pin<Box<dyn Stream<Item = QueryResult> + Send>>,
     queue: Arc<Queue>,
@@ -330,7 +330,7 @@ impl Drop for Results {
     }
 }
 
-/// Refuses what has no place in a pipeline.
+/// Refuses a statement that has no place in a pipeline.
 fn refuse(sql: &str) -> Result<(), Error> {
     let reason = match session_effect(sql) {
         SessionEffect::Opens | SessionEffect::Ends | SessionEffect::Within => {

@@ -1,4 +1,4 @@
-//! A lane: one task that carries queries over one connection at a time.
+//! [`Lane`]: one task that carries queries over one connection at a time.
 
 mod answers;
 mod carrier;
@@ -24,10 +24,10 @@ use crate::{
     pool::Pool,
 };
 
-/// What the queries of a transaction may take until the server is asked for what it has
-/// so far: a sign of life well within any deadline.
+/// How long a transaction runs until a Flush asks the server for the answers so far: a sign
+/// of life well within any deadline.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(50);
-/// First wait before something is done again; doubles.
+/// First wait before work is done again; doubles.
 const BACKOFF: Duration = Duration::from_millis(20);
 
 pub(super) struct Lane {
@@ -36,23 +36,24 @@ pub(super) struct Lane {
     index: usize,
     settings: Arc<Settings>,
     window: Window,
-    /// What a query takes, as seen of late; zero before the first.
+    /// How long a query takes on average, of late; zero before the first.
     mean: Duration,
-    /// Of a batch whose queries mind each other, one was not done, or nobody knows.
+    /// The batch in which a query was not done, or may not have been, if the rest of it
+    /// must not run; and why.
     stopped: Option<(Arc<Chunk>, Arc<Error>)>,
     outbox: Vec<QueryResult>,
     timer: Timer,
     rng: fastrand::Rng,
 }
 
-/// What is to be done, in order.
+/// The next thing to do.
 enum Todo {
     Run(Work),
-    /// To say this of the queries of the work, once all before is done.
+    /// Give the queries of the work this outcome, once all before is done.
     Say(Work, Outcome),
 }
 
-/// What came of waiting.
+/// What ended a wait.
 enum Wake {
     Answer(usize, Answer),
     /// There is more to send.
@@ -82,8 +83,8 @@ impl Lane {
         }
     }
 
-    /// Until the pipeline is closed and all is done. Aborted in the middle, it leaves a
-    /// connection with statements under way, which is closed.
+    /// Carries queries until the pipeline is closed and all is done. Aborted in the middle,
+    /// it leaves a connection with statements under way, which is closed.
     pub(super) async fn run(mut self) {
         self.pace();
         loop {
@@ -99,14 +100,15 @@ impl Lane {
         }
     }
 
-    /// Sends what there is now, and ends when it is answered.
+    /// Sends the chunks that there are now, and returns when they are answered.
     pub(super) async fn turn(&mut self) {
         while let Next::Send(chunk) = self.queue.next(self.index, true, clock::now()) {
             self.session(chunk).await;
         }
     }
 
-    /// Sends what there is, on as many connections as it takes, until there is nothing.
+    /// Sends a chunk and what follows it, on as many connections as it takes, until nothing
+    /// is left.
     async fn session(&mut self, chunk: Chunk) {
         let mut todo = VecDeque::from([self.todo(chunk)]);
         while !todo.is_empty() {
@@ -145,7 +147,8 @@ impl Lane {
         }
     }
 
-    /// No connection: what may be tried again waits for it, the rest is not sent.
+    /// Deals with having no connection: work that may be tried again stays, the rest is not
+    /// sent.
     async fn unreachable(&mut self, error: Error, todo: &mut VecDeque<Todo>) {
         let hopeless = matches!(error, Error::CircuitOpen { .. } | Error::Closed);
         let error = Arc::new(error);

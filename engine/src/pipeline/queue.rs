@@ -1,5 +1,5 @@
-//! Between the caller and the lanes: what was added and not sent, and what became of
-//! it, both within bounds.
+//! [`Queue`]: stands between the caller and the lanes. Holds the queries that were added and
+//! not sent, and the results that were not taken, both within bounds.
 //!
 //! One lock, held for a push or a pop; nothing is awaited or called under it.
 
@@ -37,9 +37,9 @@ pub(super) struct Added<'a> {
 pub(super) enum Full {
     /// There will be room when there are results.
     ForNow,
-    /// Nothing goes out before a flush.
+    /// Whether nothing goes out before a flush.
     UntilFlush,
-    /// Results have to be taken.
+    /// There will be room when results are taken.
     OfResults,
 }
 
@@ -61,9 +61,9 @@ pub(super) struct Queue {
     work: Vec<Notify>,
     room: Notify,
     answered: Notify,
-    /// A chunk goes out when it has so many queries.
+    /// The number of queries at which a chunk goes out.
     full_at: AtomicUsize,
-    /// What is added beyond that would only wait in line.
+    /// The number of queries without a result beyond which more would only wait in line.
     most: AtomicUsize,
     /// Nothing goes out before a flush.
     whole: bool,
@@ -225,7 +225,7 @@ impl Queue {
         self.room.notified().await;
     }
 
-    /// Lets everything go out that was added.
+    /// Seals all chunks, so that everything goes out that was added.
     pub(super) fn seal(&self) {
         let mut state = self.state();
         for lane in &mut state.lanes {
@@ -240,14 +240,14 @@ impl Queue {
         self.work.iter().for_each(Notify::notify_one);
     }
 
-    /// Ends it: nothing more is added. The lanes end when all is sent.
+    /// Ends the queue: nothing more is added, and the lanes end when all is sent.
     pub(super) fn end(&self) {
         self.state().ended = true;
         self.seal();
         self.answered.notify_waiters();
     }
 
-    /// Ends it at once. Returns how many queries have no result.
+    /// Ends the queue at once. Returns how many queries have no result.
     pub(super) fn abandon(&self) -> usize {
         let mut state = self.state();
         state.ended = true;
@@ -262,7 +262,7 @@ impl Queue {
         unanswered
     }
 
-    /// What a lane is to send now. One that has nothing under way takes a batch of
+    /// Tells a lane what to send now. A lane that has nothing under way takes a batch of
     /// automatic size as it is.
     pub(super) fn next(&self, lane: usize, idle: bool, now: Instant) -> Next {
         let mut state = self.state();
@@ -286,7 +286,7 @@ impl Queue {
         self.work[lane].notified()
     }
 
-    /// Results, in any order.
+    /// Takes results, in any order.
     pub(super) fn deliver(&self, results: impl IntoIterator<Item = QueryResult>) {
         let mut state = self.state();
         for result in results {
@@ -339,18 +339,18 @@ impl Queue {
         taken
     }
 
-    /// From now on results are streamed.
+    /// Makes results go to the stream from now on.
     pub(super) fn stream(&self) {
         self.state().streaming = Streaming::Yes;
     }
 
-    /// Nobody wants results any more.
+    /// Drops results from now on.
     pub(super) fn discard(&self) {
         self.state().streaming = Streaming::Discard;
         self.room.notify_one();
     }
 
-    /// The next result in order; `None` when there will be no more. Cancel safe.
+    /// Waits for the next result in order; `None` when there will be no more. Cancel safe.
     pub(super) async fn result(&self) -> Option<QueryResult> {
         let next = self.until(|state| match pop(state) {
             Some(result) => Some(Some(result)),

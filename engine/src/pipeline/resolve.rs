@@ -1,4 +1,5 @@
-//! Whether a transaction was committed whose COMMIT left and was not answered.
+//! [`resolve`]: finds out whether a transaction was committed whose COMMIT left and was not
+//! answered.
 //!
 //! The transaction asks for its own id (`pg_current_xact_id`, PostgreSQL 13) while it
 //! is under way; on another connection `pg_xact_status` then says what became of it.
@@ -9,7 +10,7 @@
 //! each connection and again when it is asked about the id: its system identifier, its
 //! timeline, and when its checkpointer began, which is new after every restart, also
 //! one that only a backend's crash caused. If that is another one, or not to be known
-//! (a purpose needs `pg_read_all_stats` for the last), then "committed" may be said of
+//! (a role needs `pg_read_all_stats` for the last), then "committed" may be said of
 //! somebody else's transaction and counts for nothing; that it is *not* committed counts
 //! still, for what was committed, and confirmed to the disk, keeps its id.
 
@@ -21,7 +22,7 @@ use crate::{
 
 const STATUS: &str = "SELECT pg_xact_status($1::text::xid8)";
 
-/// Between two looks at a transaction that is still under way: its session has not
+/// Wait between two looks at a transaction that is still under way: its session has not
 /// noticed yet that its client is gone.
 const AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
 
@@ -66,7 +67,7 @@ pub(super) async fn resolve(
     }
 }
 
-/// What a status means. Pure.
+/// Judges what a status means. Pure.
 fn judge(status: Option<&str>, then: &Incarnation, now: &Incarnation) -> Resolved {
     match status {
         Some("committed") if then.is_surely(now) => Resolved::Committed,

@@ -1,4 +1,4 @@
-//! What is to be done after a transaction of several queries has failed. Pure.
+//! [`settle`]: decides what is done after a transaction of several queries has failed. Pure.
 //!
 //! Everything in it was rolled back, and the server skipped what was behind it. What
 //! has to come out is what would have come out one query at a time:
@@ -20,7 +20,7 @@ use std::ops::Range;
 /// costs some three round trips, as much as a few dozen queries of their own.
 pub(super) const ALONE_AFTER: u32 = 8;
 
-/// What failed.
+/// The part of a transaction that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FailedAt {
     /// A query.
@@ -69,7 +69,7 @@ pub(super) enum Step {
     Skipped(Range<usize>),
 }
 
-/// What is to be done, in this order. Empty ranges may be among it.
+/// Returns what is to be done, in order. Empty ranges may be among it.
 pub(super) fn settle(
     policy: FailurePolicy,
     all: &Range<usize>,

@@ -1,4 +1,4 @@
-//! Many rows in one insert. Pure.
+//! Rewrites inserts of one row as an insert of many. Pure.
 //!
 //! `INSERT INTO t (a, b) VALUES ($1, $2)`, a hundred times, becomes `INSERT INTO t
 //! (a, b) SELECT * FROM unnest($1::x[], $2::y[])` once, with the parameters as they
@@ -15,8 +15,8 @@ use tokio_postgres::types::{Kind, Type};
 
 use super::batch::{Chunk, Param};
 
-/// The insert of many rows, whose parameters are arrays, for one of a single row; `None` if
-/// there is none.
+/// Rewrites the insert of a row as one of many rows, whose parameters are arrays; `None` if
+/// that cannot be done.
 pub(super) fn rewrite(sql: &str, params: &[Type]) -> Option<String> {
     let head = head(sql, params.len())?;
     let mut rewritten = format!("{head} SELECT * FROM unnest(");
@@ -34,7 +34,7 @@ pub(super) fn rewrite(sql: &str, params: &[Type]) -> Option<String> {
     Some(rewritten)
 }
 
-/// What stands before `VALUES ($1, ..., $n)`, if nothing stands behind.
+/// Returns what stands before `VALUES ($1, ..., $n)`, if nothing stands behind.
 fn head(sql: &str, params: usize) -> Option<&str> {
     let begins = |text: &str, word: &str| {
         let start = text.get(..word.len());
@@ -63,7 +63,7 @@ fn head(sql: &str, params: usize) -> Option<&str> {
     (in_order && given.next().is_none()).then(|| head.trim_end())
 }
 
-/// The arrays for the queries of a run, which all have this many parameters: in the
+/// Makes the arrays for the queries of a run, which all have this many parameters: in the
 /// binary format of the protocol, one dimension from 1 on (`array_recv`).
 pub(super) fn arrays(chunk: &Chunk, run: std::ops::Range<usize>, types: &[Type]) -> Vec<BytesMut> {
     let rows = i32::try_from(run.len()).unwrap_or(i32::MAX);

@@ -3,23 +3,24 @@
 
 use tokio_postgres::Row;
 
-/// Who the server is. One row.
+/// Asks the server who it is. Returns one row.
 pub(super) const WHO: &str = "SELECT \
     (SELECT system_identifier::text FROM pg_control_system()), \
     (SELECT timeline_id::text FROM pg_control_checkpoint()), \
     (SELECT max(backend_start)::text FROM pg_stat_activity WHERE backend_type = 'checkpointer'), \
     pg_is_in_recovery()";
 
-/// Who a server is; a part that may not be seen is `None`.
+/// A run of a server: system, timeline, and when its checkpointer began; a part that may
+/// not be seen is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Incarnation {
     parts: [Option<String>; 3],
-    /// A standby, that has no transactions with an id.
+    /// Whether it is a standby, which has no transactions with an id.
     standby: bool,
 }
 
 impl Incarnation {
-    /// From the row of [`WHO`].
+    /// Reads the row of [`WHO`].
     pub(crate) fn of(row: &Row) -> Self {
         Self {
             parts: [0, 1, 2].map(|i| row.try_get(i).ok().flatten()),

@@ -1,4 +1,4 @@
-//! Makes connections and stamps them with the host's epoch.
+//! [`Manager`]: makes sessions for deadpool and stamps them with the host's epoch.
 //!
 //! When a host is found dead, the epoch goes up, and every connection with an
 //! older stamp is unfit: the idle ones are dropped at once, the others on their
@@ -30,7 +30,7 @@ impl HostEpoch {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Ends `epoch`. True for the one caller that did it.
+    /// Ends `epoch`. True for the one caller that ended it.
     pub(super) fn end(&self, epoch: u64) -> bool {
         let next = epoch.wrapping_add(1);
         let swap = self
@@ -51,9 +51,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A statement from the session's cache, which is emptied when it holds more than
-    /// `most`: a service has far fewer statements, and one that makes them up on the fly
-    /// gains nothing from a cleverer order.
+    /// Prepares a statement, or takes it from the session's cache, which is emptied when it
+    /// holds more than `most`: a service has far fewer statements, and one that makes them
+    /// up on the fly gains nothing from a cleverer order.
     pub(super) async fn prepare(
         &self,
         sql: &str,

@@ -1,7 +1,7 @@
 //! [`Pool`]: connections for many tasks, from a server that may fail.
 //!
-//! A caller asks the [breaker](crate::breaker), waits for a slot, and gets a [`Link`]: a
-//! session that deadpool kept or the [`Connector`](connector::Connector) made, with the
+//! A caller asks the [breaker](crate::breaker), waits for a slot, and gets a `Link`: a
+//! session that deadpool kept or the `Connector` made, with the
 //! right to use it. A [`Connection`] is the caller's side of a link; a pipeline owns one
 //! without it. What comes of each statement goes from the link to metrics and breaker, and
 //! the link goes back to the pool if it is fit for the next.

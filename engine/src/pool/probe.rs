@@ -24,8 +24,8 @@ use crate::{
     task::AbortOnDrop,
 };
 
-/// Probes under way at once, at most: a server that answers none of them must not
-/// collect connections from us.
+/// The most probes under way at once: a server that answers none of them must not collect
+/// connections from us.
 const IN_FLIGHT: usize = 4;
 
 /// Probes whenever `breaker` is open, for ever. To be run as a task that is
@@ -89,15 +89,15 @@ async fn probe_until_closed(
 
 /// What came of a probe.
 enum Answer {
-    /// The server takes sessions, and is what it should be.
+    /// The server takes sessions, and has the role that it should have.
     AsItShould,
-    /// It does not, or is not.
+    /// The server does not answer, or has another role.
     No,
-    /// It answers, and will give the same answer for ever.
+    /// The server refuses the session, and will do so for ever.
     NeverWill(String),
 }
 
-/// Whether the server takes a new session, answers a query on it in time, and is what
+/// Asks whether the server takes a new session, answers a query on it in time, and is what
 /// it should be.
 async fn ask(connector: &Connector, role: Role, timeout: Duration) -> Answer {
     let ask = async {

@@ -49,7 +49,7 @@ impl Shape {
     }
 }
 
-/// The statements that are known, up to a bound.
+/// The statements that the server has described, up to a bound.
 #[derive(Debug)]
 pub(crate) struct Shapes {
     known: Mutex<HashMap<Arc<str>, Arc<Shape>>>,
@@ -69,8 +69,8 @@ impl Shapes {
         known.get(sql).cloned()
     }
 
-    /// Keeps what the server said. Emptied when it outgrows its bound, as the
-    /// statements of a connection are.
+    /// Keeps what the server said of a statement. The others are forgotten when there are
+    /// too many, as the statements of a connection are.
     pub(crate) fn keep(&self, sql: &str, params: &[Type]) -> Arc<Shape> {
         let sql: Arc<str> = sql.into();
         let shape = Arc::new(Shape::new(sql.clone(), params.to_vec()));

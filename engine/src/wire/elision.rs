@@ -1,4 +1,4 @@
-//! Which Syncs are left out, and what is said in their place. Pure.
+//! [`Elision`]: leaves out Syncs, and says what the server then does not. Pure.
 
 mod repeats;
 
@@ -33,18 +33,18 @@ commands ignored until end of transaction block\0\0";
 /// How a batch ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
-    /// With a Sync: what comes behind it runs whatever became of the batch.
+    /// It ends with a Sync: what comes behind it runs whatever became of the batch.
     Sync,
-    /// With a Flush: the server answers as well, and if a statement of the batch fails
-    /// it skips all that comes behind, up to the next Sync.
+    /// It ends with a Flush: the server answers as well, and if a statement of the batch
+    /// fails it skips all that comes behind, up to the next Sync.
     Flush,
-    /// With its last statement once more for each of these, and nothing behind. They go
-    /// out in front of the next statement, and a failure among them is its answer.
-    /// Only for a statement that returns no rows.
+    /// Its last statement is repeated for each of these parameters, and nothing goes out
+    /// behind them. They go out in front of the next statement, and a failure among them is
+    /// its answer. Only for a statement that returns no rows.
     Repeats(Repeats),
 }
 
-/// What is done with the Syncs of the next statements.
+/// A batch that was announced: what is done with the Syncs of its statements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Batch {
     /// Statements that are still to come, 1 or more.
@@ -135,8 +135,8 @@ enum Request {
 /// The state of both directions.
 #[derive(Debug, Default)]
 pub(super) struct Elision {
-    /// Without a complete answer, oldest first. Each of theirs is answered with one
-    /// ReadyForQuery.
+    /// Requests without a complete answer, oldest first. Each of theirs is answered with
+    /// one ReadyForQuery.
     waiting: VecDeque<Request>,
     /// The oldest of theirs was answered with an error, and the server skips what
     /// follows up to the next Sync.
@@ -146,15 +146,15 @@ pub(super) struct Elision {
     /// The kind of the message before the one that is being written.
     last: u8,
     started: bool,
-    /// Of the statement that is being written, if it will be repeated.
+    /// The template of the statement that is being written, if it will be repeated.
     template: Option<Template>,
-    /// To be written in front of the next statement.
+    /// Parameters of repeated statements, to be written in front of the next one.
     repeats: Option<(Repeats, usize)>,
-    /// Of the message that is being read, if it is for us alone.
+    /// The tag of the message that is being read, if it is for us alone.
     ours: Option<Tag>,
 }
 
-/// Where in the stream of one direction we are.
+/// The place in the stream of one direction.
 #[derive(Debug, Default)]
 struct Framing {
     header: [u8; HEADER],
@@ -195,9 +195,9 @@ impl Framing {
 }
 
 impl Elision {
-    /// What of `bytes`, which tokio-postgres wrote, is to be sent. Calls `executed`
-    /// with the length of `out` wherever a statement may run if all up to there is
-    /// sent.
+    /// Appends to `out` what is to be sent of `bytes`, which tokio-postgres wrote. Calls
+    /// `executed` with the length of `out` wherever a statement may run if all up to there
+    /// is sent.
     pub(super) fn outgoing(
         &mut self,
         plan: &mut SyncPlan,
@@ -250,7 +250,7 @@ impl Elision {
         }
     }
 
-    /// A Sync was written: passes it on, or not.
+    /// Takes a Sync that tokio-postgres wrote: passes it on, or not.
     fn sync(&mut self, plan: &mut SyncPlan, out: &mut BytesMut) {
         let last = self.last;
         // A statement that is closed is no part of the batch: it was dropped some time.
@@ -271,9 +271,9 @@ impl Elision {
         self.waiting.push_back(Request::Theirs { last, synced });
     }
 
-    /// A statement is about to be written: those before it that tokio-postgres knows
-    /// nothing of go first. It waits for the answer to this one by now, so if one of
-    /// them fails there is somebody to tell.
+    /// Writes the repeated statements in front of the one that tokio-postgres is about to
+    /// write. It waits for the answer to this one by now, so if one of them fails there is
+    /// somebody to tell.
     fn repeat(&mut self, out: &mut BytesMut, executed: &mut impl FnMut(usize)) {
         let template = self.template.take();
         let (Some((repeats, flush_every)), Some(template)) = (self.repeats.take(), template) else {
@@ -287,8 +287,9 @@ impl Elision {
         }
     }
 
-    /// What tokio-postgres is to read, for `bytes` that came from the server. Calls
-    /// `repeated` for every statement of ours that was done, with the number of rows.
+    /// Appends to `out` what tokio-postgres is to read for `bytes` that came from the
+    /// server. Calls `repeated` for every statement of ours that was done, with the number
+    /// of rows.
     pub(super) fn incoming(
         &mut self,
         mut bytes: &[u8],
@@ -317,13 +318,13 @@ impl Elision {
         }
     }
 
-    /// What there is of a message whose rest will not come.
+    /// Passes on what there is of a message whose rest will not come.
     pub(super) fn rest(&mut self, out: &mut BytesMut) {
         out.put_slice(&self.incoming.header[..self.incoming.have]);
         self.incoming.have = 0;
     }
 
-    /// The header of a message of the server is there.
+    /// Takes the header of a message of the server.
     fn begun(&mut self, out: &mut BytesMut) {
         let kind = self.incoming.kind();
         if kind == READY {
@@ -340,7 +341,7 @@ impl Elision {
         out.put_slice(&self.incoming.header);
     }
 
-    /// A message that is for us alone has come to its end.
+    /// Ends a message that is for us alone.
     fn done(&mut self, mut tag: Tag, repeated: &mut impl FnMut(u64)) {
         if ends(EXECUTE, self.incoming.kind())
             && let Some(Request::Ours(left)) = self.waiting.front_mut()
@@ -353,7 +354,7 @@ impl Elision {
         }
     }
 
-    /// A message of the server has been passed on to its end.
+    /// Ends a message of the server that was passed on.
     fn ended(&mut self, out: &mut BytesMut) {
         let kind = self.incoming.kind();
         if kind == ERROR {
@@ -373,8 +374,8 @@ impl Elision {
         }
     }
 
-    /// The server is about to say that it has come to a Sync. If it skipped what was
-    /// before it, this is said now.
+    /// Takes the server's ReadyForQuery. Says first, for each statement before the Sync
+    /// that the server skipped, that it was skipped.
     fn ready(&mut self, out: &mut BytesMut) {
         let mut told = std::mem::take(&mut self.failed);
         let mut skips = false;

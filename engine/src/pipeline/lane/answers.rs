@@ -1,4 +1,4 @@
-//! Answers into results.
+//! Turns answers into results.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::{
     metrics::Counter,
 };
 
-/// Results are handed over at least so often.
+/// The most results that are kept before they are handed over.
 const OUTBOX: usize = 256;
 
 /// What is known of a query beside its outcome.
@@ -44,7 +44,7 @@ impl Details {
 }
 
 impl Lane {
-    /// A unit is through.
+    /// Ends a unit that is through.
     pub(super) fn complete(&mut self, carrier: &mut Carrier, unit: Unit) {
         let now = clock::now();
         let n = unit.work.range.len();
@@ -80,8 +80,8 @@ impl Lane {
         }
     }
 
-    /// Lets as much be added as can be under way, and a little more: so there is always
-    /// something to send, and nothing that waits for long.
+    /// Paces the queue: lets as much be added as can be under way, and a little more: so
+    /// there is always something to send, and nothing that waits for long.
     pub(super) fn pace(&self) {
         let whole = matches!(
             self.policy(),
@@ -101,7 +101,7 @@ impl Lane {
         }
     }
 
-    /// What the queries of a committed unit came to.
+    /// Gives the queries of a committed unit their answers.
     pub(super) fn committed(&mut self, unit: Unit, now: Instant) {
         let all = unit.is_complete();
         let mut answers = unit.answers.into_iter();
@@ -128,7 +128,7 @@ impl Lane {
         }
     }
 
-    /// An answer to a query of its own.
+    /// Takes the answer to a query of its own.
     pub(super) fn answered_each(
         &mut self,
         carrier: &mut Carrier,
@@ -173,7 +173,7 @@ impl Lane {
         }
     }
 
-    /// Says the same of all queries of some work.
+    /// Gives all queries of some work the same outcome.
     pub(super) fn say(&mut self, work: &Work, outcome: &Outcome) {
         let now = clock::now();
         if let (FailurePolicy::SkipRest, Outcome::NotSent(error) | Outcome::Unknown(error)) =
@@ -231,7 +231,7 @@ impl Lane {
     }
 }
 
-/// An answer to a statement of a transaction.
+/// Takes the answer to a statement of a transaction.
 pub(super) fn answered(carrier: &Carrier, unit: &mut Unit, answer: Answer) {
     let WireStatement { purpose, repeats } = unit.on_wire[unit.answered() - 1];
     let repeated = carrier.repeated(repeats);

@@ -1,4 +1,4 @@
-//! A connection of the pool while a lane uses it.
+//! [`Carrier`]: a link of the pool while a lane uses it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -27,8 +27,8 @@ use crate::{
 
 const BEGIN: &str = "BEGIN";
 const BEGIN_READ_ONLY: &str = "BEGIN READ ONLY";
-/// A constraint that is checked at the commit would be checked after what other queries
-/// did, which may mend it.
+/// Makes constraints be checked at once: one that is checked at the commit would be checked
+/// after what other queries did, which may mend it.
 const IMMEDIATE: &str = "SET CONSTRAINTS ALL IMMEDIATE";
 const COMMIT: &str = "COMMIT";
 const XID: &str = "SELECT pg_current_xact_id()::text";
@@ -37,17 +37,18 @@ pub(super) struct Carrier {
     link: Link,
     client: Arc<ClientWrapper>,
     wire: Option<Wire>,
-    /// The statements of this connection that were used, by their text.
+    /// The statements that were prepared on this connection, by their text.
     statements: HashMap<Arc<str>, Statement>,
-    /// Statements that had left before the first of ours, and ours since.
+    /// How many statements had left before the first of ours.
     left_before: u64,
     handed: u64,
     pub(super) progress: Instant,
-    /// A transaction has failed.
+    /// Whether a transaction has failed and the session was not brought back since.
     failing: bool,
-    /// The server was asked who it is, and for the statement that gives an id.
+    /// Whether the server was asked who it is, and for the statement that gives an id.
     asked: bool,
-    /// The last unit ended with a Flush: the session is not idle yet for the server.
+    /// The last unit's work, if it ended with a Flush: the session is not idle yet for the
+    /// server.
     flushed: Option<Work>,
 }
 
@@ -86,7 +87,8 @@ impl Carrier {
             })
     }
 
-    /// Prepares what is not, while nothing is under way.
+    /// Prepares the statements of some work that are not prepared, while nothing is under
+    /// way.
     ///
     /// # Errors
     /// Of the first query that cannot be.
@@ -159,7 +161,8 @@ impl Carrier {
         })
     }
 
-    /// What can be done without, unless the session has ended over it.
+    /// Returns `None` for a failure that can be done without, unless the session has ended
+    /// over it.
     fn unless_broken<T>(&self, done: Result<T, Error>) -> Result<Option<T>, Error> {
         match done {
             Err(error) if self.link.is_broken() => Err(error),
@@ -253,9 +256,9 @@ impl Carrier {
         (unit, left)
     }
 
-    /// Ends what ended with a Flush, for a session to be given back: for the server it is
-    /// still under way until a Sync, and counts as active. `None` if there is nothing to
-    /// end.
+    /// Sends a Sync behind a Flush, so that the session can be given back: for the server
+    /// it is still under way until a Sync, and counts as active. `None` if there is nothing
+    /// to end.
     pub(super) async fn sync(&mut self) -> Option<Unit> {
         let work = self.flushed.take()?;
         self.synced(1);
@@ -276,14 +279,14 @@ impl Carrier {
         })
     }
 
-    /// The rows of at most `most` statements that repeat another, oldest first.
+    /// Takes the rows of at most `most` statements that repeat another, oldest first.
     pub(super) fn repeated(&self, most: usize) -> Vec<u64> {
         let wire = self.wire.as_ref().filter(|_| most > 0);
         wire.map_or_else(Vec::new, |wire| wire.repeated(most))
     }
 
-    /// Whether there was news of statements that are not waited for, since the last
-    /// progress; then that is the last.
+    /// Whether a repeated statement was answered since the last progress; that is the last
+    /// progress then.
     pub(super) fn heard(&mut self) -> bool {
         let heard = self.wire.as_ref().and_then(Wire::heard);
         let news = heard.filter(|at| *at > self.progress);
@@ -291,16 +294,16 @@ impl Carrier {
         news.is_some()
     }
 
-    /// How many of our statements have left. From now on no more do. `None` if nobody
-    /// knows: then all may have.
+    /// Lets nothing more leave, and returns how many of our statements have. `None` if
+    /// nobody knows: then all may have.
     pub(super) fn cut(&self) -> Option<u64> {
         let wire = self.wire.as_ref()?;
         wire.cut();
         Some(wire.left().saturating_sub(self.left_before))
     }
 
-    /// A transaction has failed, and the server skips what is behind it: asks for the
-    /// answers, unless that has been asked for.
+    /// Asks for the answers after a transaction has failed, unless that was asked for: the
+    /// server skips what is behind it up to a Sync.
     pub(super) async fn fail(&mut self, units: &mut VecDeque<Unit>) {
         self.failing = true;
         self.flushed = None;
@@ -339,19 +342,19 @@ impl Carrier {
         metrics.add(Counter::PipelineSyncs, n as u64);
     }
 
-    /// So many queries of a unit that began then went well.
+    /// Times `n` queries of a unit, and tells the breaker that they went well.
     pub(super) fn succeeded(&mut self, n: usize, began: Instant, now: Instant) {
         self.timed(n, began, now);
         self.link.succeeded(began, now);
     }
 
-    /// So many queries of a unit that began then are over, whatever came of them.
+    /// Times `n` queries of a unit, whatever came of them.
     pub(super) fn timed(&self, n: usize, began: Instant, now: Instant) {
         let metrics = self.link.metrics();
         metrics.time_each(Timing::Query, now - began, n);
     }
 
-    /// A statement has failed, or the connection has ended.
+    /// Tells the link that a statement has failed, or the connection has ended.
     pub(super) fn failed(&mut self, error: &Error, began: Instant) {
         if error.is_stale_statement() {
             self.statements.clear();
@@ -359,8 +362,8 @@ impl Carrier {
         self.link.failed(error, began, clock::now());
     }
 
-    /// Whether it is to be closed, once all is answered: the session has ended, or the
-    /// server takes no writes.
+    /// Whether the connection is to be closed, once all is answered: the session has ended,
+    /// or the server takes no writes.
     pub(super) fn is_broken(&self) -> bool {
         self.link.is_broken()
     }
@@ -375,7 +378,7 @@ impl Carrier {
     }
 }
 
-/// The statement for a run of queries, and whether it is one for all of them.
+/// Chooses the statement for a run of queries, and whether it is one for all of them.
 fn text<'a>(grouping: Grouping, queries: &Range<usize>, shape: &'a Shape) -> (&'a str, bool) {
     let many = grouping == Grouping::Coalesced && queries.len() > 1;
     let merged = many.then(|| shape.for_many(unnest::rewrite)).flatten();

@@ -1,4 +1,4 @@
-//! After a failure: what `settle` says, as things to do.
+//! Does after a failure what `settle` decides.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -18,8 +18,8 @@ use crate::{
 };
 
 impl Lane {
-    /// The first of these units has failed, all are answered, and those behind it were
-    /// skipped.
+    /// Decides what becomes of units of which the first has failed, once all are answered;
+    /// the server has skipped those behind it.
     pub(super) async fn failed(
         &mut self,
         carrier: &mut Carrier,
@@ -47,8 +47,8 @@ impl Lane {
         }
     }
 
-    /// Puts what is to be done in front. True if that is the same once more, after a
-    /// while.
+    /// Puts in front what is to be done after a failure. True if that is the same once
+    /// more, after a while.
     pub(super) fn settled(
         &mut self,
         work: Work,
@@ -135,7 +135,8 @@ impl Lane {
         lost_race && failure.may_retry
     }
 
-    /// A query of some work cannot be prepared; nothing of it is under way.
+    /// Decides what becomes of work of which a query cannot be prepared. Nothing of it is
+    /// under way.
     ///
     /// # Errors
     /// If that is the connection's fault, which was told the breaker.
@@ -191,7 +192,7 @@ impl Lane {
         Ok(())
     }
 
-    /// What is left of a batch is not run.
+    /// Marks what is left of a batch as skipped.
     pub(super) fn skip_rest(
         &self,
         chunk: &Arc<Chunk>,
@@ -220,7 +221,7 @@ fn is_refusal(error: &Error) -> bool {
     }
 }
 
-/// What became of a query that failed with this error, and did not run.
+/// The outcome of a query that failed with this error and did not run.
 fn refused(error: &Arc<Error>) -> Outcome {
     if is_refusal(error) || error.sqlstate().is_some() {
         Outcome::Failed(error.clone())

@@ -1,5 +1,5 @@
-//! The statements of a unit in the order they go out, and what the transport is told of
-//! them.
+//! [`Line`]: the statements of a unit in the order they go out. It announces them to the
+//! transport, which leaves out their Syncs.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -20,13 +20,13 @@ pub(super) struct Frame {
     pub(super) commit: Statement,
 }
 
-/// How a unit goes out.
+/// The way that a unit goes out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Route<'a> {
     pub(super) client: &'a Arc<ClientWrapper>,
-    /// `None` if each statement has its Sync.
+    /// Leaves Syncs out; `None` if each statement has its Sync.
     pub(super) wire: Option<&'a Wire>,
-    /// A Flush goes out every so many statements.
+    /// How many statements a Flush goes out behind.
     pub(super) flush_every: usize,
     /// Whether it ends with a Sync.
     pub(super) synced: bool,
@@ -39,12 +39,12 @@ pub(super) struct Line {
     pub(super) flying: VecDeque<Flying>,
     /// How many of the last ones have not been announced.
     open: usize,
-    /// How many, announced, go out in front of the next.
+    /// How many repeated statements go out in front of the next.
     repeats: usize,
 }
 
 impl Line {
-    /// Those of queries, in a transaction if there is a frame for it.
+    /// Lines up the statements of queries, in a transaction if there is a frame for it.
     pub(super) fn up(
         frame: Option<Frame>,
         parts: &[(Part, Statement)],
@@ -78,7 +78,7 @@ impl Line {
         line
     }
 
-    /// How many there are, with those that repeat another.
+    /// Counts the statements, with those that repeat another.
     pub(super) fn statements(&self) -> usize {
         self.on_wire.iter().map(|place| 1 + place.repeats).sum()
     }

@@ -1,4 +1,4 @@
-//! A connection is lost in the middle: what is known of each query that was under way.
+//! Sorts the queries that were under way on a lost connection by what is known of them.
 //!
 //! What had not left cannot have run. What had left and was not answered may have:
 //! of queries of their own a part, from the first on; of a transaction all or nothing,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{clock, error::Error, pool::Incarnation};
 
-/// Between two attempts to reach the server again.
+/// Wait between two attempts to reach the server again.
 const AGAIN: Duration = Duration::from_millis(50);
 
 impl Lane {
@@ -108,8 +108,8 @@ impl Lane {
         self.settings.idempotent || self.settings.read_only
     }
 
-    /// Work that left and was not answered, and is sent again all the same. What only reads
-    /// has changed nothing, whatever became of it.
+    /// Marks work that left and was not answered, and is sent again all the same. What only
+    /// reads has changed nothing, whatever became of it.
     fn doubted(&self, work: Work) -> Work {
         Work {
             in_doubt: !self.settings.read_only,
