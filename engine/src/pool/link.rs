@@ -163,19 +163,30 @@ impl Link {
         self.session.as_deref()?.incarnation.as_ref()
     }
 
-    /// What statements of a pipeline are sent with. What comes of them is told by
-    /// [`succeeded`](Self::succeeded), [`failed`](Self::failed) and [`count`](Self::count).
+    /// The client that a pipeline sends statements with. It reports what comes of them with
+    /// [`succeeded`](Self::succeeded) and [`failed`](Self::failed).
     pub(crate) fn client(&self) -> Result<Arc<ClientWrapper>, Error> {
         self.session().map(|session| session.client.clone())
     }
 
-    /// The hold on the transport, if it is one of ours.
+    /// Controls the transport, if it is one of ours.
     pub(crate) fn wire(&self) -> Option<Wire> {
         self.session.as_deref()?.wire.clone()
     }
 
+    /// The pool's metrics.
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.pool.metrics
+    }
+
+    /// Counts callers' queries that are handed to the session.
+    pub(crate) fn count_queries(&self, n: usize) {
+        self.pool.metrics.add(Counter::Queries, n as u64);
+    }
+
+    /// Times callers' queries that began at `began` and are over, whatever came of them.
+    pub(crate) fn time_queries(&self, n: usize, began: Instant, now: Instant) {
+        self.pool.metrics.time_each(Timing::Query, now - began, n);
     }
 
     /// Says whether statements of a pipeline are under way. While they are, no other can
@@ -204,7 +215,7 @@ impl Link {
         self.busy = true;
         self.in_transaction |= effect == SessionEffect::Opens;
         if counted {
-            self.pool.metrics.count(Counter::Queries);
+            self.count_queries(1);
         }
         Ok(Running {
             began: clock::now(),
@@ -221,7 +232,7 @@ impl Link {
         let (began, now) = (running.began, clock::now());
         self.busy = false;
         if running.counted {
-            self.pool.metrics.time(Timing::Query, now - began);
+            self.time_queries(1, began, now);
         }
         let answer = match answer {
             Ok(answer) => answer.map_err(Error::Statement),

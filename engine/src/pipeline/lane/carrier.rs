@@ -20,7 +20,7 @@ use super::line::{Frame, Line, Route};
 use crate::{
     clock::{self, Instant},
     error::Error,
-    metrics::{Counter, Timing},
+    metrics::Counter,
     pool::{Incarnation, Link, Pool, Shape},
     wire::Wire,
 };
@@ -227,8 +227,7 @@ impl Carrier {
         self.handed += statements as u64;
         self.link.set_busy(true);
         let began = clock::now();
-        let queries = self.link.metrics();
-        queries.add(Counter::Queries, work.range.len() as u64);
+        self.link.count_queries(work.range.len());
         let mut left = Ok(());
         if framed && !elided {
             // Without BEGIN, all behind it would be done, each for itself.
@@ -350,8 +349,7 @@ impl Carrier {
 
     /// Times `n` queries of a unit, whatever came of them.
     pub(super) fn timed(&self, n: usize, began: Instant, now: Instant) {
-        let metrics = self.link.metrics();
-        metrics.time_each(Timing::Query, now - began, n);
+        self.link.time_queries(n, began, now);
     }
 
     /// Tells the link that a statement has failed, or the connection has ended.
