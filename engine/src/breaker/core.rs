@@ -11,14 +11,18 @@
 //! itself counts in its own, dead epoch.
 //!
 //! Time is an argument: nanoseconds since the breaker was made.
+//!
+//! Readers and writers of the word stand in one file, since each is only right with the
+//! others.
 
 use super::{
     ages::Ages,
+    changes::{Changes, OnChange},
     config::{Config, ns},
     machine::{Admission, Gate, Machine},
-    outcome::Cause,
-    state::{Change, Evidence, Mode, Reason, State},
+    state::{Evidence, Mode, Reason, State},
     sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError, RwLock, fence},
+    ticket::{Observation, Refusal, Ticket, UNWATCHED},
     window::{CountWindow, Tally, TimeWindow},
 };
 
@@ -28,51 +32,6 @@ const ADMIT: u64 = 0;
 const PASS: u64 = 1;
 const REFUSE: u64 = 2;
 const ASK: u64 = 3;
-
-/// The epoch in the ticket of a caller whose outcome decides nothing.
-const UNWATCHED: u64 = u64::MAX;
-
-/// An admission, to be handed back with its outcome.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ticket {
-    epoch: u64,
-    /// The place in [`Ages`] where the call is counted.
-    slice: u32,
-    shard: u32,
-    pub(super) settled: bool,
-}
-
-/// What a refused caller is told.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Refusal {
-    pub(super) retry_after_ns: u64,
-    pub(super) since_ns: u64,
-    pub(super) reason: Option<Reason>,
-}
-
-/// An outcome, with how long the call took.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Observation {
-    pub(super) ok: bool,
-    pub(super) took_ns: u64,
-    pub(super) cause: Option<Cause>,
-}
-
-/// The state changes that one decision led to, oldest first.
-#[must_use = "callers wait for them, and the pool acts on them"]
-#[derive(Debug)]
-pub(super) struct Changes(pub(super) Vec<Change>);
-
-impl Changes {
-    /// Whether one of them led to a state in which callers are refused.
-    pub(super) fn opened(&self) -> bool {
-        self.0.iter().any(|change| change.to == State::Open)
-    }
-}
-
-/// Acts on state changes. [`Core::update`] calls it with the lock free, and is the only
-/// way to the machine: whoever finds a change, it cannot go unnoticed.
-pub(super) type OnChange = Box<dyn Fn(Changes) + Send + Sync>;
 
 pub(super) struct Core {
     published: Published,

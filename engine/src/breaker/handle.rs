@@ -12,12 +12,14 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
+    changes::Changes,
     config::{Config, ns},
-    core::{Changes, Core, Refusal, Ticket},
+    core::Core,
     events::{Events, Transition},
     machine::Machine,
     permit::{OwnedPermit, Permit},
     state::{Mode, Reason, State},
+    ticket::{Refusal, Ticket},
 };
 use crate::clock::{self, Instant};
 

@@ -26,9 +26,10 @@
 use std::collections::VecDeque;
 
 use super::{
+    changes::{Change, HISTORY},
     config::Config,
     outcome::Cause,
-    state::{Change, Evidence, HISTORY, Mode, Reason, State},
+    state::{Evidence, Mode, Reason, State},
 };
 
 /// The machine's answer to a caller.

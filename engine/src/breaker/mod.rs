@@ -17,6 +17,7 @@
 
 mod ages;
 mod call;
+mod changes;
 pub mod config;
 mod core;
 mod events;
@@ -28,17 +29,19 @@ mod outcome;
 mod permit;
 mod state;
 mod sync;
+mod ticket;
 mod window;
 
 pub(crate) use self::handle::because;
 pub use self::{
     call::CallError,
+    changes::HISTORY,
     config::{Backoff, Config, Jitter, Probe},
     events::{Event, Events, Transition},
     handle::{Breaker, Refused, Tick},
     outcome::{CallOutcome, Cause},
     permit::{OwnedPermit, Permit},
-    state::{Evidence, HISTORY, Mode, Reason, State},
+    state::{Evidence, Mode, Reason, State},
     window::Counts,
 };
 

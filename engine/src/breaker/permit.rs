@@ -1,10 +1,10 @@
 //! [`Permit`] and [`OwnedPermit`]: an admission, to be settled with an outcome.
 
 use super::{
-    core::{Observation, Ticket},
     handle::{Breaker, Tick, shard},
     outcome::{CallOutcome, Cause},
     state::State,
+    ticket::{Observation, Ticket},
 };
 use crate::clock::Instant;
 

@@ -1,12 +1,8 @@
-//! What a breaker says of itself: its state and mode, and each change of them with the
-//! reason. Pure.
+//! What a breaker says of itself: its state and mode, and why they changed. Pure.
 
 use std::{fmt, time::Duration};
 
 use super::{outcome::Cause, window::Counts};
-
-/// How many changes are kept; older ones are only counted.
-pub const HISTORY: usize = 256;
 
 /// What the breaker does with callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,16 +89,4 @@ pub struct Evidence {
     pub last: Option<Counts>,
     /// The kinds of the last failures, the newest first.
     pub causes: [Option<Cause>; 8],
-}
-
-/// A change, on the breaker's own clock.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Change {
-    pub(super) at_ns: u64,
-    pub(super) from: State,
-    pub(super) to: State,
-    pub(super) mode: Mode,
-    pub(super) reason: Reason,
-    pub(super) epoch: u64,
-    pub(super) evidence: Evidence,
 }

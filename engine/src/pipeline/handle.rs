@@ -57,20 +57,20 @@ impl std::fmt::Debug for Pipeline {
 }
 
 impl Pipeline {
-    pub(super) fn start(pool: &Pool, settings: Arc<Settings>) -> Self {
+    pub(super) fn start(pool: &Pool, settings: Arc<Settings>, runtime: Handle) -> Self {
         let queue = Arc::new(Queue::new(&settings));
         let lane = |lane| Lane::new(pool, queue.clone(), lane, settings.clone());
         let own = queue.is_whole().then(|| lane(0));
         let tasks = if own.is_some() { 0 } else { queue.lanes() };
         let lanes = (0..tasks)
-            .map(|i| AbortOnDrop(tokio::spawn(lane(i).run()).abort_handle()))
+            .map(|i| AbortOnDrop(runtime.spawn(lane(i).run()).abort_handle()))
             .collect();
         Self {
             pool: pool.clone(),
             queue,
             lanes,
             own,
-            runtime: Handle::current(),
+            runtime,
             last: None,
             encoded: BytesMut::new(),
             max_bytes: settings.max_bytes,

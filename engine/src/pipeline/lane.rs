@@ -3,6 +3,7 @@
 mod answers;
 mod carrier;
 mod failed;
+mod fill;
 mod line;
 mod lost;
 
@@ -14,7 +15,7 @@ use super::{
     flight::{Answer, Flying, Grouping, Unit, Work, poll_next},
     outcome::{Outcome, QueryResult},
     queue::{Next, Queue},
-    settings::{BatchSize, Settings, Strategy},
+    settings::{Settings, Strategy},
     settle::FailurePolicy,
     window::Window,
 };
@@ -24,9 +25,6 @@ use crate::{
     pool::Pool,
 };
 
-/// How long a transaction runs until a Flush asks the server for the answers so far: a sign
-/// of life well within any deadline.
-const SIGN_OF_LIFE: Duration = Duration::from_millis(50);
 /// First wait before work is done again; doubles.
 const BACKOFF: Duration = Duration::from_millis(20);
 
@@ -110,7 +108,7 @@ impl Lane {
     /// Sends a chunk and what follows it, on as many connections as it takes, until nothing
     /// is left.
     async fn session(&mut self, chunk: Chunk) {
-        let mut todo = VecDeque::from([self.todo(chunk)]);
+        let mut todo = VecDeque::from([Todo::Run(self.work(chunk))]);
         while !todo.is_empty() {
             match Carrier::take(&self.pool).await {
                 Ok(carrier) => self.stream(carrier, &mut todo).await,
@@ -120,20 +118,21 @@ impl Lane {
         }
     }
 
-    fn todo(&self, chunk: Chunk) -> Todo {
+    /// The work that a chunk is.
+    fn work(&self, chunk: Chunk) -> Work {
         let grouping = match (self.settings.grouped(), self.settings.coalesce) {
             (false, _) => Grouping::Each,
             (true, false) => Grouping::Together,
             (true, true) => Grouping::Coalesced,
         };
-        Todo::Run(Work {
+        Work {
             range: 0..chunk.len(),
             chunk: Arc::new(chunk),
             grouping,
             tries: 0,
             failures: 0,
             in_doubt: false,
-        })
+        }
     }
 
     fn policy(&self) -> FailurePolicy {
@@ -253,129 +252,6 @@ impl Lane {
         carrier.give_back();
     }
 
-    /// Sends as much as may be under way.
-    ///
-    /// # Errors
-    /// If the connection cannot be used any more; the breaker was told.
-    async fn fill(
-        &mut self,
-        carrier: &mut Carrier,
-        todo: &mut VecDeque<Todo>,
-        units: &mut VecDeque<Unit>,
-    ) -> Result<(), Arc<Error>> {
-        if self.pool.breaker().refuses() {
-            return Ok(());
-        }
-        loop {
-            match todo.front() {
-                Some(Todo::Say(..)) if units.is_empty() => {
-                    if let Some(Todo::Say(work, outcome)) = todo.pop_front() {
-                        self.say(&work, &outcome);
-                    }
-                    continue;
-                }
-                Some(Todo::Say(..)) => return Ok(()),
-                Some(Todo::Run(_)) => {}
-                None => {
-                    let next = self.queue.next(self.index, units.is_empty(), clock::now());
-                    let Next::Send(chunk) = next else {
-                        return Ok(());
-                    };
-                    let next = self.todo(chunk);
-                    todo.push_back(next);
-                }
-            }
-            let Some(Todo::Run(work)) = todo.front() else {
-                continue;
-            };
-            let stopped = self.stopped.as_ref();
-            if let Some((_, cause)) = stopped.filter(|(c, _)| Arc::ptr_eq(c, &work.chunk)) {
-                let cause = cause.clone();
-                self.skip_rest(&work.chunk.clone(), &cause, todo);
-                continue;
-            }
-            let under_way: usize = units.iter().map(Unit::under_way).sum();
-            let n = self.portion(work, under_way, units.len());
-            if n == 0 || !may_follow(units.back(), work.grouping) {
-                return Ok(());
-            }
-            if units.is_empty() {
-                carrier.progress = clock::now();
-            } else if !carrier.knows(work) {
-                return Ok(());
-            }
-            let mut work = work.clone();
-            todo.pop_front();
-            if n < work.range.len() {
-                let rest = work.range.start + n..work.range.end;
-                work.range.end = rest.start;
-                todo.push_front(Todo::Run(Work {
-                    range: rest,
-                    ..work.clone()
-                }));
-            }
-            let prepared = match carrier.prepare(&self.pool, &work, &self.settings).await {
-                Ok(prepared) => prepared,
-                Err((at, error)) => {
-                    self.unprepared(work, at, error, todo)?;
-                    continue;
-                }
-            };
-            // Behind a flush the caller waits; else there will be more before the answer.
-            let last =
-                todo.is_empty() && work.chunk.is_last() && work.range.end == work.chunk.len();
-            let whole = matches!(
-                self.policy(),
-                FailurePolicy::SkipRest | FailurePolicy::UndoAll
-            );
-            let flush_every = if self.mean.is_zero() {
-                16
-            } else {
-                (SIGN_OF_LIFE.as_nanos() / self.mean.as_nanos().max(1)).clamp(1, 256) as usize
-            };
-            let timeout = self.pool.config().statement_timeout;
-            let (unit, left) = carrier
-                .launch(work, prepared, whole || last, flush_every, timeout)
-                .await;
-            let began = unit.began;
-            units.push_back(unit);
-            let under_way = units.iter().map(Unit::under_way).sum();
-            self.window.under_way(under_way, clock::now());
-            left.map_err(|error| {
-                carrier.failed(&error, began);
-                Arc::new(error)
-            })?;
-        }
-    }
-
-    /// How many queries of `work` may be sent now.
-    fn portion(&self, work: &Work, under_way: usize, units: usize) -> usize {
-        let n = work.range.len();
-        let limit = match self.settings.batch_size {
-            BatchSize::Fixed(n) => n as usize,
-            BatchSize::Auto => self.window.limit(),
-        };
-        if work.grouping == Grouping::Each {
-            let room = limit.saturating_sub(under_way);
-            // In bursts: each costs a wake-up.
-            let burst = match self.settings.batch_size {
-                BatchSize::Fixed(_) => limit.div_ceil(4),
-                BatchSize::Auto => self.window.burst(),
-            };
-            return if under_way > 0 && room < burst {
-                0
-            } else {
-                n.min(room)
-            };
-        }
-        let fits = match self.settings.batch_size {
-            // One that the server works on, and one that is on its way.
-            BatchSize::Fixed(_) => units < 2,
-            BatchSize::Auto => under_way == 0 || under_way + n <= limit,
-        };
-        if fits { n } else { 0 }
-    }
-
     async fn wait(&mut self, units: &mut VecDeque<Unit>, carrier: &Carrier, more: bool) -> Wake {
         let deadline = carrier.progress + self.pool.config().statement_timeout;
         let (queue, index) = (self.queue.clone(), self.index);
@@ -393,16 +269,4 @@ impl Lane {
         })
         .await
     }
-}
-
-/// Whether work of this kind may be sent while `last` is under way: not if it would run
-/// whatever becomes of what is before it.
-fn may_follow(last: Option<&Unit>, grouping: Grouping) -> bool {
-    last.is_none_or(|last| match (last.work.grouping, grouping) {
-        // Only a Sync, which does not fail.
-        _ if last.work.range.is_empty() => true,
-        (Grouping::Each, Grouping::Each) => true,
-        (Grouping::Each, _) | (_, Grouping::Each) => false,
-        _ => !last.synced,
-    })
 }

@@ -2,6 +2,8 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
+use tokio::runtime::Handle;
+
 use super::handle::Pipeline;
 use crate::{config::ConfigError, pool::Pool};
 
@@ -218,10 +220,8 @@ impl Builder {
     /// Starts the pipeline. It takes connections only while it has queries.
     ///
     /// # Errors
-    /// The first setting that is out of its range.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime: each lane is a task.
+    /// The first setting that is out of its range, or [`ConfigError::NoRuntime`] outside of
+    /// a tokio runtime: each lane is a task.
     pub fn start(self) -> Result<Pipeline, ConfigError> {
         let s = &self.settings;
         let minute = Duration::from_secs(60);
@@ -285,6 +285,11 @@ impl Builder {
                 });
             }
         }
-        Ok(Pipeline::start(&self.pool, Arc::new(self.settings)))
+        let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
+        Ok(Pipeline::start(
+            &self.pool,
+            Arc::new(self.settings),
+            runtime,
+        ))
     }
 }

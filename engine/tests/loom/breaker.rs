@@ -13,6 +13,8 @@ pub(crate) mod models;
 
 #[path = "../../src/breaker/ages.rs"]
 mod ages;
+#[path = "../../src/breaker/changes.rs"]
+mod changes;
 #[path = "../../src/breaker/config.rs"]
 mod config;
 #[path = "../../src/breaker/core.rs"]
@@ -23,5 +25,7 @@ mod machine;
 mod outcome;
 #[path = "../../src/breaker/state.rs"]
 mod state;
+#[path = "../../src/breaker/ticket.rs"]
+mod ticket;
 #[path = "../../src/breaker/window.rs"]
 mod window;

@@ -10,7 +10,9 @@ use proptest::prelude::*;
 
 use super::super::{
     Cause, Config, Jitter, Mode, State,
-    core::{Changes, Core, Observation, Ticket},
+    changes::Changes,
+    core::Core,
+    ticket::{Observation, Ticket},
 };
 
 const MS: u64 = 1_000_000;

@@ -11,9 +11,11 @@ use loom::{
 };
 
 use super::{
+    changes::{Changes, OnChange},
     config::Config,
-    core::{Changes, Core, Observation, OnChange},
+    core::Core,
     state::State,
+    ticket::Observation,
 };
 
 const OK: Observation = Observation {
