@@ -38,8 +38,8 @@
 //! # Map
 //! - [`config`]: [`PoolConfig`], every key with unit, default and range
 //! - [`error`]: [`Error`], and what an SQLSTATE says about the server
-//! - [`pool`]: acquiring, statements, eviction
-//! - [`breaker`]: the state machine (pure), its window (pure), the probe
+//! - [`breaker`]: the state machine (pure), its window (pure), permits
+//! - [`pool`]: acquiring, statements, eviction, the probe
 //! - [`metrics`]: counters and latency histograms
 //! - [`pipeline`]: many queries on the wire at once, and what became of each
 //! - [`wire`]: the transport that sends one Sync for a batch

@@ -78,7 +78,7 @@ pub enum ConfigError {
     #[error("not TOML: {0}")]
     Syntax(String),
     /// There is no tokio runtime to run in.
-    #[error("no tokio runtime: make the pool inside of one")]
+    #[error("no tokio runtime: call this inside of one")]
     NoRuntime,
     /// There is no such key.
     #[error("{key}: no such key{}", .nearest.map(|n| format!(", did you mean {n}?")).unwrap_or_default())]

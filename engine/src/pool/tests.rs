@@ -329,6 +329,13 @@ async fn the_deadline_covers_queueing_and_connecting_together() {
     assert_eq!((clock::now() - started).as_millis(), 200);
 }
 
+#[test]
+fn outside_of_a_runtime_a_pool_says_so() {
+    let made = Pool::new(PoolConfig::default());
+    let error = made.expect_err("its probe is a task");
+    assert_eq!(error, crate::config::ConfigError::NoRuntime);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_closed_pool_says_so() {
     let stub = Stub::new();
