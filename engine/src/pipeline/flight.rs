@@ -35,7 +35,7 @@ pub(super) type Answer = Result<(Vec<Row>, u64), tokio_postgres::Error>;
 /// work while the rest is encoded.
 const TURN: usize = 32;
 
-/// A statement under way.
+/// A statement under route.
 pub(super) enum Flying {
     Pending(Pin<Box<dyn Future<Output = Answer> + Send>>),
     /// Its first poll was its last: it never left, or the answer was there already.
@@ -183,7 +183,7 @@ impl Part {
     }
 }
 
-/// Work under way.
+/// Work under route.
 pub(super) struct Unit {
     pub(super) work: Work,
     pub(super) parts: Vec<Part>,

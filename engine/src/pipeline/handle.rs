@@ -60,7 +60,7 @@ impl Pipeline {
     pub(super) fn start(pool: &Pool, settings: Arc<Settings>, runtime: Handle) -> Self {
         let queue = Arc::new(Queue::new(&settings));
         let lane = |lane| Lane::new(pool, queue.clone(), lane, settings.clone());
-        let own = queue.is_whole().then(|| lane(0));
+        let own = queue.sends_only_on_flush().then(|| lane(0));
         let tasks = if own.is_some() { 0 } else { queue.lanes() };
         let lanes = (0..tasks)
             .map(|i| AbortOnDrop(runtime.spawn(lane(i).run()).abort_handle()))
@@ -190,7 +190,7 @@ impl Pipeline {
         refuse(sql)?;
         let mut described = self.ask(sql).await;
         let failed = |described: &Result<_, Error>| matches!(described, Err(Error::Statement(error)) if error.code().is_some());
-        if failed(&described) && !self.queue.all_answered() && !self.queue.is_whole() {
+        if failed(&described) && !self.queue.all_answered() && !self.queue.sends_only_on_flush() {
             // It may need what is still under way: a table, say.
             self.queue.seal();
             self.queue.answered().await;

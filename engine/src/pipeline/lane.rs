@@ -48,7 +48,7 @@ pub(super) struct Lane {
 enum Todo {
     Run(Work),
     /// Give the queries of the work this outcome, once all before is done.
-    Say(Work, Outcome),
+    Conclude(Work, Outcome),
 }
 
 /// What ended a wait.
@@ -159,8 +159,8 @@ impl Lane {
                     work.tries += 1;
                     todo.push_back(Todo::Run(work));
                 }
-                Todo::Run(work) => self.say(&work, &Outcome::NotSent(error.clone())),
-                Todo::Say(work, outcome) => self.say(&work, &outcome),
+                Todo::Run(work) => self.conclude(&work, &Outcome::NotSent(error.clone())),
+                Todo::Conclude(work, outcome) => self.conclude(&work, &outcome),
             }
         }
         if let Some(tries) = waits {

@@ -66,8 +66,8 @@ pub(super) struct Queue {
     /// The number of queries without a result beyond which more would only wait in line.
     most: AtomicUsize,
     /// Nothing goes out before a flush.
-    whole: bool,
-    natural: bool,
+    only_on_flush: bool,
+    automatic: bool,
     linger: Duration,
     max_queries: usize,
     max_bytes: usize,
@@ -115,7 +115,7 @@ impl Queue {
             Strategy::Parallel => settings.connections,
             _ => 1,
         };
-        let (full_at, natural) = match settings.batch_size {
+        let (full_at, automatic) = match settings.batch_size {
             BatchSize::Fixed(n) => (n as usize, false),
             BatchSize::Auto => (1, true),
         };
@@ -129,12 +129,16 @@ impl Queue {
             answered: Notify::new(),
             full_at: AtomicUsize::new(full_at),
             // Until the lane has begun to measure, which it cannot before this fills up.
-            most: AtomicUsize::new(if natural { lanes } else { settings.max_queries }),
-            whole: matches!(
+            most: AtomicUsize::new(if automatic {
+                lanes
+            } else {
+                settings.max_queries
+            }),
+            only_on_flush: matches!(
                 settings.strategy,
                 Strategy::Sequential | Strategy::Transactional
             ),
-            natural,
+            automatic,
             linger: settings.linger,
             max_queries: settings.max_queries,
             max_bytes: settings.max_bytes,
@@ -151,8 +155,8 @@ impl Queue {
     }
 
     /// Whether nothing goes out before a flush.
-    pub(super) fn is_whole(&self) -> bool {
-        self.whole
+    pub(super) fn sends_only_on_flush(&self) -> bool {
+        self.only_on_flush
     }
 
     /// Sets the size of a chunk, and how many queries may be without a result, where
@@ -167,7 +171,7 @@ impl Queue {
     pub(super) fn add(&self, added: &Added<'_>, key: Option<u64>) -> Result<bool, Full> {
         let mut state = self.state();
         let bytes = added.params.len();
-        let paced = if self.whole {
+        let paced = if self.only_on_flush {
             usize::MAX
         } else {
             self.most.load(Ordering::Relaxed)
@@ -177,7 +181,7 @@ impl Queue {
             || (state.unanswered > 0 && state.bytes + bytes > self.max_bytes)
         {
             let open = state.lanes.iter().any(|lane| !lane.open.is_empty());
-            return Err(if self.whole && open {
+            return Err(if self.only_on_flush && open {
                 Full::UntilFlush
             } else {
                 Full::ForNow
@@ -204,7 +208,7 @@ impl Queue {
             .push(number, added.shape.clone(), added.params, added.now);
         let full =
             to.open.len() >= self.full_at.load(Ordering::Relaxed) || to.open.bytes() >= CHUNK_BYTES;
-        let seal = full && !self.whole;
+        let seal = full && !self.only_on_flush;
         if seal {
             to.sealed.push_back(to.open.take());
             if key.is_none() {
@@ -214,7 +218,7 @@ impl Queue {
         state.unanswered += 1;
         state.bytes += bytes;
         state.slots.push_back(Slot::Waiting { bytes });
-        if seal || (first && !self.whole) {
+        if seal || (first && !self.only_on_flush) {
             self.work[lane].notify_one();
         }
         Ok(seal)
@@ -271,11 +275,11 @@ impl Queue {
         if let Some(chunk) = queue.sealed.pop_front() {
             return Next::Send(chunk);
         }
-        let Some(opened) = queue.open.opened().filter(|_| !self.whole) else {
+        let Some(opened) = queue.open.opened().filter(|_| !self.only_on_flush) else {
             return if ended { Next::End } else { Next::Wait };
         };
         let due = opened + self.linger;
-        if (self.natural && idle) || now >= due {
+        if (self.automatic && idle) || now >= due {
             return Next::Send(queue.open.take());
         }
         Next::At(due)

@@ -1,4 +1,4 @@
-//! [`Window`]: how many queries to keep under way. Pure.
+//! [`Window`]: how many queries to keep under route. Pure.
 //!
 //! Too few, and the server waits for the network; too many, and every query waits in
 //! a queue in front of the server. In between lies what the server does in a round
@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use crate::clock::Instant;
 
-/// The fewest queries under way. Below, a burst is over before the next can be on its way.
+/// The fewest queries under route. Below, a burst is over before the next can be on its route.
 const LEAST: usize = 8;
 /// The most queries sent at once, some millisecond of a server's time.
 const BURST: usize = 64;
-/// The most queries under way.
+/// The most queries under route.
 const MOST: usize = 10_000;
 /// Time that is added to a round trip: client and server work in bursts, and are woken
 /// for each, which takes 50 to 100 us in a virtual machine. Measured on loopback: with
@@ -52,7 +52,7 @@ const DECAY: f64 = 0.95;
 /// How long a measured round-trip time lasts (BBR's probe of it).
 const RTT_LASTS: Duration = Duration::from_secs(10);
 
-/// How many queries to keep under way.
+/// How many queries to keep under route.
 #[derive(Debug)]
 pub(super) struct Window {
     budget: Duration,
@@ -71,7 +71,7 @@ pub(super) struct Window {
 struct Span {
     began: Instant,
     answers: usize,
-    /// Whether the limit was what kept more from being under way.
+    /// Whether the limit was what kept more from being under route.
     limited: bool,
 }
 
@@ -93,7 +93,7 @@ impl Window {
         }
     }
 
-    /// The most queries to have under way.
+    /// The most queries to have under route.
     pub(super) fn limit(&self) -> usize {
         if self.probing.is_some() {
             LEAST
@@ -103,7 +103,7 @@ impl Window {
     }
 
     /// The number of queries to send at once, where each is for itself: every burst costs a
-    /// wake-up, and what waits until it is worth one is not under way.
+    /// wake-up, and what waits until it is worth one is not under route.
     pub(super) fn burst(&self) -> usize {
         (self.limit() / 4).clamp(1, BURST)
     }
@@ -147,7 +147,7 @@ impl Window {
         span.answers += n;
         let elapsed = now.saturating_duration_since(span.began);
         let over = if self.slow_start {
-            // A round: answers to as many as were under way. Fewer say nothing of them.
+            // A round: answers to as many as were under route. Fewer say nothing of them.
             let least = FIRST_SPANS.max(self.rtt);
             let round = span.answers >= self.limit || elapsed >= 4 * least;
             elapsed >= least && round

@@ -63,9 +63,9 @@ async fn probe_until_closed(
             biased;
             Some((epoch, answered)) = under_way.next() => {
                 match answered {
-                    Answer::AsItShould => breaker.probe_answered(epoch, clock::now()),
-                    Answer::No => metrics.count(Counter::ProbesFailed),
-                    Answer::NeverWill(why) => {
+                    Answer::Fit => breaker.probe_answered(epoch, clock::now()),
+                    Answer::Unfit => metrics.count(Counter::ProbesFailed),
+                    Answer::Refused(why) => {
                         metrics.count(Counter::ProbesFailed);
                         // Once an outage: it is not the server that has to be mended.
                         if !std::mem::replace(&mut said, true) {
@@ -90,11 +90,11 @@ async fn probe_until_closed(
 /// What came of a probe.
 enum Answer {
     /// The server takes sessions, and has the role that it should have.
-    AsItShould,
+    Fit,
     /// The server does not answer, or has another role.
-    No,
+    Unfit,
     /// The server refuses the session, and will do so for ever.
-    NeverWill(String),
+    Refused(String),
 }
 
 /// Asks whether the server takes a new session, answers a query on it in time, and is what
@@ -115,18 +115,18 @@ async fn ask(connector: &Connector, role: Role, timeout: Duration) -> Answer {
                 _ => None,
             });
             match rows.next() {
-                Some(in_recovery) if role.is(in_recovery) => Answer::AsItShould,
-                _ => Answer::No,
+                Some(in_recovery) if role.is(in_recovery) => Answer::Fit,
+                _ => Answer::Unfit,
             }
         }
         Ok(Err(error)) => {
             tracing::debug!(%error, "probe failed");
             let error = Error::Connect(error);
             match error.class() {
-                ErrorClass::Configuration => Answer::NeverWill(error.cause().to_string()),
-                _ => Answer::No,
+                ErrorClass::Configuration => Answer::Refused(error.cause().to_string()),
+                _ => Answer::Unfit,
             }
         }
-        Err(clock::Elapsed) => Answer::No,
+        Err(clock::Elapsed) => Answer::Unfit,
     }
 }

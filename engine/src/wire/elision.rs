@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::{BufMut as _, BytesMut};
 
 pub(super) use self::plan::SyncPlan;
-pub(crate) use self::{plan::End, repeats::Repeats};
+pub(crate) use self::{plan::BatchEnd, repeats::Repeats};
 use self::{
     plan::SyncFate,
     repeats::{Tag, Template},

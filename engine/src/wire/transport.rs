@@ -15,7 +15,7 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-use super::elision::{Elision, End, SyncPlan};
+use super::elision::{BatchEnd, Elision, SyncPlan};
 use crate::clock::{self, Instant};
 
 /// The most bytes that are taken while some are unsent. tokio-postgres writes some 8 KiB at
@@ -58,7 +58,7 @@ impl Wire {
     /// Announces a batch of `statements` statements, behind those announced before. A Flush
     /// goes out every `flush_every` statements, and no Sync but that of `end`. To be called
     /// before the first of them is handed to tokio-postgres.
-    pub(crate) fn announce(&self, statements: usize, flush_every: usize, end: End) {
+    pub(crate) fn announce(&self, statements: usize, flush_every: usize, end: BatchEnd) {
         let mut plan = self.0.plan.lock().unwrap_or_else(PoisonError::into_inner);
         plan.push(statements, flush_every, end);
     }

@@ -73,7 +73,7 @@ impl Lane {
         } else {
             // Never seen, and not to be taken for done.
             tracing::error!("a transaction was committed before its statements were answered");
-            self.say(
+            self.conclude(
                 &unit.work,
                 &Outcome::Unknown(Arc::new(Error::AnswersMissing)),
             );
@@ -91,7 +91,7 @@ impl Lane {
             let limit = self.window.limit();
             let (chunk, waiting) = if self.settings.grouped() {
                 // Transactions of half of it: one that the server works on, and one on its
-                // way.
+                // route.
                 (limit / 2, limit / 4)
             } else {
                 (self.window.burst(), self.window.burst())
@@ -174,7 +174,7 @@ impl Lane {
     }
 
     /// Gives all queries of some work the same outcome.
-    pub(super) fn say(&mut self, work: &Work, outcome: &Outcome) {
+    pub(super) fn conclude(&mut self, work: &Work, outcome: &Outcome) {
         let now = clock::now();
         if let (FailurePolicy::SkipRest, Outcome::NotSent(error) | Outcome::Unknown(error)) =
             (self.policy(), outcome)

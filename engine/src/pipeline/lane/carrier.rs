@@ -76,7 +76,7 @@ impl Carrier {
     }
 
     /// Whether all statements of some work are prepared.
-    pub(super) fn knows(&self, work: &Work) -> bool {
+    pub(super) fn has_prepared(&self, work: &Work) -> bool {
         let known = |sql: &str| self.statements.contains_key(sql);
         let framed = work.grouping == Grouping::Each || known(COMMIT);
         let mut runs = work.chunk.runs(work.range.clone());
@@ -88,7 +88,7 @@ impl Carrier {
     }
 
     /// Prepares the statements of some work that are not prepared, while nothing is under
-    /// way.
+    /// route.
     ///
     /// # Errors
     /// Of the first query that cannot be.
@@ -174,7 +174,7 @@ impl Carrier {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
-        // Nothing of ours is under way.
+        // Nothing of ours is under route.
         self.link.set_busy(false);
         let statement = self.link.prepare(sql).await?;
         self.statements.insert(sql.into(), statement.clone());
@@ -196,14 +196,14 @@ impl Carrier {
         let Prepared { frame, parts } = prepared;
         let wire = self.wire.as_ref().filter(|_| frame.is_some());
         let synced = last || wire.is_none();
-        let way = Route {
+        let route = Route {
             client: &self.client,
             wire,
             flush_every,
             synced,
         };
         let (framed, elided) = (frame.is_some(), wire.is_some());
-        let line = Line::up(frame, &parts, &work.chunk, way);
+        let line = Line::up(frame, &parts, &work.chunk, route);
         let statements = line.statements();
         let Line {
             mut on_wire,

@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use tokio_postgres::Row;
+
 use super::{
     super::{
         batch::Chunk,
@@ -54,7 +56,7 @@ impl Lane {
         work: Work,
         at: FailedAt,
         error: &Arc<Error>,
-        answers: Vec<(Vec<tokio_postgres::Row>, u64)>,
+        answers: Vec<(Vec<Row>, u64)>,
         todo: &mut VecDeque<Todo>,
     ) -> bool {
         if work.grouping == Grouping::Coalesced {
@@ -74,69 +76,76 @@ impl Lane {
         };
         let failures = work.failures + 1;
         let steps = settle(self.policy(), &work.range, failure, failures);
-        let part = |range, grouping| Work {
-            range,
-            grouping,
-            tries: work.tries + u32::from(failure.may_retry),
-            failures,
-            in_doubt: work.in_doubt,
-            chunk: work.chunk.clone(),
-        };
         if self.policy() == FailurePolicy::SkipRest
             && steps.iter().any(|s| matches!(s, Step::Failed(_)))
         {
             self.skip_rest(&work.chunk, error, todo);
         }
+        let next = Work {
+            tries: work.tries + u32::from(failure.may_retry),
+            failures,
+            ..work
+        };
+        self.take_steps(&next, steps, error, answers, todo);
+        lost_race && failure.may_retry
+    }
+
+    /// Gives results where a step holds answers, and puts what is to be done in front.
+    fn take_steps(
+        &mut self,
+        work: &Work,
+        steps: Vec<Step>,
+        error: &Arc<Error>,
+        answers: Vec<(Vec<Row>, u64)>,
+        todo: &mut VecDeque<Todo>,
+    ) {
+        let part = |range, grouping| Work {
+            range,
+            grouping,
+            ..work.clone()
+        };
+        let conclude = |range, outcome| Todo::Conclude(part(range, work.grouping), outcome);
         let mut answers = answers.into_iter();
         let mut front = Vec::new();
         for step in steps {
-            let (range, outcome) = match step {
-                // Where the failure came before anything was sent, they were not run.
-                Step::Done(range) if answers.len() < range.len() => {
-                    front.push(Todo::Run(part(range, Grouping::Together)));
-                    continue;
-                }
-                Step::Done(range) => {
-                    for i in range {
-                        let Some((rows, affected)) = answers.next() else {
-                            continue;
-                        };
+            front.push(match step {
+                Step::Done(range) if answers.len() >= range.len() => {
+                    for (i, (rows, affected)) in range.zip(answers.by_ref()) {
                         let now = clock::now();
-                        self.result(&work, i, Outcome::Ok, Details::all(rows, affected), now);
+                        self.result(work, i, Outcome::Ok, Details::all(rows, affected), now);
                     }
                     continue;
                 }
-                Step::Together(range) => {
-                    front.push(Todo::Run(part(range, Grouping::Together)));
-                    continue;
+                // Where the failure came before anything was sent, they were not run.
+                Step::Done(range) | Step::Together(range) => {
+                    Todo::Run(part(range, Grouping::Together))
                 }
-                Step::Alone(range) => {
-                    front.push(Todo::Run(part(range, Grouping::Each)));
-                    continue;
-                }
-                Step::Failed(k) => (k..k + 1, refused(error)),
-                Step::RolledBack(range) => {
-                    let cause = error.clone();
-                    (range, Outcome::RolledBack { cause })
-                }
-                Step::Skipped(range) => {
-                    let cause = error.clone();
-                    (range, Outcome::Skipped { cause })
-                }
-            };
-            front.push(Todo::Say(part(range, work.grouping), outcome));
+                Step::Alone(range) => Todo::Run(part(range, Grouping::Each)),
+                Step::Failed(k) => conclude(k..k + 1, refused(error)),
+                Step::RolledBack(range) => conclude(
+                    range,
+                    Outcome::RolledBack {
+                        cause: error.clone(),
+                    },
+                ),
+                Step::Skipped(range) => conclude(
+                    range,
+                    Outcome::Skipped {
+                        cause: error.clone(),
+                    },
+                ),
+            });
         }
         let empty = |what: &Todo| match what {
-            Todo::Run(work) | Todo::Say(work, _) => work.range.is_empty(),
+            Todo::Run(work) | Todo::Conclude(work, _) => work.range.is_empty(),
         };
         for what in front.into_iter().rev().filter(|what| !empty(what)) {
             todo.push_front(what);
         }
-        lost_race && failure.may_retry
     }
 
     /// Decides what becomes of work of which a query cannot be prepared. Nothing of it is
-    /// under way.
+    /// under route.
     ///
     /// # Errors
     /// If that is the connection's fault, which was told the breaker.
@@ -160,7 +169,7 @@ impl Lane {
                 work.tries += 1;
                 todo.push_front(Todo::Run(work));
             } else {
-                self.say(&work, &Outcome::NotSent(error.clone()));
+                self.conclude(&work, &Outcome::NotSent(error.clone()));
             }
             return Err(error);
         }
@@ -174,16 +183,16 @@ impl Lane {
                     self.skip_rest(&work.chunk, &error, todo);
                 }
                 todo.push_front(Todo::Run(part(i + 1..work.range.end)));
-                todo.push_front(Todo::Say(part(i..i + 1), refused(&error)));
+                todo.push_front(Todo::Conclude(part(i..i + 1), refused(&error)));
                 todo.push_front(Todo::Run(part(work.range.start..i)));
                 todo.retain(|what| match what {
-                    Todo::Run(work) | Todo::Say(work, _) => !work.range.is_empty(),
+                    Todo::Run(work) | Todo::Conclude(work, _) => !work.range.is_empty(),
                 });
             }
-            (FailedAt::Transaction, _) => self.say(&work, &refused(&error)),
+            (FailedAt::Transaction, _) => self.conclude(&work, &refused(&error)),
             (FailedAt::Query(_), _) => {
                 if !known && self.policy() == FailurePolicy::UndoAll && !is_refusal(&error) {
-                    self.say(&work, &Outcome::NotSent(error));
+                    self.conclude(&work, &Outcome::NotSent(error));
                 } else {
                     self.settled(work, at, &error, Vec::new(), todo);
                 }
@@ -200,10 +209,10 @@ impl Lane {
         todo: &mut VecDeque<Todo>,
     ) {
         for what in todo.iter_mut() {
-            let (Todo::Run(work) | Todo::Say(work, _)) = what;
+            let (Todo::Run(work) | Todo::Conclude(work, _)) = what;
             if Arc::ptr_eq(&work.chunk, chunk) {
                 let cause = error.clone();
-                *what = Todo::Say(work.clone(), Outcome::Skipped { cause });
+                *what = Todo::Conclude(work.clone(), Outcome::Skipped { cause });
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::{clock, error::Error};
 const SIGN_OF_LIFE: Duration = Duration::from_millis(50);
 
 impl Lane {
-    /// Sends as much as may be under way.
+    /// Sends as much as may be under route.
     ///
     /// # Errors
     /// If the connection cannot be used any more; the breaker was told.
@@ -72,12 +72,12 @@ impl Lane {
     ) -> Option<Work> {
         loop {
             let mut work = match todo.pop_front() {
-                Some(Todo::Say(work, outcome)) if units.is_empty() => {
-                    self.say(&work, &outcome);
+                Some(Todo::Conclude(work, outcome)) if units.is_empty() => {
+                    self.conclude(&work, &outcome);
                     continue;
                 }
-                Some(say @ Todo::Say(..)) => {
-                    todo.push_front(say);
+                Some(conclusion @ Todo::Conclude(..)) => {
+                    todo.push_front(conclusion);
                     return None;
                 }
                 Some(Todo::Run(work)) => work,
@@ -96,7 +96,7 @@ impl Lane {
             let under_way: usize = units.iter().map(Unit::under_way).sum();
             let n = self.portion(&work, under_way, units.len());
             let follows = n > 0 && may_follow(units.back(), work.grouping);
-            if !follows || !(units.is_empty() || carrier.knows(&work)) {
+            if !follows || !(units.is_empty() || carrier.has_prepared(&work)) {
                 todo.push_front(Todo::Run(work));
                 return None;
             }
@@ -144,7 +144,7 @@ impl Lane {
             };
         }
         let fits = match self.settings.batch_size {
-            // One that the server works on, and one that is on its way.
+            // One that the server works on, and one that is on its route.
             BatchSize::Fixed(_) => units < 2,
             BatchSize::Auto => under_way == 0 || under_way + n <= limit,
         };

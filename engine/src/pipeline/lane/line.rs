@@ -10,7 +10,7 @@ use super::super::{
     batch::Chunk,
     flight::{Flying, Part, Purpose, WireStatement},
 };
-use crate::wire::{End, Wire};
+use crate::wire::{BatchEnd, Wire};
 
 /// The statements around those of a transaction.
 pub(super) struct Frame {
@@ -49,10 +49,10 @@ impl Line {
         frame: Option<Frame>,
         parts: &[(Part, Statement)],
         chunk: &Arc<Chunk>,
-        way: Route<'_>,
+        route: Route<'_>,
     ) -> Self {
         let mut line = Self::default();
-        let bare = |statement| Flying::bare(way.client.clone(), statement);
+        let bare = |statement| Flying::bare(route.client.clone(), statement);
         let mut commit = None;
         if let Some(frame) = frame {
             line.put(Purpose::Begin, bare(frame.begin));
@@ -63,18 +63,22 @@ impl Line {
                 line.put(Purpose::Xid, bare(xid));
                 // The answer with the id is worth a Flush of its own: it is to be here
                 // before COMMIT is in doubt.
-                line.announce(way, End::Flush);
+                line.announce(route, BatchEnd::Flush);
             }
             commit = Some(bare(frame.commit));
         }
         for (part, statement) in parts {
-            line.part(part, statement, chunk, way);
+            line.part(part, statement, chunk, route);
         }
         if let Some(commit) = commit {
             line.put(Purpose::Commit, commit);
         }
-        let end = if way.synced { End::Sync } else { End::Flush };
-        line.announce(way, end);
+        let end = if route.synced {
+            BatchEnd::Sync
+        } else {
+            BatchEnd::Flush
+        };
+        line.announce(route, end);
         line
     }
 
@@ -83,8 +87,8 @@ impl Line {
         self.on_wire.iter().map(|place| 1 + place.repeats).sum()
     }
 
-    fn part(&mut self, part: &Part, statement: &Statement, chunk: &Arc<Chunk>, way: Route<'_>) {
-        let given = || (way.client.clone(), statement.clone(), chunk.clone());
+    fn part(&mut self, part: &Part, statement: &Statement, chunk: &Arc<Chunk>, route: Route<'_>) {
+        let given = || (route.client.clone(), statement.clone(), chunk.clone());
         let mut queries = part.queries.clone();
         if part.merged {
             let (client, statement, chunk) = given();
@@ -94,7 +98,7 @@ impl Line {
             );
         }
         let silent = statement.columns().is_empty();
-        let others = if way.wire.is_some() && silent && queries.len() > 1 {
+        let others = if route.wire.is_some() && silent && queries.len() > 1 {
             queries.start + 1..std::mem::replace(&mut queries.end, queries.start + 1)
         } else {
             0..0
@@ -105,7 +109,7 @@ impl Line {
         }
         if !others.is_empty() {
             self.repeats = others.len();
-            self.announce(way, End::Repeats(chunk.repeats(others)));
+            self.announce(route, BatchEnd::Repeats(chunk.repeats(others)));
         }
     }
 
@@ -116,10 +120,10 @@ impl Line {
         self.open += 1;
     }
 
-    fn announce(&mut self, way: Route<'_>, end: End) {
+    fn announce(&mut self, route: Route<'_>, end: BatchEnd) {
         let open = std::mem::take(&mut self.open);
-        if let Some(wire) = way.wire {
-            wire.announce(open, way.flush_every, end);
+        if let Some(wire) = route.wire {
+            wire.announce(open, route.flush_every, end);
         }
     }
 }

@@ -90,12 +90,12 @@ impl Lane {
                     none_behind = true;
                     self.again(unit.work, &error, &mut after);
                 }
-                Resolved::Unknown => self.say(&unit.work, &Outcome::Unknown(error.clone())),
+                Resolved::Unknown => self.conclude(&unit.work, &Outcome::Unknown(error.clone())),
             }
         }
         let waits = after.iter().find_map(|what| match what {
             Todo::Run(work) => Some(work.tries),
-            Todo::Say(..) => None,
+            Todo::Conclude(..) => None,
         });
         after.append(todo);
         *todo = after;
@@ -123,7 +123,7 @@ impl Lane {
             return;
         }
         if work.tries >= self.settings.retries {
-            self.say(&work, &Outcome::NotSent(error.clone()));
+            self.conclude(&work, &Outcome::NotSent(error.clone()));
             return;
         }
         work.tries += 1;
@@ -151,7 +151,7 @@ impl Lane {
             let work = self.doubted(part(answered..left));
             self.again(work, error, after);
         } else {
-            self.say(&part(answered..left), &Outcome::Unknown(error.clone()));
+            self.conclude(&part(answered..left), &Outcome::Unknown(error.clone()));
         }
         self.again(part(left..range.end), error, after);
     }

@@ -6,7 +6,7 @@ use super::Repeats;
 
 /// How a batch ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum BatchEnd {
     /// It ends with a Sync: what comes behind it runs whatever became of the batch.
     Sync,
     /// It ends with a Flush: the server answers as well, and if a statement of the batch
@@ -27,7 +27,7 @@ struct Batch {
     flush_every: usize,
     /// Statements since the last.
     since_flush: usize,
-    end: End,
+    end: BatchEnd,
 }
 
 /// The batches to come.
@@ -47,7 +47,7 @@ pub(super) enum SyncFate {
 
 impl SyncPlan {
     /// Announces a batch, behind those that are there.
-    pub(in crate::wire) fn push(&mut self, statements: usize, flush_every: usize, end: End) {
+    pub(in crate::wire) fn push(&mut self, statements: usize, flush_every: usize, end: BatchEnd) {
         if statements > 0 {
             self.0.push_back(Batch {
                 statements,
@@ -67,12 +67,13 @@ impl SyncPlan {
         if batch.statements == 0 {
             return match self.0.pop_front() {
                 Some(Batch {
-                    end: End::Repeats(repeats),
+                    end: BatchEnd::Repeats(repeats),
                     flush_every,
                     ..
                 }) => SyncFate::Repeated(repeats, flush_every),
                 Some(Batch {
-                    end: End::Flush, ..
+                    end: BatchEnd::Flush,
+                    ..
                 }) => SyncFate::Flush,
                 _ => SyncFate::Passes,
             };
@@ -87,6 +88,7 @@ impl SyncPlan {
     /// Whether the next statement will be repeated.
     pub(super) fn repeats_next(&self) -> bool {
         let batch = self.0.front();
-        batch.is_some_and(|batch| batch.statements == 1 && matches!(batch.end, End::Repeats(_)))
+        batch
+            .is_some_and(|batch| batch.statements == 1 && matches!(batch.end, BatchEnd::Repeats(_)))
     }
 }
