@@ -29,6 +29,6 @@ impl Changes {
     }
 }
 
-/// Acts on state changes. [`Core::update`] calls it with the lock free, and is the only
+/// Acts on state changes. `Core::update` calls it with the lock free, and is the only
 /// way to the machine: whoever finds a change, it cannot go unnoticed.
 pub(super) type OnChange = Box<dyn Fn(Changes) + Send + Sync>;

@@ -9,7 +9,7 @@ pub(super) const UNWATCHED: u64 = u64::MAX;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ticket {
     pub(super) epoch: u64,
-    /// The place in [`Ages`] where the call is counted.
+    /// The place in the ring of `Ages` where the call is counted.
     pub(super) slice: u32,
     pub(super) shard: u32,
     pub(super) settled: bool,

@@ -24,7 +24,7 @@ const STATUS: &str = "SELECT pg_xact_status($1::text::xid8)";
 
 /// Wait between two looks at a transaction that is still under way: its session has not
 /// noticed yet that its client is gone.
-const AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
+const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// What became of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +60,10 @@ pub(super) async fn resolve(
             Err(error) => return Err(error),
         };
         let under_way = status.as_deref() == Some("in progress");
-        if !under_way || clock::now() + AGAIN >= deadline {
+        if !under_way || clock::now() + POLL_INTERVAL >= deadline {
             return Ok(judge(status.as_deref(), then, &now));
         }
-        clock::sleep(AGAIN).await;
+        clock::sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     Incarnation, SessionEffect,
     acquire::Inner,
     incarnation,
-    manager::{Manager, Session},
+    manager::{Manager, PooledSession},
     session_effect,
 };
 use crate::{
@@ -200,7 +200,7 @@ impl Link {
         self.broken
     }
 
-    fn session(&self) -> Result<&Session, Error> {
+    fn session(&self) -> Result<&PooledSession, Error> {
         self.session.as_deref().ok_or(Error::Unusable)
     }
 

@@ -41,7 +41,7 @@ impl HostEpoch {
 }
 
 /// A session that the pool keeps.
-pub(super) struct Session {
+pub(super) struct PooledSession {
     /// Shared with the statements of a pipeline that are under way.
     pub(super) client: Arc<ClientWrapper>,
     pub(super) wire: Option<Wire>,
@@ -50,7 +50,7 @@ pub(super) struct Session {
     pub(super) incarnation: Option<Incarnation>,
 }
 
-impl Session {
+impl PooledSession {
     /// Prepares a statement, or takes it from the session's cache, which is emptied when it
     /// holds more than `most`: a service has far fewer statements, and one that makes them
     /// up on the fly gains nothing from a cleverer order.
@@ -86,10 +86,10 @@ impl Manager {
 }
 
 impl managed::Manager for Manager {
-    type Type = Session;
+    type Type = PooledSession;
     type Error = tokio_postgres::Error;
 
-    async fn create(&self) -> Result<Session, tokio_postgres::Error> {
+    async fn create(&self) -> Result<PooledSession, tokio_postgres::Error> {
         let place = self.ramp.enter().await;
         let epoch = self.epoch.current();
         let started = clock::now();
@@ -99,7 +99,7 @@ impl managed::Manager for Manager {
             .metrics
             .time(Timing::Connect, clock::now() - started);
         self.connector.metrics.count(Counter::Created);
-        Ok(Session {
+        Ok(PooledSession {
             client: Arc::new(ClientWrapper::new(made.client, made.task)),
             wire: made.wire,
             epoch,
@@ -109,7 +109,7 @@ impl managed::Manager for Manager {
 
     async fn recycle(
         &self,
-        session: &mut Session,
+        session: &mut PooledSession,
         _: &managed::Metrics,
     ) -> RecycleResult<tokio_postgres::Error> {
         if session.epoch != self.epoch.current() {

@@ -63,9 +63,9 @@ async fn probe_until_closed(
             biased;
             Some((epoch, answered)) = under_way.next() => {
                 match answered {
-                    Answer::Fit => breaker.probe_answered(epoch, clock::now()),
-                    Answer::Unfit => metrics.count(Counter::ProbesFailed),
-                    Answer::Refused(why) => {
+                    ProbeResult::Fit => breaker.probe_answered(epoch, clock::now()),
+                    ProbeResult::Unfit => metrics.count(Counter::ProbesFailed),
+                    ProbeResult::Refused(why) => {
                         metrics.count(Counter::ProbesFailed);
                         // Once an outage: it is not the server that has to be mended.
                         if !std::mem::replace(&mut said, true) {
@@ -88,7 +88,7 @@ async fn probe_until_closed(
 }
 
 /// What came of a probe.
-enum Answer {
+enum ProbeResult {
     /// The server takes sessions, and has the role that it should have.
     Fit,
     /// The server does not answer, or has another role.
@@ -99,7 +99,7 @@ enum Answer {
 
 /// Asks whether the server takes a new session, answers a query on it in time, and is what
 /// it should be.
-async fn ask(connector: &Connector, role: Role, timeout: Duration) -> Answer {
+async fn ask(connector: &Connector, role: Role, timeout: Duration) -> ProbeResult {
     let ask = async {
         let session = connector.connect().await?;
         let _closes_the_socket = AbortOnDrop(session.task.abort_handle());
@@ -115,18 +115,18 @@ async fn ask(connector: &Connector, role: Role, timeout: Duration) -> Answer {
                 _ => None,
             });
             match rows.next() {
-                Some(in_recovery) if role.is(in_recovery) => Answer::Fit,
-                _ => Answer::Unfit,
+                Some(in_recovery) if role.is(in_recovery) => ProbeResult::Fit,
+                _ => ProbeResult::Unfit,
             }
         }
         Ok(Err(error)) => {
             tracing::debug!(%error, "probe failed");
             let error = Error::Connect(error);
             match error.class() {
-                ErrorClass::Configuration => Answer::Refused(error.cause().to_string()),
-                _ => Answer::Unfit,
+                ErrorClass::Configuration => ProbeResult::Refused(error.cause().to_string()),
+                _ => ProbeResult::Unfit,
             }
         }
-        Err(clock::Elapsed) => Answer::Unfit,
+        Err(clock::Elapsed) => ProbeResult::Unfit,
     }
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{clock, error::Error, pool::Incarnation};
 
 /// Wait between two attempts to reach the server again.
-const AGAIN: Duration = Duration::from_millis(50);
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Lane {
     /// Tells the breaker of a lost connection, and gives it up.
@@ -172,11 +172,11 @@ impl Lane {
             };
             match asked {
                 Ok(resolved) => return resolved,
-                Err(error) if clock::now() + AGAIN >= deadline => {
+                Err(error) if clock::now() + RECONNECT_INTERVAL >= deadline => {
                     tracing::warn!(%error, "the outcome of a transaction could not be asked for");
                     return Resolved::Unknown;
                 }
-                Err(_) => clock::sleep(AGAIN).await,
+                Err(_) => clock::sleep(RECONNECT_INTERVAL).await,
             }
         }
     }
