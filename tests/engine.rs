@@ -5,10 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use scenarios::environment::{Environment, Shutdown};
 use seawall::{
-    Error, ErrorClass, Pool, PoolConfig,
-    breaker::{Role, State},
-    clock,
-    metrics::Counter,
+    Error, ErrorClass, Pool, PoolConfig, breaker::State, clock, config::Role, metrics::Counter,
 };
 
 use super::server;

@@ -17,7 +17,7 @@ use std::{
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use failsafe::CircuitBreaker as _;
 use seawall::{
-    breaker::{Breaker, Config, Outcome, Tick},
+    breaker::{Breaker, CallOutcome, Config, Tick},
     clock,
 };
 
@@ -39,7 +39,7 @@ impl Ours {
 impl Closed for Ours {
     fn call(&self) {
         if let Ok(permit) = self.0.admit(self.1) {
-            black_box(permit.record_at(Outcome::Success, black_box(self.2)));
+            black_box(permit.record_at(CallOutcome::Success, black_box(self.2)));
         }
     }
 }
@@ -50,7 +50,7 @@ struct OursAtInstant(Breaker, clock::Instant);
 impl Closed for OursAtInstant {
     fn call(&self) {
         if let Ok(permit) = self.0.admit(self.1) {
-            black_box(permit.record(Outcome::Success, black_box(self.1)));
+            black_box(permit.record(CallOutcome::Success, black_box(self.1)));
         }
     }
 }
@@ -60,7 +60,7 @@ struct OursWithClock(Breaker);
 impl Closed for OursWithClock {
     fn call(&self) {
         if let Ok(permit) = self.0.admit(clock::now()) {
-            black_box(permit.record(Outcome::Success, clock::now()));
+            black_box(permit.record(CallOutcome::Success, clock::now()));
         }
     }
 }
@@ -205,7 +205,7 @@ fn refused(c: &mut Criterion) {
     let now = clock::now();
     for _ in 0..5 {
         if let Ok(permit) = open.admit(now) {
-            permit.record(Outcome::Failure, now);
+            permit.record(CallOutcome::Failure, now);
         }
     }
     assert!(open.admit(now).is_err());

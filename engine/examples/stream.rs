@@ -10,9 +10,7 @@
 
 use futures_util::StreamExt as _;
 use seawall::{
-    Pool, PoolConfig, clock,
-    config::Secret,
-    pipeline::{BatchSize, Outcome},
+    Pool, PoolConfig, clock, config::Secret, metrics::OutcomeLabel, pipeline::BatchSize,
 };
 
 /// What was resident at most, if the system says.
@@ -49,13 +47,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut results = pipeline.results();
     // While the results are not read, nothing more is added.
     let counted = tokio::spawn(async move {
-        let mut counts = [0_u64; Outcome::NAMES.len()];
+        let mut counts = [0_u64; OutcomeLabel::ALL.len()];
         while let Some(result) = results.next().await {
-            let outcome = result.outcome().name();
-            let known = Outcome::NAMES.iter().zip(&mut counts);
-            known
-                .filter(|(name, _)| **name == outcome)
-                .for_each(|(_, count)| *count += 1);
+            counts[result.outcome().label() as usize] += 1;
         }
         counts
     });
@@ -69,8 +63,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .await?;
     }
     pipeline.close().await;
-    for (name, count) in Outcome::NAMES.iter().zip(counted.await?) {
-        println!("{name:12} {count}");
+    for (outcome, count) in OutcomeLabel::ALL.iter().zip(counted.await?) {
+        println!("{:12} {count}", outcome.name());
     }
     println!("in {:.1} s", (clock::now() - began).as_secs_f64());
     if let Some(peak) = peak() {

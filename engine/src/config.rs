@@ -5,28 +5,33 @@
 //! in the name. An unknown key is an error that names the nearest known one, an
 //! impossible value one that says what is allowed.
 
+mod check;
 mod keys;
+mod role;
 mod secret;
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use self::keys::{KEYS, described, invalid, nearest};
-pub use self::{keys::ConfigError, secret::Secret};
+use self::keys::{KEYS, invalid, nearest};
+pub use self::{keys::ConfigError, role::Role, secret::Secret};
 use crate::{
-    breaker::{self, Jitter, Mode, Probe, Role},
-    pool::Rules,
+    breaker::{self, Jitter, Mode, Probe},
+    error::Rules,
 };
 
-/// At this `circuit_breaker_failure_threshold` the breaker is off: the guide's
-/// way of rolling it back ("never open").
+/// The `circuit_breaker_failure_threshold` that switches the breaker off: the migration
+/// guide's way of rolling it back ("never open").
 pub const BREAKER_OFF: u32 = 999_999;
 
 /// The configuration of a [`Pool`](crate::Pool).
+///
+/// New versions may add keys: name those that matter, and take the rest from
+/// [`default`](Self::default).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct PoolConfig {
     /// Name in metrics and logs, and `application_name` of the sessions.
     pub name: String,
@@ -79,7 +84,7 @@ pub struct PoolConfig {
         deserialize_with = "milliseconds"
     )]
     pub circuit_breaker_probe_interval: Duration,
-    /// What is done with what the breaker decides: `active`, `shadow` (it reports and
+    /// Whether the breaker's decisions are obeyed: `active`, `shadow` (it reports and
     /// refuses nobody), `disabled`, or `forced-open`.
     pub circuit_breaker_mode: Mode,
     /// What the server has to be for a probe to close the circuit: `any`, `primary` or
@@ -91,8 +96,9 @@ pub struct PoolConfig {
     /// SQLSTATEs, or classes of them, that are failures of the server, whatever they
     /// usually are.
     pub circuit_breaker_count: Vec<String>,
-    /// Milliseconds after which a call that is under way opens the circuit if no later
-    /// one has gone well, 0..=86400000; 0 never. Above the longest good statement.
+    /// Milliseconds after which a call that is under way opens the circuit, if no later one
+    /// has gone well, 0..=86400000; 0 for never. Choose it above the longest statement that
+    /// is well.
     #[serde(
         rename = "circuit_breaker_hanging_ms",
         serialize_with = "as_milliseconds",
@@ -180,7 +186,7 @@ impl PoolConfig {
         Self::from_table(Self::table(text)?)
     }
 
-    /// The keys of TOML, at top level or in a table `[pool]`, not yet checked.
+    /// Reads the keys of TOML, at top level or in a table `[pool]`, not yet checked.
     ///
     /// # Errors
     /// [`ConfigError::Syntax`] with the line.
@@ -198,7 +204,7 @@ impl PoolConfig {
         Ok(table)
     }
 
-    /// Reads keys and values.
+    /// Makes a configuration of keys and values, and checks it.
     ///
     /// # Errors
     /// The first [`ConfigError`] found.
@@ -223,7 +229,7 @@ impl PoolConfig {
         Ok(config)
     }
 
-    /// All keys and values that say how the pool works: all but where it connects and as
+    /// Returns all keys and values that say how the pool works: all but where it connects and as
     /// whom. [`from_table`](Self::from_table) reads them back. Holds no secret.
     #[must_use]
     pub fn settings(&self) -> Table {
@@ -232,137 +238,9 @@ impl PoolConfig {
         Table::try_from(self).unwrap_or_default()
     }
 
-    /// Checks every range.
-    ///
-    /// # Errors
-    /// The first key whose value is out of its range.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let minute = Duration::from_millis(1)..=Duration::from_secs(60);
-        let day = Duration::from_millis(1)..=Duration::from_secs(86_400);
-        let probing = Duration::from_millis(10)..=Duration::from_secs(60);
-        let rate = self.circuit_breaker_error_rate;
-        let recovery = self.circuit_breaker_recovery_timeout;
-        let hanging = Duration::ZERO..=Duration::from_secs(86_400);
-        let checks: [(bool, &str, &dyn fmt::Debug); 16] = [
-            (
-                matches!(self.database_type.as_str(), "postgresql" | "postgres"),
-                "database_type",
-                &self.database_type,
-            ),
-            (self.port >= 1, "port", &self.port),
-            (
-                (1..=10_000).contains(&self.max_connections),
-                "max_connections",
-                &self.max_connections,
-            ),
-            (
-                self.min_connections <= self.max_connections,
-                "min_connections",
-                &self.min_connections,
-            ),
-            (
-                (1..=BREAKER_OFF).contains(&self.circuit_breaker_failure_threshold),
-                "circuit_breaker_failure_threshold",
-                &self.circuit_breaker_failure_threshold,
-            ),
-            (
-                day.contains(&recovery),
-                "circuit_breaker_recovery_timeout",
-                &recovery.as_secs_f64(),
-            ),
-            (
-                rate > 0.0 && rate <= 1.0,
-                "circuit_breaker_error_rate",
-                &rate,
-            ),
-            (
-                probing.contains(&self.circuit_breaker_probe_interval),
-                "circuit_breaker_probe_interval_ms",
-                &self.circuit_breaker_probe_interval.as_millis(),
-            ),
-            (
-                Rules::are_states(&self.circuit_breaker_ignore),
-                "circuit_breaker_ignore",
-                &self.circuit_breaker_ignore,
-            ),
-            (
-                Rules::are_states(&self.circuit_breaker_count),
-                "circuit_breaker_count",
-                &self.circuit_breaker_count,
-            ),
-            (
-                hanging.contains(&self.circuit_breaker_hanging),
-                "circuit_breaker_hanging_ms",
-                &self.circuit_breaker_hanging.as_millis(),
-            ),
-            (
-                (1..=10_000).contains(&self.pipeline_batch_size),
-                "pipeline_batch_size",
-                &self.pipeline_batch_size,
-            ),
-            (
-                minute.contains(&self.acquire_timeout),
-                "acquire_timeout_ms",
-                &self.acquire_timeout.as_millis(),
-            ),
-            (
-                minute.contains(&self.statement_timeout),
-                "statement_timeout_ms",
-                &self.statement_timeout.as_millis(),
-            ),
-            (
-                (1..=100_000).contains(&self.statement_cache_size),
-                "statement_cache_size",
-                &self.statement_cache_size,
-            ),
-            (
-                self.metrics_retention_minutes <= 10_080,
-                "metrics_retention_minutes",
-                &self.metrics_retention_minutes,
-            ),
-        ];
-        for (holds, key, value) in checks {
-            if !holds {
-                let (key, allowed) = described(key);
-                return Err(ConfigError::Invalid {
-                    key,
-                    value: format!("{value:?}"),
-                    allowed,
-                });
-            }
-        }
-        self.postgres().map(|_| ())
-    }
-
-    /// Keys that are set to something else than their default and have no effect
-    /// in this version.
-    #[must_use]
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        let d = Self::default();
-        [
-            ("adaptive_sizing", self.adaptive_sizing != d.adaptive_sizing),
-            (
-                "enable_query_routing",
-                self.enable_query_routing != d.enable_query_routing,
-            ),
-            (
-                "metrics_retention_minutes",
-                self.metrics_retention_minutes != d.metrics_retention_minutes,
-            ),
-            (
-                "enable_monitoring",
-                self.enable_monitoring != d.enable_monitoring,
-            ),
-            ("monitoring_port", self.monitoring_port != d.monitoring_port),
-        ]
-        .into_iter()
-        .filter_map(|(key, set)| set.then_some(key))
-        .collect()
-    }
-
-    /// The breaker's settings. A probe has failed when it takes longer than a
-    /// caller would wait, or than a second: log-in and query are some six round
-    /// trips, and a probe that hangs takes the place of the next.
+    /// Returns the breaker's settings. A probe has failed when it takes longer than a
+    /// caller would wait, or than a second: log-in and query are some six round trips, and
+    /// a probe that hangs takes the place of the next.
     #[must_use]
     pub fn breaker(&self) -> breaker::Config {
         let on = self.circuit_breaker_failure_threshold < BREAKER_OFF;
@@ -380,7 +258,6 @@ impl PoolConfig {
             probe: self.circuit_breaker_probe,
             probe_interval_max: self.circuit_breaker_probe_interval,
             mode: self.circuit_breaker_mode,
-            role: self.circuit_breaker_role,
             hanging: (!self.circuit_breaker_hanging.is_zero())
                 .then_some(self.circuit_breaker_hanging),
             recovery_multiplier: if passive {
@@ -401,7 +278,7 @@ impl PoolConfig {
         }
     }
 
-    /// What its errors tell the breaker, where that is not as usual.
+    /// Returns the SQLSTATEs that tell the breaker something else than usual.
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules {
@@ -410,7 +287,7 @@ impl PoolConfig {
         }
     }
 
-    /// What tokio-postgres connects with.
+    /// Returns the configuration that tokio-postgres connects with.
     ///
     /// # Errors
     /// If the connection string cannot be read.

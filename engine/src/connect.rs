@@ -7,37 +7,34 @@
 //! A [`Session`] that has a [`Wire`] sends a batch with one Sync; without one, each
 //! statement has its own, and all else is the same.
 
-use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
+use std::{convert::Infallible, future::Future, pin::Pin};
 
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_postgres::{
     Client, Config, Connection, Error, NoTls, Socket,
     config::{Host, SslMode, SslNegotiation},
     tls::{MakeTlsConnect, TlsConnect, TlsStream},
 };
 
-use crate::{
-    metrics::{Counter, Metrics},
-    wire::{Transport, Wire},
-};
+use crate::wire::{Transport, Wire};
 
 /// A connection that was made.
 #[derive(Debug)]
 pub struct Session {
-    /// To send statements with.
+    /// Sends statements.
     pub client: Client,
-    /// What drives it. Whoever takes the link aborts it in the end.
+    /// Drives the socket; the owner of the session must abort it.
     pub task: JoinHandle<()>,
-    /// The hold on its transport, if it goes through one of ours.
+    /// Controls the transport, if it is a [`Transport`]; `None` for any other.
     pub wire: Option<Wire>,
 }
 
-/// What [`Connect::connect`] returns.
+/// A connection that is being made: what [`Connect::connect`] returns.
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Session, Error>> + Send + 'a>>;
 
 /// How connections are made.
 pub trait Connect: Send + Sync {
-    /// Makes one. Must be cancel safe: a dropped future leaves no socket.
+    /// Makes a connection. Must be cancel safe: a dropped future leaves no socket.
     fn connect(&self, config: &Config) -> Connecting<'_>;
 }
 
@@ -189,26 +186,3 @@ where
 }
 
 type WithTransport<S> = Box<dyn FnOnce(S) -> Transport<S> + Send>;
-
-/// A [`Connect`] that several own, and that counts what is tried.
-#[derive(Clone)]
-pub(crate) struct Shared {
-    pub(crate) connect: Arc<dyn Connect>,
-    pub(crate) metrics: Arc<Metrics>,
-}
-
-impl Shared {
-    pub(crate) fn connect(&self, config: &Config) -> Connecting<'_> {
-        self.metrics.count(Counter::ConnectAttempts);
-        self.connect.connect(config)
-    }
-}
-
-/// Ends a task with its owner.
-pub(crate) struct AbortOnDrop(pub(crate) AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}

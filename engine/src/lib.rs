@@ -38,13 +38,16 @@
 //! # Map
 //! - [`config`]: [`PoolConfig`], every key with unit, default and range
 //! - [`error`]: [`Error`], and what an SQLSTATE says about the server
-//! - [`pool`]: acquiring, statements, eviction
-//! - [`breaker`]: the state machine (pure), its window (pure), the probe
+//! - [`breaker`]: the state machine (pure), its window (pure), permits
+//! - [`pool`]: acquiring, statements, eviction, the probe
 //! - [`metrics`]: counters and latency histograms
 //! - [`pipeline`]: many queries on the wire at once, and what became of each
 //! - [`wire`]: the transport that sends one Sync for a batch
 //! - [`connect`]: where connections come from (TCP, TLS, in memory)
 //! - [`clock`]: the only door to time
+//!
+//! Types that will grow are `#[non_exhaustive]`; [`PoolConfig`] is not, so that it can be
+//! written as a struct: do so with `..PoolConfig::default()`.
 //!
 //! Nothing here reads a clock but through [`clock`], so that the whole engine
 //! runs in paused tokio time.
@@ -57,7 +60,12 @@ pub mod error;
 pub mod metrics;
 pub mod pipeline;
 pub mod pool;
+mod task;
 pub mod wire;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use breaker::Breaker;
 pub use config::PoolConfig;

@@ -9,7 +9,7 @@ use seawall::{
     Error,
     breaker::State,
     clock,
-    metrics::Counter,
+    metrics::{Counter, OutcomeLabel},
     pipeline::{BatchSize, Outcome, Strategy},
 };
 
@@ -204,9 +204,8 @@ async fn a_lost_race_is_run_again_and_everything_is_counted() {
         .expect("read");
     let n: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(n, [11, 11]);
-    let snapshot = pool.metrics().snapshot();
-    let ok = snapshot.outcomes.iter().find(|(name, _)| *name == "ok");
-    assert_eq!(ok.map(|(_, n)| *n), Some(2), "each query has one result");
+    let ok = pool.metrics().outcomes(OutcomeLabel::Ok);
+    assert_eq!(ok, 2, "each query has one result");
     assert!(pool.metrics().counter(Counter::PipelineBatches) >= 1);
     server.stop().await.expect("stopped");
 }
@@ -364,7 +363,7 @@ async fn one_at_a_time_while_it_is_not_enabled() {
             .iter()
             .all(seawall::pipeline::QueryResult::success)
     );
-    assert_eq!(pool.metrics().snapshot().batches.max_us, 1);
+    assert_eq!(pool.metrics().snapshot().batch_sizes.max, 1);
     server.stop().await.expect("stopped");
 }
 

@@ -12,16 +12,16 @@
 
 use super::sync::{AtomicU64, Ordering};
 
-/// Slices that an age is made of: it is known to an eighth.
+/// Slices that the age in question is divided into: an age is known to an eighth.
 const SLICES: u64 = 8;
-/// Slices of the ring: a call that is under way for longer than the age in question
-/// is found for that long again.
+/// Slices of the ring, three times that age: a call that is under way for longer than the
+/// age in question is found for that long again.
 const RING: usize = 24;
 
 #[derive(Debug)]
 #[repr(align(128))]
 struct Shard {
-    /// Slice (40 bits) and calls under way (24 bits).
+    /// For each place the slice (40 bits) and the calls of it under way (24 bits).
     ring: [AtomicU64; RING],
     /// The last slice in which a call went well, plus one; zero for none.
     well: AtomicU64,
@@ -37,7 +37,7 @@ pub(super) struct Ages {
 }
 
 impl Ages {
-    /// For calls that hang if they are older than `age_ns`.
+    /// Keeps the ages of calls, which hang if they are older than `age_ns`.
     pub(super) fn new(age_ns: u64, shards: usize) -> Self {
         let shard = |_| Shard {
             ring: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -58,7 +58,7 @@ impl Ages {
         &self.shards[shard % self.shards.len()]
     }
 
-    /// A call begins; returns what to end it with.
+    /// Counts a call that begins. Returns its place in the ring, for `end`.
     pub(super) fn begin(&self, shard: usize, now_ns: u64) -> u32 {
         let slice = now_ns / self.slice_ns;
         let place = usize::try_from(slice % RING as u64).unwrap_or(0);
@@ -74,7 +74,7 @@ impl Ages {
         }
     }
 
-    /// A call that [`begin`](Self::begin) returned this for is over.
+    /// Ends a call, by the place that [`begin`](Self::begin) returned for it.
     pub(super) fn end(&self, shard: usize, place: u32) {
         let cell = &self.shard(shard).ring[place as usize % RING];
         let mut word = cell.load(Ordering::Relaxed);
@@ -86,8 +86,8 @@ impl Ages {
         }
     }
 
-    /// A call went well.
-    pub(super) fn well(&self, shard: usize, now_ns: u64) {
+    /// Notes that a call went well.
+    pub(super) fn answered(&self, shard: usize, now_ns: u64) {
         let slice = now_ns / self.slice_ns + 1;
         let well = &self.shard(shard).well;
         if well.load(Ordering::Relaxed) < slice {
@@ -95,13 +95,13 @@ impl Ages {
         }
     }
 
-    /// Nothing that began before counts any more.
+    /// Leaves all calls that began before out of account.
     pub(super) fn forget(&self, now_ns: u64) {
         self.from.store(now_ns / self.slice_ns, Ordering::Relaxed);
     }
 
-    /// The age of the oldest call, if that is too old and none has gone well since it
-    /// began.
+    /// Returns the age of the oldest call, if it hangs: it is too old, and no call has gone
+    /// well since it began.
     pub(super) fn hanging(&self, now_ns: u64) -> Option<u64> {
         let now = now_ns / self.slice_ns;
         let from = self.from.load(Ordering::Relaxed);
@@ -145,7 +145,7 @@ mod tests {
     fn a_hang_is_seen_behind_a_call_that_is_only_long() {
         let ages = Ages::new(AGE, 1);
         let _long = ages.begin(0, 1_000);
-        ages.well(0, 1_500);
+        ages.answered(0, 1_500);
         let _hangs = ages.begin(0, 3_000);
         assert_eq!(ages.hanging(11_000), None);
         assert_eq!(ages.hanging(12_000), Some(9_000));
@@ -155,7 +155,7 @@ mod tests {
     fn who_serves_others_is_not_hanging() {
         let ages = Ages::new(AGE, 2);
         let _long = ages.begin(0, 1_000);
-        ages.well(1, 5_000);
+        ages.answered(1, 5_000);
         assert_eq!(ages.hanging(30_000), None);
         let _next = ages.begin(1, 40_000);
         ages.forget(45_000);

@@ -1,14 +1,14 @@
-//! The breaker around any future.
+//! [`Breaker::call`]: puts the breaker around any future.
 
 #[cfg(feature = "tower")]
 use super::OwnedPermit;
-use super::{Breaker, Outcome, Refused, event::Cause};
+use super::{Breaker, CallOutcome, Refused, outcome::Cause};
 use crate::clock;
 
-/// What came of a protected call.
+/// Why a protected call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError<E> {
-    /// It was not made.
+    /// The breaker refused it, and it was not made.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// It was made, and failed.
@@ -48,7 +48,7 @@ impl Breaker {
         let now = clock::now();
         match done.as_ref().err().and_then(cause) {
             Some(cause) => permit.fail(cause, now),
-            None => permit.record(Outcome::Success, now),
+            None => permit.record(CallOutcome::Success, now),
         };
         done.map_err(CallError::Failed)
     }
@@ -63,8 +63,8 @@ pub(super) async fn settle<T, E>(
     let done = call.await;
     let (began, now) = (permit.began(), clock::now());
     match &done {
-        Ok(_) => permit.record(Outcome::Success, None, began, now),
-        Err(_) => permit.record(Outcome::Failure, Some(Cause::of("error")), began, now),
+        Ok(_) => permit.record(CallOutcome::Success, None, began, now),
+        Err(_) => permit.record(CallOutcome::Failure, Some(Cause::of("error")), began, now),
     };
     done.map_err(CallError::Failed)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    event::{Mode, Reason, Snapshot},
+    state::{Evidence, Mode, Reason},
     window::Counts,
 };
 
@@ -18,33 +18,10 @@ pub enum Probe {
     Passive,
 }
 
-/// What a server should be when it answers a probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Whatever it is.
-    Any,
-    /// It takes writes.
-    Primary,
-    /// It follows a primary.
-    Replica,
-}
-
-impl Role {
-    /// Whether a server is one that answers this to `SELECT pg_is_in_recovery()`.
-    pub(super) fn is(self, in_recovery: Option<&str>) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Primary => in_recovery == Some("f"),
-            Self::Replica => in_recovery == Some("t"),
-        }
-    }
-}
-
 /// Settings of a [`Breaker`](super::Breaker).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// What is done with what it decides, until it is told otherwise. Default active.
+    /// The mode that the breaker begins in. Default active.
     pub mode: Mode,
     /// Opens at this many failures in a row. `None` never. Default 5.
     pub failure_threshold: Option<u32>,
@@ -93,8 +70,6 @@ pub struct Config {
     pub ramp: Duration,
     /// How an open breaker learns that the server is back. Default active.
     pub probe: Probe,
-    /// What the server has to be for a probe to close. Default any.
-    pub role: Role,
     /// First wait before a probe. Default 50 ms.
     pub probe_interval_min: Duration,
     /// Longest wait between probes. Half of it, on average, is what a recovery
@@ -108,14 +83,15 @@ pub struct Config {
 /// The parts of a wait that are drawn at random, 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Jitter {
-    /// Of the first wait after it was closed.
+    /// The part of the first wait after the breaker was closed.
     pub first: f64,
-    /// Of those that follow.
+    /// The part of the waits that follow.
     pub again: f64,
 }
 
 impl Default for Config {
-    /// The guide's 5 failures, 60 s and one half, with an active probe.
+    /// Opens at 5 failures in a row or a failure rate of one half, waits 60 s, and probes
+    /// actively.
     fn default() -> Self {
         Self {
             mode: Mode::Active,
@@ -139,7 +115,6 @@ impl Default for Config {
             half_open_lease: Duration::from_secs(60),
             ramp: Duration::ZERO,
             probe: Probe::Active,
-            role: Role::Any,
             probe_interval_min: Duration::from_millis(50),
             probe_interval_max: Duration::from_millis(250),
             probe_timeout: Duration::from_secs(1),
@@ -148,8 +123,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The guide's breaker as the guide has it: no probe of its own, and the same
-    /// wait each time.
+    /// The breaker of the migration guide: no probe of its own, and the same wait each
+    /// time.
     #[must_use]
     pub fn guide(failure_threshold: u32, recovery_timeout: Duration) -> Self {
         Self {
@@ -165,19 +140,19 @@ impl Config {
         }
     }
 
-    /// The guide, week 1: "conservative".
+    /// The migration guide's week 1: "conservative".
     #[must_use]
     pub fn week1() -> Self {
         Self::guide(3, Duration::from_secs(120))
     }
 
-    /// The guide, week 2: "balanced".
+    /// The migration guide's week 2: "balanced".
     #[must_use]
     pub fn week2() -> Self {
         Self::guide(5, Duration::from_secs(60))
     }
 
-    /// The guide, week 3: "optimized for your workload".
+    /// The migration guide's week 3: "optimized for your workload".
     #[must_use]
     pub fn week3() -> Self {
         Self::guide(8, Duration::from_secs(45))
@@ -210,8 +185,8 @@ impl Config {
         }
     }
 
-    /// Whether this opens a closed breaker.
-    pub(super) fn trips(&self, by: &Snapshot) -> Option<Reason> {
+    /// Returns why a closed breaker opens by this evidence, if it does.
+    pub(super) fn trips(&self, by: &Evidence) -> Option<Reason> {
         if self.failure_threshold.is_some_and(|t| by.consecutive >= t) {
             return Some(Reason::ConsecutiveFailures(by.consecutive));
         }
@@ -229,7 +204,8 @@ impl Config {
         failing.or_else(|| rated().find(slow).map(Reason::SlowRate))
     }
 
-    /// How long it is open after the trip that came after so many others.
+    /// How long the breaker stays open, when it has tripped `before` times since it was
+    /// last closed.
     pub(super) fn open_wait_ns(&self, before: u32, rng: &mut fastrand::Rng) -> u64 {
         let grown = self
             .recovery_multiplier
@@ -263,8 +239,8 @@ impl Config {
     }
 }
 
-/// Nanoseconds in one word: 584 years, and then the last of them. Without the 128 bits
-/// of [`Duration::as_nanos`], since every call needs it.
+/// Nanoseconds in one word, which holds 584 years. Avoids the 128 bits of
+/// [`Duration::as_nanos`], since every call needs it.
 #[inline]
 pub(super) fn ns(duration: Duration) -> u64 {
     const SECOND: u64 = 1_000_000_000;
@@ -320,10 +296,10 @@ mod tests {
         }
     }
 
-    fn by(span: Counts) -> Snapshot {
-        Snapshot {
+    fn by(span: Counts) -> Evidence {
+        Evidence {
             span,
-            ..Snapshot::default()
+            ..Evidence::default()
         }
     }
 
@@ -341,7 +317,7 @@ mod tests {
         let slow = counts(19, 1, 16);
         assert_eq!(config.trips(&by(slow)), Some(Reason::SlowRate(slow)));
         assert_eq!(config.trips(&by(counts(19, 1, 15))), None);
-        let last = Snapshot {
+        let last = Evidence {
             last: Some(enough),
             ..by(counts(1_000, 10, 0))
         };

@@ -1,4 +1,4 @@
-//! The state machine, shared between threads.
+//! [`Core`]: the state machine, shared between threads.
 //!
 //! A call that goes well takes no lock and writes nothing that another thread reads:
 //! it reads one word for its admission, and counts itself in a shard of its own
@@ -11,13 +11,18 @@
 //! itself counts in its own, dead epoch.
 //!
 //! Time is an argument: nanoseconds since the breaker was made.
+//!
+//! Readers and writers of the word stand in one file, since each is only right with the
+//! others.
 
 use super::{
     ages::Ages,
+    changes::{Changes, OnChange},
     config::{Config, ns},
-    event::{Cause, Change, Mode, Reason, Snapshot, State},
-    state::{Admission, Gate, Machine},
+    machine::{Admission, Gate, Machine},
+    state::{Evidence, Mode, Reason, State},
     sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError, RwLock, fence},
+    ticket::{Observation, Refusal, Ticket, UNWATCHED},
     window::{CountWindow, Tally, TimeWindow},
 };
 
@@ -28,76 +33,55 @@ const PASS: u64 = 1;
 const REFUSE: u64 = 2;
 const ASK: u64 = 3;
 
-/// The epoch of those who are not watched.
-const UNWATCHED: u64 = u64::MAX;
-
-/// The right to do one thing: what has to be brought back with its outcome.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ticket {
-    epoch: u64,
-    /// Since when, and where that stands, in [`Ages`].
-    slice: u32,
-    shard: u32,
-    pub(super) settled: bool,
-}
-
-/// Refused.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Refusal {
-    pub(super) retry_after_ns: u64,
-    pub(super) since_ns: u64,
-    pub(super) reason: Option<Reason>,
-}
-
-/// What an outcome is told with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Told {
-    pub(super) ok: bool,
-    pub(super) took_ns: u64,
-    pub(super) cause: Option<Cause>,
-}
-
-#[derive(Debug)]
 pub(super) struct Core {
-    shared: Shared,
+    published: Published,
     window: TimeWindow,
     last: Option<CountWindow>,
     ages: Option<Ages>,
     slow_ns: u64,
     locked: Mutex<Machine>,
-    /// Why it is as it is. Apart, so that who is refused waits for no decision.
+    /// The reason of the last change. Beside the lock, so that a refusal waits for no
+    /// decision.
     reason: RwLock<Option<Reason>>,
     stale: AtomicU64,
     shadowed: AtomicU64,
+    on_change: OnChange,
 }
 
-/// What every call reads and hardly any writes; on lines of their own.
+/// What every call reads and few write: the machine's decisions as the way without a lock
+/// needs them. On cache lines of its own.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Shared {
+struct Published {
     /// Epoch and gate.
     word: AtomicU64,
-    /// Failures in a row, under the low 32 bits of the epoch.
+    /// Failures in a row (low 32 bits) and the low 32 bits of their epoch.
     consecutive: AtomicU64,
     since_ns: AtomicU64,
     until_ns: AtomicU64,
     retry_ns: AtomicU64,
-    /// When the ages of calls under way are to be looked at next.
-    look_ns: AtomicU64,
+    /// When to check next whether calls hang.
+    check_ns: AtomicU64,
 }
 
 impl Core {
-    /// A closed breaker that counts in so many shards.
-    pub(super) fn new(config: Config, rng: fastrand::Rng, shards: usize) -> Self {
+    /// Makes a closed breaker that counts in `shards` shards, and hands its changes to
+    /// `on_change`.
+    pub(super) fn new(
+        config: Config,
+        rng: fastrand::Rng,
+        shards: usize,
+        on_change: OnChange,
+    ) -> Self {
         let machine = Machine::new(config.clone(), rng);
         let core = Self {
-            shared: Shared {
+            published: Published {
                 word: AtomicU64::new(0),
                 consecutive: AtomicU64::new(0),
                 since_ns: AtomicU64::new(0),
                 until_ns: AtomicU64::new(0),
                 retry_ns: AtomicU64::new(0),
-                look_ns: AtomicU64::new(0),
+                check_ns: AtomicU64::new(0),
             },
             window: TimeWindow::new(ns(config.window), shards),
             last: config.count_window.map(|n| CountWindow::new(n as usize)),
@@ -107,6 +91,7 @@ impl Core {
             reason: RwLock::new(None),
             stale: AtomicU64::new(0),
             shadowed: AtomicU64::new(0),
+            on_change,
         };
         core.begin_epoch(&core.lock());
         core.publish(&core.lock());
@@ -121,7 +106,7 @@ impl Core {
         shard: impl FnOnce() -> usize,
         now_ns: impl FnOnce() -> u64,
     ) -> Result<Ticket, Refusal> {
-        let word = self.shared.word.load(Ordering::Acquire);
+        let word = self.published.word.load(Ordering::Acquire);
         if word & GATE_MASK == ADMIT && self.ages.is_none() {
             return Ok(Ticket {
                 epoch: word >> GATE_BITS,
@@ -134,11 +119,18 @@ impl Core {
     }
 
     fn admit_slowly(&self, shard: usize, now_ns: u64) -> Result<Ticket, Refusal> {
-        let word = self.shared.word.load(Ordering::Acquire);
+        let mut word = self.published.word.load(Ordering::Acquire);
+        // Before it is admitted: a caller that finds a trip is the first to be refused.
+        if word & GATE_MASK == ADMIT
+            && now_ns >= self.published.check_ns.load(Ordering::Relaxed)
+            && self.check_hanging(now_ns)
+        {
+            word = self.published.word.load(Ordering::Acquire);
+        }
         let epoch = match word & GATE_MASK {
             ADMIT => word >> GATE_BITS,
             PASS => UNWATCHED,
-            REFUSE if now_ns < self.shared.until_ns.load(Ordering::Relaxed) => {
+            REFUSE if now_ns < self.published.until_ns.load(Ordering::Relaxed) => {
                 if let Some(refusal) = self.refuse(word, now_ns) {
                     return Err(refusal);
                 }
@@ -147,12 +139,7 @@ impl Core {
             _ => self.ask(now_ns)?,
         };
         let slice = match &self.ages {
-            Some(ages) if epoch != UNWATCHED => {
-                if now_ns >= self.shared.look_ns.load(Ordering::Relaxed) {
-                    self.look(now_ns);
-                }
-                ages.begin(shard, now_ns)
-            }
+            Some(ages) if epoch != UNWATCHED => ages.begin(shard, now_ns),
             _ => 0,
         };
         Ok(Ticket {
@@ -166,11 +153,11 @@ impl Core {
     /// Refuses without the lock, if the circuit is still as it was when the word was
     /// read.
     fn refuse(&self, word: u64, now_ns: u64) -> Option<Refusal> {
-        let retry_ns = self.shared.retry_ns.load(Ordering::Relaxed);
-        let since_ns = self.shared.since_ns.load(Ordering::Relaxed);
+        let retry_ns = self.published.retry_ns.load(Ordering::Relaxed);
+        let since_ns = self.published.since_ns.load(Ordering::Relaxed);
         let reason = *self.reason.read().unwrap_or_else(PoisonError::into_inner);
         fence(Ordering::Acquire);
-        let unchanged = self.shared.word.load(Ordering::Relaxed) == word;
+        let unchanged = self.published.word.load(Ordering::Relaxed) == word;
         // A probe that is late is due at any moment: the machine says how to put it.
         (unchanged && retry_ns != u64::MAX && retry_ns > now_ns).then(|| Refusal {
             retry_after_ns: retry_ns - now_ns,
@@ -194,18 +181,17 @@ impl Core {
                 reason: machine.reason(),
             }),
         })
-        .0
     }
 
     /// Takes an outcome: of the admission if it is the first, else of a further call
-    /// that it was good for. `shard` is that of the thread that tells. True if it
+    /// that it was good for. `shard` is that of the thread that brings it. True if it
     /// changed the state.
     #[inline]
     pub(super) fn record(
         &self,
         shard: usize,
         ticket: &mut Ticket,
-        told: Told,
+        observed: Observation,
         now_ns: u64,
     ) -> bool {
         let first = !ticket.settled;
@@ -216,20 +202,20 @@ impl Core {
         if first {
             self.end(ticket);
         }
-        let slow = told.took_ns >= self.slow_ns;
-        let word = self.shared.word.load(Ordering::Acquire);
+        let slow = observed.took_ns >= self.slow_ns;
+        let word = self.published.word.load(Ordering::Acquire);
         if word >> GATE_BITS != ticket.epoch {
             self.stale.fetch_add(1, Ordering::Relaxed);
             return false;
         }
-        if told.ok && !slow && word & GATE_MASK == ADMIT {
-            self.well(shard, ticket.epoch, now_ns);
+        if observed.ok && !slow && word & GATE_MASK == ADMIT {
+            self.succeeded(shard, ticket.epoch, now_ns);
             return false;
         }
-        self.decide(ticket.epoch, shard, first, slow, told, now_ns)
+        self.decide(ticket.epoch, shard, first, slow, observed, now_ns)
     }
 
-    /// The admission has come to an end that says nothing.
+    /// Ends an admission without an outcome.
     #[inline]
     pub(super) fn release(&self, ticket: &mut Ticket) {
         if ticket.settled || ticket.epoch == UNWATCHED {
@@ -237,7 +223,7 @@ impl Core {
         }
         ticket.settled = true;
         self.end(ticket);
-        let word = self.shared.word.load(Ordering::Acquire);
+        let word = self.published.word.load(Ordering::Acquire);
         if word >> GATE_BITS == ticket.epoch && word & GATE_MASK != ADMIT {
             self.update(|machine| {
                 if machine.epoch() == ticket.epoch {
@@ -254,9 +240,9 @@ impl Core {
         }
     }
 
-    /// What a call that went well leaves behind.
+    /// Counts a call that went well.
     #[inline]
-    fn well(&self, shard: usize, epoch: u64, now_ns: u64) {
+    fn succeeded(&self, shard: usize, epoch: u64, now_ns: u64) {
         self.forget_failures(epoch);
         let tally = Tally {
             ok: true,
@@ -264,13 +250,13 @@ impl Core {
         };
         self.count(shard, epoch, tally, now_ns);
         if let Some(ages) = &self.ages {
-            ages.well(shard, now_ns);
+            ages.answered(shard, now_ns);
         }
     }
 
     #[inline]
     fn count(&self, shard: usize, epoch: u64, tally: Tally, now_ns: u64) {
-        let since_ns = self.shared.since_ns.load(Ordering::Relaxed);
+        let since_ns = self.published.since_ns.load(Ordering::Relaxed);
         self.window.record(shard, epoch, since_ns, tally, now_ns);
         if let Some(last) = &self.last {
             last.record(epoch, tally);
@@ -280,7 +266,7 @@ impl Core {
     /// Ends a row of failures, if there is one in this epoch.
     #[inline]
     fn forget_failures(&self, epoch: u64) {
-        let consecutive = &self.shared.consecutive;
+        let consecutive = &self.published.consecutive;
         let row = consecutive.load(Ordering::Relaxed);
         if row & u64::from(u32::MAX) == 0 || row >> 32 != epoch & u64::from(u32::MAX) {
             return;
@@ -290,47 +276,56 @@ impl Core {
         let _lost = consecutive.compare_exchange(row, none, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// What takes the machine to decide.
+    /// Counts an outcome under the lock, and lets the machine decide. True if the state
+    /// changed.
     fn decide(
         &self,
         epoch: u64,
         shard: usize,
         first: bool,
         slow: bool,
-        told: Told,
+        observed: Observation,
         now_ns: u64,
     ) -> bool {
-        let decided = self.update(|machine| {
+        self.update(|machine| {
             // It may have changed while the lock was waited for.
             if machine.epoch() != epoch {
                 self.stale.fetch_add(1, Ordering::Relaxed);
-                return;
+                return false;
             }
             if first {
                 machine.settled();
             }
-            let tally = Tally { ok: told.ok, slow };
+            let tally = Tally {
+                ok: observed.ok,
+                slow,
+            };
             self.count(shard, epoch, tally, now_ns);
-            if told.ok {
+            if observed.ok {
                 self.forget_failures(epoch);
                 if let Some(ages) = &self.ages {
-                    ages.well(shard, now_ns);
+                    ages.answered(shard, now_ns);
                 }
                 machine.succeeded(now_ns);
             } else {
-                self.shared.consecutive.fetch_add(1, Ordering::Relaxed);
+                self.published.consecutive.fetch_add(1, Ordering::Relaxed);
             }
-            if machine.epoch() == epoch && (slow || !told.ok) {
-                machine.failed(!told.ok, told.cause, self.snapshot(epoch, now_ns), now_ns);
+            if machine.epoch() == epoch && (slow || !observed.ok) {
+                machine.failed(
+                    !observed.ok,
+                    observed.cause,
+                    self.evidence(epoch, now_ns),
+                    now_ns,
+                );
             }
-        });
-        decided.1
+            machine.epoch() != epoch
+        })
     }
 
-    fn snapshot(&self, epoch: u64, now_ns: u64) -> Snapshot {
-        let since_ns = self.shared.since_ns.load(Ordering::Relaxed);
-        let row = self.shared.consecutive.load(Ordering::Relaxed);
-        Snapshot {
+    fn evidence(&self, epoch: u64, now_ns: u64) -> Evidence {
+        let since_ns = self.published.since_ns.load(Ordering::Relaxed);
+        let row = self.published.consecutive.load(Ordering::Relaxed);
+        Evidence {
             consecutive: u32::try_from(row & u64::from(u32::MAX)).unwrap_or(u32::MAX),
             span: self.window.counts(epoch, since_ns, now_ns),
             last: self.last.as_ref().map(|last| last.counts(epoch)),
@@ -338,44 +333,53 @@ impl Core {
         }
     }
 
-    /// Looks at the ages of the calls under way, if it is time to; true if the state
-    /// changed for them.
-    pub(super) fn look(&self, now_ns: u64) -> bool {
+    /// Opens if a call has been under way for too long. True if it did.
+    pub(super) fn check_hanging(&self, now_ns: u64) -> bool {
         let Some(ages) = &self.ages else {
             return false;
         };
-        let looked = self.update(|machine| {
-            self.shared
-                .look_ns
-                .store(now_ns.saturating_add(ages.slice_ns()), Ordering::Relaxed);
+        self.update(|machine| {
+            let next_ns = now_ns.saturating_add(ages.slice_ns());
+            self.published.check_ns.store(next_ns, Ordering::Relaxed);
+            let epoch = machine.epoch();
             if machine.state() == State::Closed
                 && let Some(age_ns) = ages.hanging(now_ns)
             {
-                machine.hangs(age_ns, self.snapshot(machine.epoch(), now_ns), now_ns);
+                machine.hangs(age_ns, self.evidence(epoch, now_ns), now_ns);
             }
-        });
-        looked.1
+            machine.epoch() != epoch
+        })
     }
 
-    /// Runs a decision and publishes what it led to. Says whether the state changed,
-    /// to the one whose decision changed it.
-    pub(super) fn update<T>(&self, decide: impl FnOnce(&mut Machine) -> T) -> (T, bool) {
+    /// Runs a decision, publishes what it led to, and has changes acted on.
+    pub(super) fn update<T>(&self, decide: impl FnOnce(&mut Machine) -> T) -> T {
         let mut machine = self.lock();
         let before = machine.epoch();
         let decision = decide(&mut machine);
         self.publish(&machine);
-        (decision, machine.epoch() != before)
+        // A decision that changes nothing allocates nothing.
+        let changes = (machine.epoch() != before).then(|| machine.changes_since(before));
+        drop(machine);
+        if let Some(changes) = changes {
+            (self.on_change)(Changes(changes));
+        }
+        decision
     }
 
-    /// Only ever called under the lock. Who reads the parts of an epoch without it reads
-    /// the word before and after: so the word is changed first, then the parts, and a
-    /// part that was seen makes the change seen too.
+    /// Reads the machine.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Machine) -> T) -> T {
+        read(&self.lock())
+    }
+
+    /// Publishes the machine's epoch and gate; only called under the lock. Who reads the
+    /// parts of an epoch without it reads the word before and after: so the word is changed
+    /// first, then the parts, and a part that was seen makes the change seen too.
     fn publish(&self, machine: &Machine) {
-        let (epoch, shared) = (machine.epoch(), &self.shared);
-        let old = shared.word.load(Ordering::Relaxed);
+        let (epoch, published) = (machine.epoch(), &self.published);
+        let old = published.word.load(Ordering::Relaxed);
         if old >> GATE_BITS != epoch {
             let changing = epoch << GATE_BITS | ASK;
-            shared.word.store(changing, Ordering::Relaxed);
+            published.word.store(changing, Ordering::Relaxed);
             fence(Ordering::Release);
             self.begin_epoch(machine);
         }
@@ -384,29 +388,31 @@ impl Core {
             Gate::Pass => PASS,
             Gate::Ask => ASK,
             Gate::Refuse { until_ns, retry_ns } => {
-                shared.until_ns.store(until_ns, Ordering::Relaxed);
-                shared.retry_ns.store(retry_ns, Ordering::Relaxed);
+                published.until_ns.store(until_ns, Ordering::Relaxed);
+                published.retry_ns.store(retry_ns, Ordering::Relaxed);
                 REFUSE
             }
         };
         let word = epoch << GATE_BITS | gate;
         if old != word {
-            shared.word.store(word, Ordering::Release);
+            published.word.store(word, Ordering::Release);
         }
     }
 
-    /// Nothing that was counted before counts in it.
+    /// Begins an epoch, in which nothing counts that was counted before.
     fn begin_epoch(&self, machine: &Machine) {
-        let shared = &self.shared;
+        let published = &self.published;
         let row = (machine.epoch() & u64::from(u32::MAX)) << 32;
-        shared.consecutive.store(row, Ordering::Relaxed);
+        published.consecutive.store(row, Ordering::Relaxed);
         if let Some(last) = &self.last {
             last.clear();
         }
         if let Some(ages) = &self.ages {
             ages.forget(machine.since_ns());
         }
-        shared.since_ns.store(machine.since_ns(), Ordering::Relaxed);
+        published
+            .since_ns
+            .store(machine.since_ns(), Ordering::Relaxed);
         *self.reason.write().unwrap_or_else(PoisonError::into_inner) = machine.reason();
     }
 
@@ -425,16 +431,10 @@ impl Core {
 
     pub(super) fn is_current(&self, ticket: &Ticket) -> bool {
         ticket.epoch == UNWATCHED
-            || self.shared.word.load(Ordering::Acquire) >> GATE_BITS == ticket.epoch
+            || self.published.word.load(Ordering::Acquire) >> GATE_BITS == ticket.epoch
     }
 
-    pub(super) fn changes_since(&self, epoch: u64) -> Vec<Change> {
-        let machine = self.lock();
-        let newer = machine.history().iter().filter(|t| t.epoch > epoch);
-        newer.copied().collect()
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Machine> {
+    fn lock(&self) -> MutexGuard<'_, Machine> {
         // The machine is only ever left between two decisions.
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,17 +1,18 @@
-//! The changes of a breaker, for who wants to follow them.
+//! [`Events`]: follows the changes of a breaker.
 
 use std::collections::VecDeque;
 
 use super::{
     Breaker,
-    event::{Mode, Reason, Snapshot, State},
+    state::{Evidence, Mode, Reason, State},
 };
 use crate::clock::Instant;
 
 /// A change of state or mode.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Transition {
-    /// When.
+    /// When it changed.
     pub at: Instant,
     /// The state before.
     pub from: State,
@@ -19,15 +20,15 @@ pub struct Transition {
     pub to: State,
     /// The mode from then on.
     pub mode: Mode,
-    /// Why.
+    /// Why it changed.
     pub reason: Reason,
     /// The epoch that began.
     pub epoch: u64,
-    /// What it was decided by, if it opened.
-    pub snapshot: Snapshot,
+    /// The counts that a trip was decided by; empty for other changes.
+    pub evidence: Evidence,
 }
 
-/// The changes of a breaker as they come, in order. A reader that is slow misses the
+/// Yields the changes of a breaker as they come, in order. A reader that is slow misses the
 /// oldest and is told how many; it holds up nobody.
 #[derive(Debug)]
 pub struct Events {
@@ -36,12 +37,13 @@ pub struct Events {
     waiting: VecDeque<Transition>,
 }
 
-/// What [`Events::next`] brings.
+/// A change, or the news that changes were missed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(
     clippy::large_enum_variant,
     reason = "changes are rare, and nearly every event is one"
 )]
+#[non_exhaustive]
 pub enum Event {
     /// The next change.
     Changed(Transition),

@@ -1,4 +1,4 @@
-//! [`Breaker`]: the core with a clock, and with those who wait for it.
+//! [`Breaker`]: the core with a clock, and with those who wait for its changes.
 
 use std::{
     cell::Cell,
@@ -12,45 +12,57 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
+    changes::Changes,
     config::{Config, ns},
-    core::{Core, Refusal, Ticket},
-    event::{Mode, Reason, State},
+    core::Core,
     events::{Events, Transition},
+    machine::Machine,
     permit::{OwnedPermit, Permit},
-    state::Machine,
+    state::{Mode, Reason, State},
+    ticket::{Refusal, Ticket},
 };
 use crate::clock::{self, Instant};
 
-/// Shards that threads count in: all but the last for one thread each. Threads of a
+/// Shards that threads count in. All but the last serve one thread each. Threads of a
 /// service live long, so a shard is never given to a second one.
 const SHARDS: usize = 33;
 
 /// A circuit breaker, shared. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Breaker(pub(super) Arc<Shared>);
+#[derive(Clone)]
+pub struct Breaker(pub(super) Arc<Inner>);
 
-#[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct Inner {
     config: Config,
-    /// Zero of the core's clock.
+    /// The moment that the core counts time from.
     zero: Instant,
     pub(super) core: Core,
-    changed: Notify,
+    changed: Arc<Notify>,
+}
+
+impl std::fmt::Debug for Breaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Breaker")
+            .field("state", &self.state())
+            .field("mode", &self.mode())
+            .field("epoch", &self.epoch())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A moment on the clock of one breaker: nanoseconds since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick(pub(super) u64);
 
-/// Refused; ask again after this time.
+/// A refusal: the circuit is open, or half-open with all its permits out.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("circuit open, retry after {} ms{}", .retry_after.as_millis(), because(.reason.as_ref()))]
+#[non_exhaustive]
 pub struct Refused {
-    /// How long until it may be worth it.
+    /// How long to wait before asking again.
     pub retry_after: Duration,
-    /// Since when the breaker is as it is.
+    /// When the breaker last changed.
     pub since: Instant,
-    /// Why it is. `None` if nobody knows: it changed just now.
+    /// Why the breaker last changed. `None` if it is changing at this moment.
     pub reason: Option<Reason>,
 }
 
@@ -59,24 +71,43 @@ pub(crate) fn because(reason: Option<&Reason>) -> String {
 }
 
 impl Breaker {
-    /// A closed breaker, unless its [`Config::mode`] says otherwise.
+    /// Makes a closed breaker, in the mode of its [`Config::mode`].
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self::with_rng(config, fastrand::Rng::new())
     }
 
-    /// The same, with what is random about it drawn from `rng`.
+    /// Makes a breaker as [`new`](Self::new) does, and draws its jitter from `rng`.
     #[must_use]
     pub fn with_rng(config: Config, rng: fastrand::Rng) -> Self {
-        Self(Arc::new(Shared {
-            core: Core::new(config.clone(), rng, SHARDS),
+        Self::with_on_open(config, rng, || {})
+    }
+
+    /// Makes a breaker that calls `on_open` whenever it opens, before those who wait for
+    /// the change are woken. `on_open` runs on the thread that found the trip, which may be
+    /// that of any caller: it must not wait.
+    pub(crate) fn with_on_open(
+        config: Config,
+        rng: fastrand::Rng,
+        on_open: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let changed = Arc::new(Notify::new());
+        let waiters = changed.clone();
+        let on_change = move |changes: Changes| {
+            if changes.opened() {
+                on_open();
+            }
+            waiters.notify_waiters();
+        };
+        Self(Arc::new(Inner {
+            core: Core::new(config.clone(), rng, SHARDS, Box::new(on_change)),
             config,
             zero: clock::now(),
-            changed: Notify::new(),
+            changed,
         }))
     }
 
-    /// Its settings.
+    /// The settings that the breaker was made with.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config
@@ -101,7 +132,7 @@ impl Breaker {
             .map(|ticket| OwnedPermit::new(self.clone(), ticket, now))
     }
 
-    /// The same moment on the breaker's own clock.
+    /// Converts a moment to the breaker's own clock.
     #[must_use]
     pub fn tick(&self, at: Instant) -> Tick {
         Tick(self.ns(at))
@@ -121,52 +152,50 @@ impl Breaker {
         }
     }
 
-    /// What callers meet now. In [`Mode::Shadow`]: what they would meet.
+    /// The state that callers meet now; in [`Mode::Shadow`], the one that they would meet.
     #[must_use]
     pub fn state(&self) -> State {
-        let machine = self.0.core.lock();
-        match machine.mode() {
-            Mode::ForcedOpen => State::Open,
-            Mode::Disabled | Mode::Active | Mode::Shadow => machine.state(),
-        }
+        self.0.core.read(Machine::state)
     }
 
-    /// What is done with what it decides.
+    /// Whether its decisions are obeyed: see [`Mode`].
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.0.core.lock().mode()
+        self.0.core.read(Machine::mode)
     }
 
-    /// Goes up with every change of state or mode.
+    /// The number of the epoch, which goes up with every change of state or mode.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.0.core.lock().epoch()
+        self.0.core.read(Machine::epoch)
     }
 
-    /// How long until it may be worth asking again.
+    /// How long to wait before asking again.
     #[must_use]
     pub fn retry_after(&self, now: Instant) -> Duration {
         let now = self.ns(now);
-        Duration::from_nanos(self.0.core.lock().retry_after_ns(now))
+        let retry_after_ns = self.0.core.read(|machine| machine.retry_after_ns(now));
+        Duration::from_nanos(retry_after_ns)
     }
 
-    /// What a caller would be refused with now.
+    /// The refusal that a caller would get now.
     #[must_use]
     pub fn refusal(&self, now: Instant) -> Refused {
-        let machine = self.0.core.lock();
-        self.refused(Refusal {
-            retry_after_ns: machine.retry_after_ns(self.ns(now)),
+        let now = self.ns(now);
+        self.refused(self.0.core.read(|machine| Refusal {
+            retry_after_ns: machine.retry_after_ns(now),
             since_ns: machine.since_ns(),
             reason: machine.reason(),
-        })
+        }))
     }
 
     /// The last changes (at most [`HISTORY`](super::HISTORY)), oldest first, that began an epoch
     /// after `epoch`.
     #[must_use]
     pub fn history_since(&self, epoch: u64) -> Vec<Transition> {
-        let changes = self.0.core.changes_since(epoch).into_iter();
+        let changes = self.0.core.read(|machine| machine.changes_since(epoch));
         changes
+            .into_iter()
             .map(|change| Transition {
                 at: self.0.zero + Duration::from_nanos(change.at_ns),
                 from: change.from,
@@ -174,81 +203,80 @@ impl Breaker {
                 mode: change.mode,
                 reason: change.reason,
                 epoch: change.epoch,
-                snapshot: change.snapshot,
+                evidence: change.evidence,
             })
             .collect()
     }
 
-    /// Its changes from now on. As many readers as you like: none holds up another,
-    /// or a caller.
+    /// Follows the changes of the breaker from now on. As many readers as you like: none
+    /// holds up another, or a caller.
     #[must_use]
     pub fn events(&self) -> Events {
         Events::new(self.clone())
     }
 
-    /// Outcomes that came from before the last change, and so decided nothing.
+    /// Counts the outcomes of calls that were admitted before the last change, and so
+    /// decided nothing.
     #[must_use]
     pub fn stale_outcomes(&self) -> u64 {
         self.0.core.stale()
     }
 
-    /// Callers that were admitted in [`Mode::Shadow`] and would have been refused.
+    /// Counts the callers that were admitted in [`Mode::Shadow`] and would have been
+    /// refused in [`Mode::Active`].
     #[must_use]
     pub fn shadow_refusals(&self) -> u64 {
         self.0.core.shadowed()
     }
 
-    /// Changes so far.
+    /// Counts the changes of state or mode so far.
     #[must_use]
     pub fn transitions(&self) -> u64 {
-        self.0.core.lock().changes()
+        self.0.core.read(Machine::changes)
     }
 
-    /// Refuses all, until told otherwise.
+    /// Refuses all callers, until it is set to another mode.
     pub fn force_open(&self) {
         self.set_mode(Mode::ForcedOpen);
     }
 
-    /// Closes now, and goes on deciding.
+    /// Closes the circuit, and goes on deciding.
     pub fn force_close(&self) {
         self.set_mode(Mode::Active);
         self.update(|machine, now| machine.force_close(now));
     }
 
-    /// Back to how it was made, in the mode it was made in.
+    /// Closes the circuit, in the mode that the breaker was made in.
     pub fn reset(&self) {
         let mode = self.0.config.mode;
         self.set_mode(mode);
         self.update(|machine, now| machine.force_close(now));
     }
 
-    /// Admits all, and counts nothing, until told otherwise.
+    /// Admits all callers and counts nothing, until it is set to another mode.
     pub fn disable(&self) {
         self.set_mode(Mode::Disabled);
     }
 
-    /// Sets the mode; the state starts anew, closed, if that is another one.
+    /// Sets the mode. If it is another one, the circuit closes and counts from nothing.
     pub fn set_mode(&self, mode: Mode) {
         self.update(|machine, now| machine.set_mode(mode, now));
     }
 
-    /// Looks for calls that hang, as [`Config::hanging`] says. Callers do so on their
-    /// way; where there are none for a while, somebody should. True if it opened.
-    pub fn look(&self, now: Instant) -> bool {
-        let opened = self.0.core.look(self.ns(now));
-        if opened {
-            self.0.changed.notify_waiters();
-        }
-        opened
+    /// Opens the circuit if a call hangs, as [`Config::hanging`] says. Callers check this
+    /// as they are admitted; where there are none for a while, somebody should. True if it
+    /// opened.
+    pub fn check_hanging(&self, now: Instant) -> bool {
+        self.0.core.check_hanging(self.ns(now))
     }
 
-    /// Waits until callers are refused, and says since which epoch.
+    /// Waits until callers are refused, and returns the epoch that this began.
     ///
     /// Cancel safe: dropping it leaves nothing behind.
     pub async fn opened(&self) -> u64 {
-        self.until(|machine| match (machine.mode(), machine.state()) {
-            (Mode::ForcedOpen, _) | (Mode::Active, State::Open) => Some(machine.epoch()),
-            _ => None,
+        self.until(|machine| {
+            let refuses = machine.state() == State::Open && machine.mode() != Mode::Shadow;
+            refuses.then(|| machine.epoch())
         })
         .await
     }
@@ -259,7 +287,8 @@ impl Breaker {
         !shadow && self.state() == State::Open
     }
 
-    /// Waits until there is a server to probe for: the circuit is open by itself.
+    /// Waits until the breaker itself has opened the circuit, so that there is a server to
+    /// probe.
     pub(crate) async fn probing(&self) -> u64 {
         self.until(open_epoch).await
     }
@@ -274,8 +303,7 @@ impl Breaker {
             let changed = self.0.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let found = reached(&self.0.core.lock());
-            if let Some(found) = found {
+            if let Some(found) = self.0.core.read(&reached) {
                 return found;
             }
             changed.await;
@@ -292,22 +320,14 @@ impl Breaker {
         self.update(|machine, _| machine.probe_answered(epoch, now));
     }
 
-    /// The epoch, if the circuit is open by itself.
+    /// The epoch, if the breaker itself opened the circuit.
     pub(crate) fn open_epoch(&self) -> Option<u64> {
-        open_epoch(&self.0.core.lock())
+        self.0.core.read(open_epoch)
     }
 
     fn update(&self, decide: impl FnOnce(&mut Machine, u64)) {
         let now = self.ns(clock::now());
-        let ((), changed) = self.0.core.update(|machine| decide(machine, now));
-        self.told(changed);
-    }
-
-    #[inline]
-    pub(super) fn told(&self, changed: bool) {
-        if changed {
-            self.0.changed.notify_waiters();
-        }
+        self.0.core.update(|machine| decide(machine, now));
     }
 
     #[inline]
@@ -321,7 +341,7 @@ fn open_epoch(machine: &Machine) -> Option<u64> {
     (decides && machine.state() == State::Open).then(|| machine.epoch())
 }
 
-/// The shard of this thread.
+/// The shard that this thread counts in.
 #[inline]
 pub(super) fn shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);

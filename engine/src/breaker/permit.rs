@@ -1,13 +1,14 @@
-//! The right to do one thing.
+//! [`Permit`] and [`OwnedPermit`]: an admission, to be settled with an outcome.
 
 use super::{
-    core::{Ticket, Told},
-    event::{Cause, Outcome, State},
     handle::{Breaker, Tick, shard},
+    outcome::{CallOutcome, Cause},
+    state::State,
+    ticket::{Observation, Ticket},
 };
 use crate::clock::Instant;
 
-/// The right to do one thing, and the duty to say what came of it.
+/// The right to make one call, and the duty to report what came of it.
 ///
 /// Dropped without a word it is a neutral release.
 #[derive(Debug)]
@@ -37,12 +38,12 @@ impl<'a> Permit<'a> {
         }
     }
 
-    /// Says what came of it at a moment of the breaker's own clock: for who has taken
-    /// the time for something else already and can spare the subtraction, which costs
-    /// as much as all the rest. Returns the state that this outcome led to, if it
-    /// changed it.
+    /// Reports what came of the call, at a moment of the breaker's own clock. For callers
+    /// that have taken the time for something else already: the subtraction that this
+    /// spares costs as much as all the rest. Returns the state that this outcome led to, if
+    /// it changed it.
     #[inline]
-    pub fn record_at(mut self, outcome: Outcome, at: Tick) -> Option<State> {
+    pub fn record_at(mut self, outcome: CallOutcome, at: Tick) -> Option<State> {
         record(
             self.breaker,
             &mut self.ticket,
@@ -53,18 +54,18 @@ impl<'a> Permit<'a> {
         )
     }
 
-    /// Says what came of it. Returns the state that this outcome led to, if it
+    /// Reports what came of the call. Returns the state that this outcome led to, if it
     /// changed it.
     #[inline]
-    pub fn record(self, outcome: Outcome, now: Instant) -> Option<State> {
+    pub fn record(self, outcome: CallOutcome, now: Instant) -> Option<State> {
         let at = self.breaker.tick(now);
         self.record_at(outcome, at)
     }
 
-    /// Says that it failed, and how. Returns the state that this led to, if it
+    /// Reports that the call failed, and how. Returns the state that this led to, if it
     /// changed it.
     pub fn fail(mut self, cause: Cause, now: Instant) -> Option<State> {
-        let (failure, cause) = (Outcome::Failure, Some(cause));
+        let (failure, cause) = (CallOutcome::Failure, Some(cause));
         let (began, at) = (self.began, self.breaker.tick(now));
         record(self.breaker, &mut self.ticket, failure, cause, began, at)
     }
@@ -79,12 +80,12 @@ impl OwnedPermit {
         }
     }
 
-    /// Says what came of a call that began then, and of what kind its failure was;
-    /// may be said again for further calls that it is good for. Returns the state that
-    /// this outcome led to, if it changed it.
+    /// Reports what came of a call that began at `began`, and the kind of its failure. May
+    /// be called again for further calls under the same permit. Returns the state that this
+    /// outcome led to, if it changed it.
     pub fn record(
         &mut self,
-        outcome: Outcome,
+        outcome: CallOutcome,
         cause: Option<Cause>,
         began: Instant,
         now: Instant,
@@ -93,13 +94,13 @@ impl OwnedPermit {
         record(&self.breaker, &mut self.ticket, outcome, cause, began, at)
     }
 
-    /// When it was given.
+    /// The moment that the permit was given.
     #[must_use]
     pub fn began(&self) -> Instant {
         self.began
     }
 
-    /// Whether the breaker has changed since it was given.
+    /// Whether the breaker has changed since the permit was given.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         !self.breaker.0.core.is_current(&self.ticket)
@@ -110,29 +111,28 @@ impl OwnedPermit {
 fn record(
     breaker: &Breaker,
     ticket: &mut Ticket,
-    outcome: Outcome,
+    outcome: CallOutcome,
     cause: Option<Cause>,
     began: Instant,
     Tick(now_ns): Tick,
 ) -> Option<State> {
     let core = &breaker.0.core;
     let ok = match outcome {
-        Outcome::Neutral => {
+        CallOutcome::Neutral => {
             core.release(ticket);
             return None;
         }
-        Outcome::Success => true,
-        Outcome::Failure => false,
+        CallOutcome::Success => true,
+        CallOutcome::Failure => false,
     };
     let took_ns = || now_ns.saturating_sub(breaker.ns(began));
-    let told = Told {
+    let observed = Observation {
         ok,
         // What nobody asks for is not worth another subtraction of times.
         took_ns: if core.counts_slow() { took_ns() } else { 0 },
         cause,
     };
-    let changed = core.record(shard(), ticket, told, now_ns);
-    breaker.told(changed);
+    let changed = core.record(shard(), ticket, observed, now_ns);
     changed.then(|| breaker.state())
 }
 

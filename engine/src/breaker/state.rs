@@ -1,379 +1,92 @@
-//! The breaker's state machine. Pure: time is an argument, in nanoseconds since the
-//! breaker was made; effects are returned.
-//!
-//! ```text
-//!             trip                    recovery timeout, next caller
-//!   Closed ----------> Open -------------------------------> HalfOpen
-//!     ^                 |  ^                                   |  |
-//!     |   probe answered|  |      failure, or lease expired    |  |
-//!     +-----------------+  +-----------------------------------+  |
-//!     +-----------------------------------------------------------+
-//!                        enough successes
-//! ```
-//!
-//! Beside it stands a [`Mode`]: what is done with what the machine decides.
-//!
-//! Invariants:
-//! - The epoch goes up on a change of state or mode and at no other time. What was
-//!   admitted in an older epoch decides nothing any more; it is counted as stale.
-//! - In `HalfOpen` at most `half_open_permits` are out at once, and it lasts at
-//!   most `half_open_lease`: a permit that never comes back cannot wedge it.
-//! - In `Open`, somebody is admitted at the latest when the wait that was drawn at
-//!   the trip is over, whatever the probe says.
-//! - Counts start from nothing after each change of state, so a breaker that
-//!   has just closed does not trip on failures from before the outage.
+//! What a breaker says of itself: its state and mode, and why they changed. Pure.
 
-use std::collections::VecDeque;
+use std::{fmt, time::Duration};
 
-use super::{
-    config::Config,
-    event::{Cause, Change, HISTORY, Mode, Reason, Snapshot, State},
-};
+use super::{outcome::Cause, window::Counts};
 
-/// What [`Machine::admit`] said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// Go on, and report the outcome.
-    Admitted,
-    /// Go on; what comes of it decides nothing.
-    Unwatched,
-    /// Do not; ask again after this time.
-    Refused { retry_after_ns: u64 },
+/// What the breaker does with callers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Admits all callers.
+    Closed,
+    /// Refuses all callers.
+    Open,
+    /// Admits a few callers, to find out whether the server is back.
+    HalfOpen,
 }
 
-/// How a caller is met, as long as nothing changes: what the way without a lock
-/// needs to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gate {
-    /// Admitted, and watched.
-    Admit,
-    /// Admitted, and not watched.
-    Pass,
-    /// Refused until then; may ask again then, which is no later.
-    Refuse { until_ns: u64, retry_ns: u64 },
-    /// It takes the machine to say.
-    Ask,
+/// Whether the breaker's decisions are obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Mode {
+    /// They are.
+    Active,
+    /// The breaker decides and reports, and refuses nobody: to see what it would do.
+    Shadow,
+    /// All callers are refused, until another mode is set.
+    ForcedOpen,
+    /// All callers are admitted, and nothing is counted.
+    Disabled,
 }
 
-#[derive(Debug)]
-enum Phase {
-    Closed {
-        ramp_until_ns: u64,
-    },
-    Open {
-        until_ns: u64,
-        probe_ns: Option<u64>,
-    },
-    HalfOpen {
-        out: u32,
-        succeeded: u32,
-        until_ns: u64,
-    },
+/// Why the state changed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// This many failures without a success between them.
+    ConsecutiveFailures(u32),
+    /// The share of failures in the window.
+    FailureRate(Counts),
+    /// The share of slow calls in the window.
+    SlowRate(Counts),
+    /// A call has been under way for so long, and none has gone well since.
+    Hanging(Duration),
+    /// One failure that needs no other.
+    Decisive(Cause),
+    /// The recovery timeout is over.
+    RecoveryTimeout,
+    /// The probe was answered.
+    ProbeAnswered,
+    /// This many callers were served in half-open.
+    HalfOpenSucceeded(u32),
+    /// A caller failed in half-open.
+    HalfOpenFailed,
+    /// Half-open came to no decision in time.
+    LeaseExpired,
+    /// Somebody forced it, or set the mode.
+    Manual,
 }
 
-/// The state machine.
-#[derive(Debug)]
-pub(super) struct Machine {
-    config: Config,
-    rng: fastrand::Rng,
-    mode: Mode,
-    phase: Phase,
-    epoch: u64,
-    /// Since when it is in this state.
-    since_ns: u64,
-    /// Trips since it was last closed: what the wait grows with.
-    trips: u32,
-    /// Callers that were offered while it ramps up.
-    offered: u64,
-    causes: VecDeque<Cause>,
-    history: VecDeque<Change>,
-    changes: u64,
-}
-
-/// How many causes a snapshot keeps.
-const CAUSES: usize = 8;
-
-impl Machine {
-    /// A closed breaker. What is random about it comes from `rng`.
-    pub(super) fn new(config: Config, rng: fastrand::Rng) -> Self {
-        Self {
-            mode: config.mode,
-            config,
-            rng,
-            phase: Phase::Closed { ramp_until_ns: 0 },
-            epoch: 0,
-            since_ns: 0,
-            trips: 0,
-            offered: 0,
-            causes: VecDeque::with_capacity(CAUSES),
-            history: VecDeque::with_capacity(HISTORY),
-            changes: 0,
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConsecutiveFailures(1) => f.write_str("1 failure"),
+            Self::ConsecutiveFailures(n) => write!(f, "{n} failures in a row"),
+            Self::FailureRate(c) => write!(f, "{} of {} failed", c.failed, c.total()),
+            Self::SlowRate(c) => write!(f, "{} of {} were slow", c.slow, c.total()),
+            Self::Hanging(age) => write!(f, "no answer for {} ms", age.as_millis()),
+            Self::Decisive(cause) => cause.fmt(f),
+            Self::RecoveryTimeout => f.write_str("recovery timeout passed"),
+            Self::ProbeAnswered => f.write_str("probe answered"),
+            Self::HalfOpenSucceeded(n) => write!(f, "{n} served in half-open"),
+            Self::HalfOpenFailed => f.write_str("failed in half-open"),
+            Self::LeaseExpired => f.write_str("half-open undecided for too long"),
+            Self::Manual => f.write_str("by hand"),
         }
-    }
-
-    /// The state as it was left; an Open whose wait is over stays Open until a
-    /// caller comes.
-    pub(super) fn state(&self) -> State {
-        match self.phase {
-            Phase::Closed { .. } => State::Closed,
-            Phase::Open { .. } => State::Open,
-            Phase::HalfOpen { .. } => State::HalfOpen,
-        }
-    }
-
-    pub(super) fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    pub(super) fn since_ns(&self) -> u64 {
-        self.since_ns
-    }
-
-    /// The last [`HISTORY`] changes, oldest first.
-    pub(super) fn history(&self) -> &VecDeque<Change> {
-        &self.history
-    }
-
-    /// All changes, also those that the history no longer holds.
-    pub(super) fn changes(&self) -> u64 {
-        self.changes
-    }
-
-    /// Why it is as it is; `None` if it always was.
-    pub(super) fn reason(&self) -> Option<Reason> {
-        self.history.back().map(|change| change.reason)
-    }
-
-    pub(super) fn gate(&self) -> Gate {
-        match (self.mode, &self.phase) {
-            (Mode::Disabled, _) => Gate::Pass,
-            (Mode::ForcedOpen, _) => Gate::Refuse {
-                until_ns: u64::MAX,
-                retry_ns: u64::MAX,
-            },
-            (_, Phase::Closed { ramp_until_ns: 0 }) => Gate::Admit,
-            // Shadow admits also whom it would refuse, so it has to be asked.
-            (Mode::Active, Phase::Open { until_ns, probe_ns }) => Gate::Refuse {
-                until_ns: *until_ns,
-                retry_ns: probe_ns.map_or(*until_ns, |at| at.min(*until_ns)),
-            },
-            _ => Gate::Ask,
-        }
-    }
-
-    /// Asks to be admitted. What is admitted must be answered by exactly one
-    /// [`settled`](Self::settled).
-    pub(super) fn admit(&mut self, now_ns: u64) -> Admission {
-        match self.mode {
-            Mode::Disabled => return Admission::Unwatched,
-            Mode::ForcedOpen => {
-                return Admission::Refused {
-                    retry_after_ns: self.config.recovery_timeout_ns(),
-                };
-            }
-            Mode::Active | Mode::Shadow => {}
-        }
-        if let Phase::HalfOpen { until_ns, .. } = self.phase
-            && now_ns >= until_ns
-        {
-            self.open(Reason::LeaseExpired, Snapshot::default(), now_ns);
-        }
-        if let Phase::Open { until_ns, .. } = self.phase
-            && now_ns >= until_ns
-        {
-            let phase = Phase::HalfOpen {
-                out: 0,
-                succeeded: 0,
-                until_ns: now_ns.saturating_add(self.config.half_open_lease_ns()),
-            };
-            self.change(phase, Reason::RecoveryTimeout, Snapshot::default(), now_ns);
-        }
-        let (since_ns, permits) = (self.since_ns, self.config.half_open_permits);
-        let admitted = match &mut self.phase {
-            Phase::Closed { ramp_until_ns } => {
-                if *ramp_until_ns > 0 && now_ns >= *ramp_until_ns {
-                    *ramp_until_ns = 0;
-                }
-                let (until_ns, offered) = (*ramp_until_ns, &mut self.offered);
-                until_ns == 0 || ramp(offered, now_ns - since_ns, until_ns - since_ns)
-            }
-            Phase::HalfOpen { out, .. } if *out < permits => {
-                *out += 1;
-                true
-            }
-            Phase::HalfOpen { .. } | Phase::Open { .. } => false,
-        };
-        if admitted {
-            Admission::Admitted
-        } else if self.mode == Mode::Shadow {
-            Admission::Unwatched
-        } else {
-            Admission::Refused {
-                retry_after_ns: self.retry_after_ns(now_ns),
-            }
-        }
-    }
-
-    /// How long until it may be worth asking again, at least the shortest wait of
-    /// a probe: nobody should be told to come back at once.
-    pub(super) fn retry_after_ns(&self, now_ns: u64) -> u64 {
-        let least = self.config.probe_interval_min_ns();
-        match (self.mode, &self.phase) {
-            (Mode::ForcedOpen, _) => self.config.recovery_timeout_ns(),
-            (_, Phase::Open { until_ns, probe_ns }) => {
-                let next = probe_ns.map_or(*until_ns, |at| at.min(*until_ns));
-                next.saturating_sub(now_ns).max(least)
-            }
-            _ => least,
-        }
-    }
-
-    /// An admission of this epoch has come to its end, whatever came of it.
-    pub(super) fn settled(&mut self) {
-        if let Phase::HalfOpen { out, .. } = &mut self.phase {
-            *out = out.saturating_sub(1);
-        }
-    }
-
-    /// A call of this epoch went well.
-    pub(super) fn succeeded(&mut self, now_ns: u64) {
-        if let Phase::HalfOpen { succeeded, .. } = &mut self.phase {
-            *succeeded += 1;
-            let succeeded = *succeeded;
-            if succeeded >= self.config.success_threshold {
-                let reason = Reason::HalfOpenSucceeded(succeeded);
-                self.close(reason, now_ns);
-            }
-        }
-    }
-
-    /// A call of this epoch failed, or took long. `snapshot` is what there is to
-    /// decide by, that call included.
-    pub(super) fn failed(
-        &mut self,
-        failed: bool,
-        cause: Option<Cause>,
-        snapshot: Snapshot,
-        now_ns: u64,
-    ) {
-        if let Some(cause) = cause {
-            if self.causes.len() == CAUSES {
-                self.causes.pop_front();
-            }
-            self.causes.push_back(cause);
-        }
-        match self.phase {
-            Phase::Closed { .. } => {
-                let decisive = cause.filter(|cause| cause.decisive);
-                let reason = decisive.map(Reason::Decisive);
-                if let Some(reason) = reason.or_else(|| self.config.trips(&snapshot)) {
-                    self.open(reason, snapshot, now_ns);
-                }
-            }
-            // A slow success is a success.
-            Phase::HalfOpen { .. } if failed => {
-                self.open(Reason::HalfOpenFailed, snapshot, now_ns);
-            }
-            Phase::HalfOpen { .. } | Phase::Open { .. } => {}
-        }
-    }
-
-    /// Calls have been under way for so long, and none has gone well since.
-    pub(super) fn hangs(&mut self, age_ns: u64, snapshot: Snapshot, now_ns: u64) {
-        if matches!(self.phase, Phase::Closed { .. }) {
-            let age = std::time::Duration::from_nanos(age_ns);
-            self.open(Reason::Hanging(age), snapshot, now_ns);
-        }
-    }
-
-    /// Tells when the server will be asked next, for those who ask when to come back.
-    pub(super) fn probe_scheduled(&mut self, at_ns: u64) {
-        if let Phase::Open { probe_ns, .. } = &mut self.phase {
-            *probe_ns = Some(at_ns);
-        }
-    }
-
-    /// The server answered a probe that was begun in `epoch`.
-    pub(super) fn probe_answered(&mut self, epoch: u64, now_ns: u64) {
-        if epoch == self.epoch && matches!(self.phase, Phase::Open { .. }) {
-            self.close(Reason::ProbeAnswered, now_ns);
-        }
-    }
-
-    /// Sets the mode. The state starts anew: closed.
-    pub(super) fn set_mode(&mut self, mode: Mode, now_ns: u64) {
-        if mode != self.mode {
-            self.mode = mode;
-            self.trips = 0;
-            let phase = Phase::Closed { ramp_until_ns: 0 };
-            self.change(phase, Reason::Told, Snapshot::default(), now_ns);
-        }
-    }
-
-    /// Closes, whatever the state.
-    pub(super) fn force_close(&mut self, now_ns: u64) {
-        if !matches!(self.phase, Phase::Closed { ramp_until_ns: 0 }) {
-            self.trips = 0;
-            let phase = Phase::Closed { ramp_until_ns: 0 };
-            self.change(phase, Reason::Told, Snapshot::default(), now_ns);
-        }
-    }
-
-    fn open(&mut self, reason: Reason, mut snapshot: Snapshot, now_ns: u64) {
-        for (kept, cause) in snapshot.causes.iter_mut().zip(self.causes.iter().rev()) {
-            *kept = Some(*cause);
-        }
-        let wait_ns = self.config.open_wait_ns(self.trips, &mut self.rng);
-        self.trips = self.trips.saturating_add(1);
-        let phase = Phase::Open {
-            until_ns: now_ns.saturating_add(wait_ns),
-            probe_ns: None,
-        };
-        self.change(phase, reason, snapshot, now_ns);
-    }
-
-    fn close(&mut self, reason: Reason, now_ns: u64) {
-        self.trips = 0;
-        let ramp_ns = self.config.ramp_ns();
-        let ramp_until_ns = if ramp_ns == 0 { 0 } else { now_ns + ramp_ns };
-        let phase = Phase::Closed { ramp_until_ns };
-        self.change(phase, reason, Snapshot::default(), now_ns);
-    }
-
-    fn change(&mut self, phase: Phase, reason: Reason, snapshot: Snapshot, at_ns: u64) {
-        let from = self.state();
-        self.phase = phase;
-        self.epoch += 1;
-        self.since_ns = at_ns;
-        self.offered = 0;
-        self.changes += 1;
-        self.causes.clear();
-        if self.history.len() == HISTORY {
-            self.history.pop_front();
-        }
-        self.history.push_back(Change {
-            at_ns,
-            from,
-            to: self.state(),
-            mode: self.mode,
-            reason,
-            epoch: self.epoch,
-            snapshot,
-        });
     }
 }
 
-/// Whether the next caller is one of the share that a ramp lets through so far:
-/// from a tenth of them to all, evenly spread.
-fn ramp(offered: &mut u64, past_ns: u64, ramp_ns: u64) -> bool {
-    let past = u128::from(past_ns.min(ramp_ns));
-    // In thousandths, so that it stays exact.
-    let share = 100 + past * 900 / u128::from(ramp_ns.max(1));
-    let before = u128::from(*offered) * share / 1_000;
-    *offered += 1;
-    u128::from(*offered) * share / 1_000 > before
+/// The counts that a trip was decided by.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// Failures without a success between them.
+    pub consecutive: u32,
+    /// Outcomes in the last span of time.
+    pub span: Counts,
+    /// The last N outcomes, if there is such a window.
+    pub last: Option<Counts>,
+    /// The kinds of the last failures, the newest first.
+    pub causes: [Option<Cause>; 8],
 }

@@ -1,5 +1,5 @@
-//! What the lock-free part shares memory through, in one place, so that a model
-//! checker can take its place (`tests/loom.rs`).
+//! The atomics and locks of the lock-free part, in one place, so that a model checker can
+//! put its own there (`tests/loom/`).
 
 pub(super) use std::sync::{
     Mutex, MutexGuard, PoisonError, RwLock,

@@ -1,5 +1,6 @@
 //! The whole breaker, as callers meet it.
 
+mod changes;
 mod model;
 
 use std::time::Duration;
@@ -23,12 +24,12 @@ fn one_strike() -> Config {
 
 fn fail(breaker: &Breaker) -> Option<State> {
     let now = clock::now();
-    breaker.admit(now).ok()?.record(Outcome::Failure, now)
+    breaker.admit(now).ok()?.record(CallOutcome::Failure, now)
 }
 
 fn succeed(breaker: &Breaker) -> Option<State> {
     let now = clock::now();
-    breaker.admit(now).ok()?.record(Outcome::Success, now)
+    breaker.admit(now).ok()?.record(CallOutcome::Success, now)
 }
 
 async fn after(seconds: f64) {
@@ -104,7 +105,7 @@ async fn what_was_begun_before_the_trip_decides_nothing() {
     let permits: Vec<_> = (0..5).filter_map(|_| breaker.admit(now).ok()).collect();
     let changes: Vec<_> = permits
         .into_iter()
-        .filter_map(|permit| permit.record(Outcome::Failure, now))
+        .filter_map(|permit| permit.record(CallOutcome::Failure, now))
         .collect();
     assert_eq!(changes, [State::Open], "one wins");
     assert_eq!(breaker.stale_outcomes(), 4);
@@ -116,10 +117,10 @@ async fn what_was_begun_before_the_trip_decides_nothing() {
     fail(&breaker);
     after(1.0).await;
     let probe = breaker.admit(clock::now()).expect("half-open");
-    assert_eq!(late.record(Outcome::Success, clock::now()), None);
+    assert_eq!(late.record(CallOutcome::Success, clock::now()), None);
     assert_eq!(breaker.state(), State::HalfOpen);
     assert_eq!(
-        probe.record(Outcome::Success, clock::now()),
+        probe.record(CallOutcome::Success, clock::now()),
         Some(State::Closed)
     );
 }
@@ -135,7 +136,7 @@ async fn a_threshold_of_three_opens_at_the_third_failure_of_a_fresh_breaker() {
     assert_eq!(fail(&breaker), Some(State::Open));
     let opened = breaker.history_since(0)[0];
     assert_eq!(opened.reason, Reason::ConsecutiveFailures(3));
-    assert_eq!(opened.snapshot.span.failed, 3);
+    assert_eq!(opened.evidence.span.failed, 3);
 }
 
 /// The guide's rollback.
@@ -161,7 +162,7 @@ async fn the_window_is_cleared_on_close_and_what_tripped_it_is_kept() {
     let now = clock::now();
     let cause = Cause {
         class: "timeout",
-        sqlstate: Some(*b"57014"),
+        code: Some(*b"57014"),
         decisive: false,
     };
     let mut opened = None;
@@ -175,8 +176,8 @@ async fn the_window_is_cleared_on_close_and_what_tripped_it_is_kept() {
         ..Counts::default()
     };
     assert_eq!(trip.reason, Reason::FailureRate(ten));
-    assert_eq!(trip.snapshot.last, Some(ten));
-    assert!(trip.snapshot.causes.iter().all(|kept| *kept == Some(cause)));
+    assert_eq!(trip.evidence.last, Some(ten));
+    assert!(trip.evidence.causes.iter().all(|kept| *kept == Some(cause)));
     assert_eq!(cause.to_string(), "timeout (57014)");
     breaker.probe_answered(1, now);
     assert_eq!(breaker.state(), State::Closed);
@@ -206,7 +207,7 @@ async fn the_wait_that_was_drawn_is_the_wait() {
         );
         tokio::time::advance(Duration::from_millis(1)).await;
         let probe = breaker.admit(clock::now()).expect("after it");
-        probe.record(Outcome::Failure, clock::now());
+        probe.record(CallOutcome::Failure, clock::now());
     }
 }
 
@@ -239,7 +240,7 @@ async fn one_decisive_failure_is_enough() {
     let breaker = breaker(Config::default());
     let cause = Cause {
         class: "unavailable",
-        sqlstate: Some(*b"57P03"),
+        code: Some(*b"57P03"),
         decisive: true,
     };
     let now = clock::now();
@@ -262,7 +263,7 @@ async fn calls_that_take_long_open_it_though_they_go_well() {
     after(5.0).await;
     let opened: Vec<_> = permits
         .into_iter()
-        .map(|permit| permit.record(Outcome::Success, clock::now()))
+        .map(|permit| permit.record(CallOutcome::Success, clock::now()))
         .collect();
     assert_eq!(opened[..4], [None; 4]);
     assert_eq!(opened[4], Some(State::Open));
@@ -278,9 +279,9 @@ async fn a_call_that_hangs_opens_it_before_it_gives_up() {
     after(0.3).await;
     let hangs = breaker.admit(clock::now()).expect("closed");
     after(0.8).await;
-    assert!(!breaker.look(clock::now()), "known to an eighth");
+    assert!(!breaker.check_hanging(clock::now()), "known to an eighth");
     after(0.2).await;
-    assert!(breaker.look(clock::now()));
+    assert!(breaker.check_hanging(clock::now()));
     assert_eq!(breaker.state(), State::Open);
     drop(hangs);
     breaker.force_close();
@@ -289,7 +290,7 @@ async fn a_call_that_hangs_opens_it_before_it_gives_up() {
         after(0.1).await;
         succeed(&breaker);
     }
-    assert!(!breaker.look(clock::now()), "others are served");
+    assert!(!breaker.check_hanging(clock::now()), "others are served");
     after(0.1).await;
     let by_a_caller = breaker.admit(clock::now()).expect("closed");
     after(1.0).await;
@@ -360,7 +361,7 @@ async fn a_reader_of_events_may_force_it_and_a_slow_one_is_told_what_it_missed()
     let Event::Changed(second) = quick.next().await else {
         panic!("a change");
     };
-    assert_eq!((second.reason, second.epoch), (Reason::Told, 2));
+    assert_eq!((second.reason, second.epoch), (Reason::Manual, 2));
     for _ in 0..HISTORY {
         fail(&breaker);
         breaker.force_close();
@@ -404,20 +405,20 @@ fn a_call_that_goes_well_allocates_nothing_and_neither_does_a_refusal() {
     breaker
         .admit(now)
         .expect("closed")
-        .record(Outcome::Success, now);
+        .record(CallOutcome::Success, now);
     let well = allocation_counter::measure(|| {
         for _ in 0..1_000 {
             breaker
                 .admit(now)
                 .expect("closed")
-                .record(Outcome::Success, now);
+                .record(CallOutcome::Success, now);
         }
     });
     assert_eq!(well.count_total, 0);
     breaker
         .admit(now)
         .expect("closed")
-        .record(Outcome::Failure, now);
+        .record(CallOutcome::Failure, now);
     let refused = allocation_counter::measure(|| {
         assert!((0..1_000).all(|_| breaker.admit(now).is_err()));
     });

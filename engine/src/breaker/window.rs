@@ -29,19 +29,20 @@ const COUNT_MOST: u64 = (1 << COUNT_BITS) - 1;
 const SLICE_BITS: u32 = 24;
 const SLICE_MOST: u64 = (1 << SLICE_BITS) - 1;
 
-/// What a window holds.
+/// The outcomes in a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
-    /// Outcomes that were good.
+    /// Successes.
     pub ok: u32,
-    /// Outcomes that were not.
+    /// Failures.
     pub failed: u32,
-    /// Of all of these: those that took long.
+    /// How many of both took long.
     pub slow: u32,
 }
 
 impl Counts {
-    /// All outcomes.
+    /// Successes and failures.
     #[must_use]
     pub fn total(self) -> u32 {
         self.ok.saturating_add(self.failed)
@@ -68,7 +69,7 @@ impl Counts {
     }
 }
 
-/// What is counted.
+/// An outcome to be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) ok: bool,
@@ -129,7 +130,7 @@ impl Cell {
         }
     }
 
-    /// What it counts of the slices `from..=to` of an epoch.
+    /// Returns what was counted in the slices `from..=to` of an epoch.
     fn count(&self, epoch: u64, from: u64, to: u64) -> u32 {
         let word = self.0.load(Ordering::Relaxed);
         let tag = word >> COUNT_BITS;
@@ -172,7 +173,7 @@ pub(super) struct TimeWindow {
 }
 
 impl TimeWindow {
-    /// An empty one over `span_ns`, at least 1 us a bucket.
+    /// Makes an empty window over `span_ns`, at least 1 us a bucket.
     pub(super) fn new(span_ns: u64, shards: usize) -> Self {
         let bucket = || Bucket {
             ok: Cell::new(),
@@ -222,7 +223,7 @@ impl TimeWindow {
         }
     }
 
-    /// What the last span holds.
+    /// Returns the outcomes of the last span.
     pub(super) fn counts(&self, epoch: u64, since_ns: u64, now_ns: u64) -> Counts {
         let to = self.slice(since_ns, now_ns);
         let from = (to + 1).saturating_sub(BUCKETS);
@@ -291,7 +292,7 @@ impl CountWindow {
         epoch << 3 | u8::from(tally.slow) << 2 | u8::from(tally.ok) << 1 | 1
     }
 
-    /// What it holds of this epoch.
+    /// Returns the outcomes of this epoch.
     pub(super) fn counts(&self, epoch: u64) -> Counts {
         let next = self.next.load(Ordering::Relaxed);
         let size = self.slots.len() as u64;
@@ -314,7 +315,7 @@ impl CountWindow {
         counts
     }
 
-    /// Forgets all of it: a new epoch begins.
+    /// Forgets all outcomes, for a new epoch.
     pub(super) fn clear(&self) {
         let next = self.next.load(Ordering::Relaxed);
         self.base.store(next, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The keys by name: what each may hold, and what is said of one that does not.
+//! The keys by name, what each may hold, and the error for one that holds something else.
 
 use toml::Value;
 
@@ -77,6 +77,9 @@ pub enum ConfigError {
     /// It is not TOML.
     #[error("not TOML: {0}")]
     Syntax(String),
+    /// There is no tokio runtime to run in.
+    #[error("no tokio runtime: call this inside of one")]
+    NoRuntime,
     /// There is no such key.
     #[error("{key}: no such key{}", .nearest.map(|n| format!(", did you mean {n}?")).unwrap_or_default())]
     UnknownKey {

@@ -122,6 +122,22 @@ fn every_key_is_described_once_and_read() {
     }
 }
 
+/// Inside a larger configuration, which serde reads, a mistyped key is no default either.
+#[test]
+fn serde_refuses_an_unknown_key_as_toml_does() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Service {
+        pool: PoolConfig,
+    }
+    let read = |key: &str| toml::from_str::<Service>(&format!("[pool]\n{key} = 7"));
+    assert_eq!(
+        read("max_connections").expect("known").pool.max_connections,
+        7
+    );
+    let error = read("max_conections").expect_err("mistyped");
+    assert!(error.message().contains("max_conections"), "{error}");
+}
+
 #[test]
 fn secrets_are_not_shown() {
     let text = "password = \"hunter2\"\nconnection_string = \"postgresql://u:hunter2@h/d\"";

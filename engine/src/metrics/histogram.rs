@@ -1,42 +1,41 @@
-//! A latency histogram that many threads record into.
+//! A histogram that many threads record into.
 //!
 //! HDR histograms (two significant digits) behind a few mutexes, one of them
 //! picked by thread: recording is a short uncontended lock, a snapshot adds the
 //! shards up.
 
-use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use hdrhistogram::Histogram as Hdr;
 
 const SHARDS: usize = 4;
 
-/// A minute in microseconds; longer counts as a minute. No deadline of a pool
-/// is allowed to be longer.
-const HIGHEST_US: u64 = 60_000_000;
+/// A minute in microseconds: no deadline of a pool is allowed to be longer. What is higher
+/// counts as this.
+const HIGHEST: u64 = 60_000_000;
 
-/// Latencies from 1 us to 60 s with two significant digits.
+/// Whole numbers from 1 to 60 million with two significant digits. Whoever keeps one says
+/// of what.
 #[derive(Debug)]
 pub struct Histogram {
     shards: [Mutex<Option<Hdr<u64>>>; SHARDS],
 }
 
-/// A summary of a [`Histogram`].
+/// A summary of a [`Histogram`], in the unit of what was recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Quantiles {
     /// How many were recorded.
     pub count: u64,
-    /// The median, in microseconds.
-    pub p50_us: u64,
-    /// The 99th percentile, in microseconds.
-    pub p99_us: u64,
-    /// The highest, in microseconds.
-    pub max_us: u64,
+    /// The median.
+    pub p50: u64,
+    /// The 99th percentile.
+    pub p99: u64,
+    /// The highest.
+    pub max: u64,
 }
 
 impl Default for Histogram {
@@ -50,18 +49,22 @@ impl Default for Histogram {
 }
 
 fn empty() -> Option<Hdr<u64>> {
-    Hdr::new_with_bounds(1, HIGHEST_US, 2).ok()
+    Hdr::new_with_bounds(1, HIGHEST, 2).ok()
 }
 
 impl Histogram {
-    /// Records one latency.
-    pub fn record(&self, latency: Duration) {
-        let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+    /// Records a value.
+    pub fn record(&self, value: u64) {
+        self.record_n(value, 1);
+    }
+
+    /// Records a value `n` times.
+    pub fn record_n(&self, value: u64, n: u64) {
         let mut shard = self.shards[shard()]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(hdr) = shard.as_mut() {
-            hdr.saturating_record(us);
+            hdr.saturating_record_n(value, n);
         }
     }
 
@@ -84,9 +87,9 @@ impl Histogram {
         }
         Quantiles {
             count: sum.len(),
-            p50_us: sum.value_at_quantile(0.5),
-            p99_us: sum.value_at_quantile(0.99),
-            max_us: sum.max(),
+            p50: sum.value_at_quantile(0.5),
+            p99: sum.value_at_quantile(0.99),
+            max: sum.max(),
         }
     }
 }
@@ -109,25 +112,25 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    for us in 1..=1000 {
-                        histogram.record(Duration::from_micros(us));
+                    for value in 1..=1000 {
+                        histogram.record(value);
                     }
                 });
             }
         });
         let q = histogram.quantiles();
         assert_eq!(q.count, 8_000);
-        assert!((495..=505).contains(&q.p50_us), "{q:?}");
-        assert!((985..=1000).contains(&q.p99_us), "{q:?}");
+        assert!((495..=505).contains(&q.p50), "{q:?}");
+        assert!((985..=1000).contains(&q.p99), "{q:?}");
     }
 
     #[test]
-    fn longer_than_the_highest_counts_as_the_highest() {
+    fn more_than_the_highest_counts_as_the_highest() {
         let histogram = Histogram::default();
-        histogram.record(Duration::from_secs(3600));
-        histogram.record(Duration::ZERO);
+        histogram.record(u64::MAX);
+        histogram.record_n(0, 2);
         let q = histogram.quantiles();
-        assert_eq!(q.count, 2);
-        assert!(q.max_us >= HIGHEST_US, "{q:?}");
+        assert_eq!(q.count, 3);
+        assert!(q.max >= HIGHEST, "{q:?}");
     }
 }

@@ -6,12 +6,14 @@ use std::{
 };
 
 use super::{Histogram, Quantiles};
-use crate::{error::ErrorClass, pipeline::Outcome};
+use crate::error::ErrorClass;
 
 /// What is counted. All counters only go up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Counter {
-    /// Statements handed to a connection.
+    /// Callers' queries that were handed to a connection: of a pipeline each one, also
+    /// where many share a statement or a transaction, and again if it is sent again.
     Queries,
     /// Connections handed to callers.
     Acquired,
@@ -39,7 +41,7 @@ pub enum Counter {
 
 impl Counter {
     /// All counters.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: &[Self] = &[
         Self::Queries,
         Self::Acquired,
         Self::Released,
@@ -76,18 +78,64 @@ impl Counter {
 
 /// What is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Timing {
     /// From asking for a connection to having one; successes only.
     Acquire,
     /// Making a connection; successes only.
     Connect,
-    /// A statement, whatever came of it.
+    /// From handing a query to a connection to what came of it, whatever that was: of a
+    /// pipeline each one, until its answer, or that to its transaction.
     Query,
 }
 
 impl Timing {
     /// All timings.
-    pub const ALL: [Self; 3] = [Self::Acquire, Self::Connect, Self::Query];
+    pub const ALL: &[Self] = &[Self::Acquire, Self::Connect, Self::Query];
+}
+
+/// What became of a query of a pipeline, as a label: its
+/// [`Outcome`](crate::pipeline::Outcome) without the error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OutcomeLabel {
+    /// It ran, and what it did is committed.
+    Ok,
+    /// It was refused.
+    Failed,
+    /// Its transaction was rolled back.
+    RolledBack,
+    /// It was not run, because one before it failed.
+    Skipped,
+    /// It changed nothing, because it did not leave.
+    NotSent,
+    /// It left, and was not answered.
+    Unknown,
+}
+
+impl OutcomeLabel {
+    /// All labels, in the order of their metrics.
+    pub const ALL: &[Self] = &[
+        Self::Ok,
+        Self::Failed,
+        Self::RolledBack,
+        Self::Skipped,
+        Self::NotSent,
+        Self::Unknown,
+    ];
+
+    /// Its name in an exposition.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled_back",
+            Self::Skipped => "skipped",
+            Self::NotSent => "not_sent",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// The counters and histograms of one pool.
@@ -96,24 +144,24 @@ pub struct Metrics {
     counters: [AtomicU64; Counter::ALL.len()],
     errors: [AtomicU64; ErrorClass::ALL.len()],
     timings: [Histogram; Timing::ALL.len()],
-    outcomes: [AtomicU64; Outcome::NAMES.len()],
-    batches: Histogram,
+    outcomes: [AtomicU64; OutcomeLabel::ALL.len()],
+    batch_sizes: Histogram,
 }
 
 /// All values at one moment (each is exact; they are not read at one instant).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// In the order of [`Counter::ALL`].
     pub counters: Vec<(Counter, u64)>,
     /// Failed operations by class, in the order of [`ErrorClass::ALL`].
     pub errors: Vec<(ErrorClass, u64)>,
-    /// In the order of [`Timing::ALL`].
-    pub timings: Vec<(Timing, Quantiles)>,
-    /// Queries of pipelines by what became of them, in the order of
-    /// [`Outcome::NAMES`](crate::pipeline::Outcome::NAMES).
-    pub outcomes: Vec<(&'static str, u64)>,
-    /// Queries in a batch of a pipeline; in place of microseconds.
-    pub batches: Quantiles,
+    /// Microseconds, in the order of [`Timing::ALL`].
+    pub timings_us: Vec<(Timing, Quantiles)>,
+    /// Queries of pipelines by what became of them, in the order of [`OutcomeLabel::ALL`].
+    pub outcomes: Vec<(OutcomeLabel, u64)>,
+    /// Queries in each batch of a pipeline.
+    pub batch_sizes: Quantiles,
 }
 
 impl Metrics {
@@ -130,16 +178,21 @@ impl Metrics {
     }
 
     pub(crate) fn time(&self, timing: Timing, took: Duration) {
-        self.timings[timing as usize].record(took);
+        self.time_each(timing, took, 1);
     }
 
-    pub(crate) fn outcome(&self, outcome: usize) {
-        self.outcomes[outcome].fetch_add(1, Ordering::Relaxed);
+    /// Counts what took so long for each of `n`.
+    pub(crate) fn time_each(&self, timing: Timing, took: Duration, n: usize) {
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.timings[timing as usize].record_n(us, n as u64);
+    }
+
+    pub(crate) fn outcome(&self, outcome: OutcomeLabel) {
+        self.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn batch(&self, queries: usize) {
-        let queries = u64::try_from(queries).unwrap_or(u64::MAX);
-        self.batches.record(Duration::from_micros(queries));
+        self.batch_sizes.record(queries as u64);
     }
 
     /// The value of a counter.
@@ -154,23 +207,29 @@ impl Metrics {
         self.errors[class as usize].load(Ordering::Relaxed)
     }
 
-    /// All values.
+    /// Queries of pipelines that this became of.
+    #[must_use]
+    pub fn outcomes(&self, outcome: OutcomeLabel) -> u64 {
+        self.outcomes[outcome as usize].load(Ordering::Relaxed)
+    }
+
+    /// Reads all values.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
-            counters: Counter::ALL.map(|c| (c, self.counter(c))).to_vec(),
-            errors: ErrorClass::ALL.map(|c| (c, self.errors(c))).to_vec(),
-            timings: Timing::ALL
-                .map(|t| (t, self.timings[t as usize].quantiles()))
-                .to_vec(),
-            outcomes: Outcome::NAMES
-                .into_iter()
-                .zip(&self.outcomes)
-                .map(|(name, n)| (name, n.load(Ordering::Relaxed)))
-                .collect(),
-            batches: self.batches.quantiles(),
+            counters: each(Counter::ALL, |counter| self.counter(counter)),
+            errors: each(ErrorClass::ALL, |class| self.errors(class)),
+            timings_us: each(Timing::ALL, |timing| {
+                self.timings[timing as usize].quantiles()
+            }),
+            outcomes: each(OutcomeLabel::ALL, |outcome| self.outcomes(outcome)),
+            batch_sizes: self.batch_sizes.quantiles(),
         }
     }
+}
+
+fn each<K: Copy, V>(keys: &[K], value: impl Fn(K) -> V) -> Vec<(K, V)> {
+    keys.iter().map(|key| (*key, value(*key))).collect()
 }
 
 #[cfg(test)]
@@ -180,11 +239,11 @@ mod tests {
     #[test]
     fn every_counter_has_a_place_and_a_name_of_its_own() {
         let metrics = Metrics::default();
-        for (i, counter) in Counter::ALL.into_iter().enumerate() {
+        for (i, counter) in Counter::ALL.iter().copied().enumerate() {
             assert_eq!(counter as usize, i);
             metrics.add(counter, i as u64 + 1);
         }
-        for (i, class) in ErrorClass::ALL.into_iter().enumerate() {
+        for (i, class) in ErrorClass::ALL.iter().copied().enumerate() {
             assert_eq!(class as usize, i);
             metrics.error(class);
         }

@@ -1,4 +1,4 @@
-//! Queries that were added together, encoded.
+//! [`Chunk`]: queries that were added together, encoded.
 //!
 //! A parameter is kept as it will stand in a Bind message: its length in four bytes,
 //! or -1 for NULL, and the bytes. So a query costs its bytes and one entry, and is
@@ -9,15 +9,14 @@ use std::{ops::Range, sync::Arc};
 use bytes::{BufMut as _, BytesMut};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
-use super::shape::Shape;
-use crate::{clock::Instant, error::Error, wire::Repeats};
+use crate::{clock::Instant, error::Error, pool::Shape, wire::Repeats};
 
 type Encoding = Box<dyn std::error::Error + Sync + Send>;
 
 /// A query.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// `None` if it cannot be sent, for the reason.
+    /// Its shape, or the reason that it cannot be sent.
     pub(super) shape: Result<Arc<Shape>, Arc<Error>>,
     /// Where its parameters begin; they end where those of the next do.
     start: usize,
@@ -27,17 +26,16 @@ pub(super) struct Entry {
 /// Queries in the order they were added.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
-    /// The number of the first in the pipeline, and those of the others if they do not
-    /// follow each other.
+    /// The number of each query in the pipeline.
     numbers: Vec<u64>,
     pub(super) entries: Vec<Entry>,
     bytes: BytesMut,
-    /// Nothing comes behind it until it is answered: it was flushed.
+    /// Whether it was flushed: nothing comes behind it until it is answered.
     last: bool,
 }
 
 impl Chunk {
-    /// Takes what there is, and leaves room for as much again.
+    /// Takes all queries, and leaves room for as much again.
     pub(super) fn take(&mut self) -> Self {
         let next = Self {
             numbers: Vec::with_capacity(self.numbers.len()),
@@ -89,8 +87,7 @@ impl Chunk {
         });
     }
 
-    /// The statements of these queries, with the queries that follow each other and
-    /// have the same.
+    /// Splits queries into runs with the same statement.
     pub(super) fn runs(
         &self,
         queries: Range<usize>,
@@ -138,7 +135,7 @@ impl Chunk {
     }
 }
 
-/// Encodes parameters.
+/// Appends parameters to `out` as they stand in a Bind message.
 pub(super) fn encode(
     params: &[&(dyn ToSql + Sync)],
     types: &[Type],
@@ -183,7 +180,7 @@ pub(super) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    /// As they stand in a Bind message.
+    /// The bytes as they stand in a Bind message.
     pub(super) fn encoded(&self) -> &'a [u8] {
         self.bytes
     }
@@ -235,12 +232,7 @@ mod tests {
     use super::*;
 
     fn shape(params: &[Type]) -> Arc<Shape> {
-        Arc::new(Shape {
-            sql: "".into(),
-            params: params.to_vec(),
-            unnest: None,
-            stale: false.into(),
-        })
+        Arc::new(Shape::new("".into(), params.to_vec()))
     }
 
     #[test]
@@ -310,7 +302,7 @@ mod tests {
         let runs = |range| -> Vec<_> { chunk.runs(range).map(|(run, _)| run).collect() };
         assert_eq!(runs(0..7), [0..2, 2..3, 3..4, 4..5, 5..7]);
         assert_eq!(runs(1..6), [1..2, 2..3, 3..4, 4..5, 5..6]);
-        assert_eq!(runs(3..3), []);
+        assert!(runs(3..3).is_empty());
     }
 
     #[test]

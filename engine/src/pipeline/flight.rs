@@ -1,4 +1,4 @@
-//! Statements under way on one connection.
+//! [`Unit`]: queries under way on one connection, and the statements that carry them.
 //!
 //! tokio-postgres puts a statement on the wire when its future is first polled, in the
 //! order of those polls. So all statements of a unit are polled once, in order, before
@@ -20,7 +20,7 @@ use tokio_postgres::{Row, RowStream, Statement};
 
 use super::{
     batch::{Chunk, Param},
-    settle::At,
+    settle::FailedAt,
     unnest,
 };
 use crate::{
@@ -28,14 +28,14 @@ use crate::{
     error::Error,
 };
 
-/// What a statement came to: rows, and how many it affected.
+/// The answer to a statement: rows, and how many it affected.
 pub(super) type Answer = Result<(Vec<Row>, u64), tokio_postgres::Error>;
 
-/// After so many statements the connection's task gets a turn, so that the server has
+/// After this many statements the connection's task gets a turn, so that the server has
 /// work while the rest is encoded.
 const TURN: usize = 32;
 
-/// A statement under way.
+/// A statement under route.
 pub(super) enum Flying {
     Pending(Pin<Box<dyn Future<Output = Answer> + Send>>),
     /// Its first poll was its last: it never left, or the answer was there already.
@@ -45,7 +45,7 @@ pub(super) enum Flying {
 }
 
 impl Flying {
-    /// A statement without parameters.
+    /// Sends a statement without parameters.
     pub(super) fn bare(client: Arc<ClientWrapper>, statement: Statement) -> Self {
         Self::Pending(Box::pin(async move {
             let none = std::iter::empty::<Param<'_>>();
@@ -53,7 +53,7 @@ impl Flying {
         }))
     }
 
-    /// A query as it was added.
+    /// Sends a query as it was added.
     pub(super) fn query(
         client: Arc<ClientWrapper>,
         statement: Statement,
@@ -65,7 +65,7 @@ impl Flying {
         }))
     }
 
-    /// A run of inserts as one.
+    /// Sends a run of inserts as one statement.
     pub(super) fn run(
         client: Arc<ClientWrapper>,
         statement: Statement,
@@ -83,7 +83,7 @@ impl Flying {
         }))
     }
 
-    /// The end of a batch that has failed: the server answers for all of it.
+    /// Sends a Sync, the end of a batch that has failed: the server answers for all of it.
     pub(super) fn sync(client: Arc<ClientWrapper>) -> Self {
         Self::Pending(Box::pin(async move {
             client.check_connection().await?;
@@ -115,14 +115,14 @@ async fn all(rows: RowStream) -> Answer {
     Ok((all, rows.rows_affected().unwrap_or(0)))
 }
 
-/// How the queries of a unit stand on the wire.
+/// How the queries of a unit are grouped on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Each a transaction of its own, with its Sync.
+pub(super) enum Grouping {
+    /// Each is a transaction of its own, with its Sync.
     Each,
-    /// One transaction.
+    /// All are one transaction.
     Together,
-    /// One transaction, with runs of inserts as one statement.
+    /// All are one transaction, with runs of inserts as one statement.
     Coalesced,
 }
 
@@ -131,36 +131,41 @@ pub(super) enum Kind {
 pub(super) struct Work {
     pub(super) chunk: Arc<Chunk>,
     pub(super) range: Range<usize>,
-    pub(super) kind: Kind,
-    /// How often it was begun before.
+    pub(super) grouping: Grouping,
+    /// How often the work was begun before.
     pub(super) tries: u32,
     /// Queries of the same batch that failed before.
     pub(super) failures: u32,
+    /// The work was sent before and not answered, and may have been done then.
+    pub(super) in_doubt: bool,
 }
 
-/// What a statement on the wire is.
+/// What a statement on the wire is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum Purpose {
     Begin,
     Xid,
     Query,
     Commit,
-    /// Behind the last, if the batch has failed.
+    /// A Sync behind the last statement, if the batch has failed.
     Sync,
 }
 
 /// A statement of a unit, and those in front of it that are not waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) role: Role,
-    /// So many that repeat the one before: their answers are there when that to this
-    /// one is, which is their error if one of them failed.
+pub(super) struct WireStatement {
+    pub(super) purpose: Purpose,
+    /// How many in front of it repeat the statement before. They are answered when this one
+    /// is, and a failure among them is its answer.
     pub(super) repeats: usize,
 }
 
-impl From<Role> for Place {
-    fn from(role: Role) -> Self {
-        Self { role, repeats: 0 }
+impl From<Purpose> for WireStatement {
+    fn from(purpose: Purpose) -> Self {
+        Self {
+            purpose,
+            repeats: 0,
+        }
     }
 }
 
@@ -168,7 +173,7 @@ impl From<Role> for Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) queries: Range<usize>,
-    /// They are one statement.
+    /// Whether they are one statement.
     pub(super) merged: bool,
 }
 
@@ -178,12 +183,12 @@ impl Part {
     }
 }
 
-/// Work under way.
+/// Work under route.
 pub(super) struct Unit {
     pub(super) work: Work,
     pub(super) parts: Vec<Part>,
-    /// What stands on the wire, in order; the first are answered.
-    pub(super) places: Vec<Place>,
+    /// Its statements on the wire, in order; the first are answered.
+    pub(super) on_wire: Vec<WireStatement>,
     pub(super) flying: VecDeque<Flying>,
     /// The number of its first statement among all of the connection.
     pub(super) first: u64,
@@ -193,15 +198,16 @@ pub(super) struct Unit {
     /// Answers to its statements with queries, in order, as long as none has failed.
     pub(super) answers: Vec<(Vec<Row>, u64)>,
     pub(super) xid: Option<String>,
-    pub(super) error: Option<(At, Arc<Error>)>,
-    /// Its end is a Sync: what is sent behind it runs whatever becomes of it.
+    pub(super) error: Option<(FailedAt, Arc<Error>)>,
+    /// Whether it ends with a Sync: what is sent behind it then runs whatever becomes of
+    /// it.
     pub(super) synced: bool,
 }
 
 impl Unit {
     /// How many of its statements are answered.
     pub(super) fn answered(&self) -> usize {
-        self.places.len() - self.flying.len()
+        self.on_wire.len() - self.flying.len()
     }
 
     /// Whether all of it was answered, and nothing failed. Behind one that failed this
@@ -210,11 +216,20 @@ impl Unit {
         self.flying.is_empty() && self.error.is_none()
     }
 
-    /// Queries under way: of a transaction all, until it is through.
+    /// Counts the queries under way: of a transaction all, until it is through.
     pub(super) fn under_way(&self) -> usize {
-        match self.work.kind {
-            Kind::Each => self.flying.len(),
+        match self.work.grouping {
+            Grouping::Each => self.flying.len(),
             _ if self.flying.is_empty() => 0,
+            _ => self.work.range.len(),
+        }
+    }
+
+    /// Counts the queries that were not timed yet: of a transaction all, until it is
+    /// settled.
+    pub(super) fn untimed(&self) -> usize {
+        match self.work.grouping {
+            Grouping::Each => self.flying.len(),
             _ => self.work.range.len(),
         }
     }
@@ -225,8 +240,7 @@ impl Unit {
         self.first + self.statements as u64 - 1
     }
 
-    /// The query of the next statement with one that has no answer, the first if that
-    /// has several.
+    /// The first query without an answer.
     pub(super) fn next_query(&self) -> Option<usize> {
         let mut before = self.answers.len();
         for part in &self.parts {

@@ -3,7 +3,7 @@
 use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash},
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -18,9 +18,14 @@ use super::{
     outcome::QueryResult,
     queue::{Added, Full, Queue},
     settings::Settings,
-    shape::Shape,
 };
-use crate::{clock, connect::AbortOnDrop, error::Error, metrics::Counter, pool::Pool};
+use crate::{
+    clock,
+    error::Error,
+    metrics::Counter,
+    pool::{Pool, SessionEffect, Shape, session_effect},
+    task::AbortOnDrop,
+};
 
 /// Queries on their way to the server: see the [module](super).
 ///
@@ -30,16 +35,16 @@ pub struct Pipeline {
     pool: Pool,
     queue: Arc<Queue>,
     lanes: Vec<AbortOnDrop>,
-    /// Where nothing goes out before a flush, the only lane: whoever flushes is its task.
-    /// So a transaction is not handed from task to task, which for a small one takes
-    /// longer than the server does.
+    /// The only lane, where nothing goes out before a flush: the task that flushes runs it.
+    /// So a transaction is not handed from task to task, which for a small one takes longer
+    /// than the server does.
     own: Option<Lane>,
     runtime: Handle,
-    /// The statement that was added last: mostly the next is the same.
+    /// The statement of the last query: mostly the next has the same.
     last: Option<Arc<Shape>>,
     encoded: BytesMut,
     max_bytes: usize,
-    /// There is something for the lanes since the last turn they had.
+    /// A chunk became full, and the lanes have not had a turn since.
     full: bool,
 }
 
@@ -52,20 +57,20 @@ impl std::fmt::Debug for Pipeline {
 }
 
 impl Pipeline {
-    pub(super) fn start(pool: &Pool, settings: Arc<Settings>) -> Self {
+    pub(super) fn start(pool: &Pool, settings: Arc<Settings>, runtime: Handle) -> Self {
         let queue = Arc::new(Queue::new(&settings));
         let lane = |lane| Lane::new(pool, queue.clone(), lane, settings.clone());
-        let own = queue.is_whole().then(|| lane(0));
+        let own = queue.sends_only_on_flush().then(|| lane(0));
         let tasks = if own.is_some() { 0 } else { queue.lanes() };
         let lanes = (0..tasks)
-            .map(|i| AbortOnDrop(tokio::spawn(lane(i).run()).abort_handle()))
+            .map(|i| AbortOnDrop(runtime.spawn(lane(i).run()).abort_handle()))
             .collect();
         Self {
             pool: pool.clone(),
             queue,
             lanes,
             own,
-            runtime: Handle::current(),
+            runtime,
             last: None,
             encoded: BytesMut::new(),
             max_bytes: settings.max_bytes,
@@ -165,9 +170,9 @@ impl Pipeline {
         }
     }
 
-    /// What the server says of a statement, or why it does not.
+    /// Finds the shape of a statement, or why it has none.
     async fn shape(&mut self, sql: &str) -> Result<Result<Arc<Shape>, Arc<Error>>, Error> {
-        let current = |last: &&Arc<Shape>| !last.stale.load(Ordering::Relaxed) && &*last.sql == sql;
+        let current = |last: &&Arc<Shape>| !last.is_stale() && &*last.sql == sql;
         if let Some(last) = self.last.as_ref().filter(current) {
             return Ok(Ok(last.clone()));
         }
@@ -185,7 +190,7 @@ impl Pipeline {
         refuse(sql)?;
         let mut described = self.ask(sql).await;
         let failed = |described: &Result<_, Error>| matches!(described, Err(Error::Statement(error)) if error.code().is_some());
-        if failed(&described) && !self.queue.all_answered() && !self.queue.is_whole() {
+        if failed(&described) && !self.queue.all_answered() && !self.queue.sends_only_on_flush() {
             // It may need what is still under way: a table, say.
             self.queue.seal();
             self.queue.answered().await;
@@ -195,8 +200,8 @@ impl Pipeline {
     }
 
     async fn ask(&self, sql: &str) -> Result<Arc<Shape>, Error> {
-        let types = self.pool.acquire().await?.describe(sql).await?;
-        Ok(self.pool.shapes().keep(sql, &types))
+        let statement = self.pool.link().await?.prepare(sql).await?;
+        Ok(self.pool.shapes().keep(sql, statement.params()))
     }
 
     /// Sends everything that was added, waits for it, and returns the results of all
@@ -223,11 +228,11 @@ impl Pipeline {
         self.queue.take()
     }
 
-    /// The results as a stream, in the order the queries were added, from the first one
-    /// that no flush has returned: for imports that must not hold all of them in
+    /// Returns the results as a stream, in the order the queries were added, from the first
+    /// one that no flush has returned: for imports that must not hold all of them in
     /// memory. It ends when the pipeline is closed. While `max_results` wait to be read,
-    /// [`add`](Self::add) waits too, so read it in a task of its own; dropped, results
-    /// are no longer kept.
+    /// [`add`](Self::add) waits too, so read it in a task of its own; dropped, results are
+    /// no longer kept.
     pub fn results(&mut self) -> Results {
         self.queue.stream();
         let queue = self.queue.clone();
@@ -241,7 +246,7 @@ impl Pipeline {
         }
     }
 
-    /// Flushes, and ends it.
+    /// Flushes, and ends the pipeline.
     ///
     /// Cancel safe: if dropped, as if the pipeline was.
     pub async fn close(mut self) -> Vec<QueryResult> {
@@ -269,7 +274,7 @@ impl Drop for Pipeline {
     }
 }
 
-/// The turn of a lane, in the task of the caller. If it is dropped in the middle, the
+/// Runs the turn of a lane in the task of the caller. If this is dropped in the middle, the
 /// lane gets a task of its own, for good.
 struct Carried<'a> {
     turn: Option<Pin<Box<dyn Future<Output = Lane> + Send>>>,
@@ -299,7 +304,7 @@ impl Drop for Carried<'_> {
     }
 }
 
-/// The results of a [`Pipeline`], as they come: [`Pipeline::results`].
+/// The results of a [`Pipeline`] as they come: see [`Pipeline::results`].
 pub struct Results {
     stream: Pin<Box<dyn Stream<Item = QueryResult> + Send>>,
     queue: Arc<Queue>,
@@ -325,15 +330,14 @@ impl Drop for Results {
     }
 }
 
-/// Refuses what has no place in a pipeline.
+/// Refuses a statement that has no place in a pipeline.
 fn refuse(sql: &str) -> Result<(), Error> {
-    use crate::pool::{Effect, effect};
-    let reason = match effect(sql) {
-        Effect::Opens | Effect::Ends | Effect::Within => {
+    let reason = match session_effect(sql) {
+        SessionEffect::Opens | SessionEffect::Ends | SessionEffect::Within => {
             "transactions are the pipeline's own: choose a strategy"
         }
-        Effect::Copies => "COPY has no place in a pipeline",
-        Effect::None => return Ok(()),
+        SessionEffect::Copies => "COPY has no place in a pipeline",
+        SessionEffect::None => return Ok(()),
     };
     Err(Error::PipelineRefused { reason })
 }

@@ -1,8 +1,9 @@
-//! A lane: one task that carries queries over one connection at a time.
+//! [`Lane`]: one task that carries queries over one connection at a time.
 
 mod answers;
 mod carrier;
 mod failed;
+mod fill;
 mod line;
 mod lost;
 
@@ -11,11 +12,11 @@ use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll, time::D
 use self::{answers::answered, carrier::Carrier};
 use super::{
     batch::Chunk,
-    flight::{Answer, Flying, Kind, Unit, Work, poll_next},
+    flight::{Answer, Flying, Grouping, Unit, Work, poll_next},
     outcome::{Outcome, QueryResult},
     queue::{Next, Queue},
-    settings::{BatchSize, Settings, Strategy},
-    settle::Meaning,
+    settings::{Settings, Strategy},
+    settle::FailurePolicy,
     window::Window,
 };
 use crate::{
@@ -24,10 +25,7 @@ use crate::{
     pool::Pool,
 };
 
-/// What the queries of a transaction may take until the server is asked for what it has
-/// so far: a sign of life well within any deadline.
-const SIGN_OF_LIFE: Duration = Duration::from_millis(50);
-/// First wait before something is done again; doubles.
+/// First wait before work is done again; doubles.
 const BACKOFF: Duration = Duration::from_millis(20);
 
 pub(super) struct Lane {
@@ -36,24 +34,25 @@ pub(super) struct Lane {
     index: usize,
     settings: Arc<Settings>,
     window: Window,
-    /// What a query takes, as seen of late; zero before the first.
+    /// How long a query takes on average, of late; zero before the first.
     mean: Duration,
-    /// Of a batch whose queries mind each other, one was not done, or nobody knows.
+    /// The batch in which a query was not done, or may not have been, if the rest of it
+    /// must not run; and why.
     stopped: Option<(Arc<Chunk>, Arc<Error>)>,
     outbox: Vec<QueryResult>,
     timer: Timer,
     rng: fastrand::Rng,
 }
 
-/// What is to be done, in order.
+/// The next thing to do.
 enum Todo {
     Run(Work),
-    /// To say this of the queries of the work, once all before is done.
-    Say(Work, Outcome),
+    /// Give the queries of the work this outcome, once all before is done.
+    Conclude(Work, Outcome),
 }
 
-/// What came of waiting.
-enum Event {
+/// What ended a wait.
+enum Wake {
     Answer(usize, Answer),
     /// There is more to send.
     More,
@@ -82,8 +81,8 @@ impl Lane {
         }
     }
 
-    /// Until the pipeline is closed and all is done. Aborted in the middle, it leaves a
-    /// connection with statements under way, which is closed.
+    /// Carries queries until the pipeline is closed and all is done. Aborted in the middle,
+    /// it leaves a connection with statements under way, which is closed.
     pub(super) async fn run(mut self) {
         self.pace();
         loop {
@@ -99,16 +98,17 @@ impl Lane {
         }
     }
 
-    /// Sends what there is now, and ends when it is answered.
+    /// Sends the chunks that there are now, and returns when they are answered.
     pub(super) async fn turn(&mut self) {
         while let Next::Send(chunk) = self.queue.next(self.index, true, clock::now()) {
             self.session(chunk).await;
         }
     }
 
-    /// Sends what there is, on as many connections as it takes, until there is nothing.
+    /// Sends a chunk and what follows it, on as many connections as it takes, until nothing
+    /// is left.
     async fn session(&mut self, chunk: Chunk) {
-        let mut todo = VecDeque::from([self.todo(chunk)]);
+        let mut todo = VecDeque::from([Todo::Run(self.work(chunk))]);
         while !todo.is_empty() {
             match Carrier::take(&self.pool).await {
                 Ok(carrier) => self.stream(carrier, &mut todo).await,
@@ -118,31 +118,36 @@ impl Lane {
         }
     }
 
-    fn todo(&self, chunk: Chunk) -> Todo {
-        let kind = match (self.settings.grouped(), self.settings.coalesce) {
-            (false, _) => Kind::Each,
-            (true, false) => Kind::Together,
-            (true, true) => Kind::Coalesced,
+    /// The work that a chunk is.
+    fn work(&self, chunk: Chunk) -> Work {
+        let grouping = match (self.settings.grouped(), self.settings.coalesce) {
+            (false, _) => Grouping::Each,
+            (true, false) => Grouping::Together,
+            (true, true) => Grouping::Coalesced,
         };
-        Todo::Run(Work {
+        Work {
             range: 0..chunk.len(),
             chunk: Arc::new(chunk),
-            kind,
+            grouping,
             tries: 0,
             failures: 0,
-        })
-    }
-
-    fn meaning(&self) -> Meaning {
-        match self.settings.strategy {
-            Strategy::BestEffort | Strategy::Parallel if self.settings.read_only => Meaning::Reads,
-            Strategy::BestEffort | Strategy::Parallel => Meaning::Nothing,
-            Strategy::Sequential => Meaning::Skips,
-            Strategy::Transactional => Meaning::Undoes,
+            in_doubt: false,
         }
     }
 
-    /// No connection: what may be tried again waits for it, the rest is not sent.
+    fn policy(&self) -> FailurePolicy {
+        match self.settings.strategy {
+            Strategy::BestEffort | Strategy::Parallel if self.settings.read_only => {
+                FailurePolicy::IndependentReads
+            }
+            Strategy::BestEffort | Strategy::Parallel => FailurePolicy::Independent,
+            Strategy::Sequential => FailurePolicy::SkipRest,
+            Strategy::Transactional => FailurePolicy::UndoAll,
+        }
+    }
+
+    /// Deals with having no connection: work that may be tried again stays, the rest is not
+    /// sent.
     async fn unreachable(&mut self, error: Error, todo: &mut VecDeque<Todo>) {
         let hopeless = matches!(error, Error::CircuitOpen { .. } | Error::Closed);
         let error = Arc::new(error);
@@ -154,8 +159,8 @@ impl Lane {
                     work.tries += 1;
                     todo.push_back(Todo::Run(work));
                 }
-                Todo::Run(work) => self.say(&work, &Outcome::NotSent(error.clone())),
-                Todo::Say(work, outcome) => self.say(&work, &outcome),
+                Todo::Run(work) => self.conclude(&work, &Outcome::NotSent(error.clone())),
+                Todo::Conclude(work, outcome) => self.conclude(&work, &outcome),
             }
         }
         if let Some(tries) = waits {
@@ -179,9 +184,10 @@ impl Lane {
                 // What is left goes on another.
                 return self.done(carrier);
             }
-            if failed.is_none() && !self.fill(&mut carrier, todo, &mut units).await {
-                let error = Error::Closed;
-                return self.lost(carrier, units, todo, Arc::new(error)).await;
+            if failed.is_none()
+                && let Err(error) = self.fill(&mut carrier, todo, &mut units).await
+            {
+                return self.abandon(carrier, units, todo, error).await;
             }
             if units.iter().all(|unit| unit.flying.is_empty()) {
                 let Some(first) = failed.take() else {
@@ -193,7 +199,7 @@ impl Lane {
                     }
                     continue;
                 };
-                if let Err(error) = carrier.reset(self.pool.statement_timeout()).await {
+                if let Err(error) = carrier.reset(self.pool.config().statement_timeout).await {
                     return self.lost(carrier, units, todo, Arc::new(error)).await;
                 }
                 self.failed(&mut carrier, units.split_off(first), todo)
@@ -202,24 +208,24 @@ impl Lane {
                 continue;
             }
             match self.wait(&mut units, &carrier, failed.is_none()).await {
-                Event::More => {}
-                Event::Late if carrier.heard() => {}
-                Event::Late => {
-                    let timeout = self.pool.statement_timeout();
+                Wake::More => {}
+                Wake::Late if carrier.heard() => {}
+                Wake::Late => {
+                    let timeout = self.pool.config().statement_timeout;
                     let error = Arc::new(Error::StatementTimeout { timeout });
                     return self.lost(carrier, units, todo, error).await;
                 }
-                Event::Answer(i, Err(error)) if error.code().is_none() || ends_session(&error) => {
+                Wake::Answer(i, Err(error)) if error.code().is_none() || ends_session(&error) => {
                     // Not answered: the statement that is next stays the next.
                     units[i].flying.push_front(Flying::Lost);
                     let error = Arc::new(Error::Statement(error));
                     return self.lost(carrier, units, todo, error).await;
                 }
-                Event::Answer(i, answer) => {
+                Wake::Answer(i, answer) => {
                     carrier.progress = clock::now();
                     if failed.is_none_or(|failed| i <= failed) {
                         let unit = &mut units[i];
-                        if unit.work.kind == Kind::Each {
+                        if unit.work.grouping == Grouping::Each {
                             self.answered_each(&mut carrier, unit, answer, todo);
                         } else {
                             answered(&carrier, unit, answer);
@@ -246,156 +252,21 @@ impl Lane {
         carrier.give_back();
     }
 
-    /// Sends as much as may be under way. False if the connection cannot be used any
-    /// more.
-    async fn fill(
-        &mut self,
-        carrier: &mut Carrier,
-        todo: &mut VecDeque<Todo>,
-        units: &mut VecDeque<Unit>,
-    ) -> bool {
-        if self.pool.breaker().refuses() {
-            return true;
-        }
-        loop {
-            match todo.front() {
-                Some(Todo::Say(..)) if units.is_empty() => {
-                    if let Some(Todo::Say(work, outcome)) = todo.pop_front() {
-                        self.say(&work, &outcome);
-                    }
-                    continue;
-                }
-                Some(Todo::Say(..)) => return true,
-                Some(Todo::Run(_)) => {}
-                None => {
-                    let next = self.queue.next(self.index, units.is_empty(), clock::now());
-                    let Next::Send(chunk) = next else {
-                        return true;
-                    };
-                    let next = self.todo(chunk);
-                    todo.push_back(next);
-                }
-            }
-            let Some(Todo::Run(work)) = todo.front() else {
-                continue;
-            };
-            let stopped = self.stopped.as_ref();
-            if let Some((_, cause)) = stopped.filter(|(c, _)| Arc::ptr_eq(c, &work.chunk)) {
-                let cause = cause.clone();
-                self.skip_rest(&work.chunk.clone(), &cause, todo);
-                continue;
-            }
-            let under_way: usize = units.iter().map(Unit::under_way).sum();
-            let n = self.portion(work, under_way, units.len());
-            if n == 0 || !may_follow(units.back(), work.kind) {
-                return true;
-            }
-            if units.is_empty() {
-                carrier.progress = clock::now();
-            } else if !carrier.knows(work) {
-                return true;
-            }
-            let mut work = work.clone();
-            todo.pop_front();
-            if n < work.range.len() {
-                let rest = work.range.start + n..work.range.end;
-                work.range.end = rest.start;
-                todo.push_front(Todo::Run(Work {
-                    range: rest,
-                    ..work.clone()
-                }));
-            }
-            let prepared = match carrier.prepare(&self.pool, &work, &self.settings).await {
-                Ok(prepared) => prepared,
-                Err((at, error)) => {
-                    if !self.unprepared(work, at, error, todo) {
-                        return false;
-                    }
-                    continue;
-                }
-            };
-            // Behind a flush the caller waits; else there will be more before the answer.
-            let last =
-                todo.is_empty() && work.chunk.is_last() && work.range.end == work.chunk.len();
-            let whole = matches!(self.meaning(), Meaning::Skips | Meaning::Undoes);
-            let flush_every = if self.mean.is_zero() {
-                16
-            } else {
-                (SIGN_OF_LIFE.as_nanos() / self.mean.as_nanos().max(1)).clamp(1, 256) as usize
-            };
-            let timeout = self.pool.statement_timeout();
-            let (unit, left) = carrier
-                .launch(work, prepared, whole || last, flush_every, timeout)
-                .await;
-            units.push_back(unit);
-            let under_way = units.iter().map(Unit::under_way).sum();
-            self.window.under_way(under_way, clock::now());
-            if !left {
-                return false;
-            }
-        }
-    }
-
-    /// How many queries of `work` may be sent now.
-    fn portion(&self, work: &Work, under_way: usize, units: usize) -> usize {
-        let n = work.range.len();
-        let limit = match self.settings.batch_size {
-            BatchSize::Fixed(n) => n as usize,
-            BatchSize::Auto => self.window.limit(),
-        };
-        if work.kind == Kind::Each {
-            let room = limit.saturating_sub(under_way);
-            // In bursts: each costs a wake-up.
-            let burst = match self.settings.batch_size {
-                BatchSize::Fixed(_) => limit.div_ceil(4),
-                BatchSize::Auto => self.window.burst(),
-            };
-            return if under_way > 0 && room < burst {
-                0
-            } else {
-                n.min(room)
-            };
-        }
-        let fits = match self.settings.batch_size {
-            // One that the server works on, and one that is on its way.
-            BatchSize::Fixed(_) => units < 2,
-            BatchSize::Auto => under_way == 0 || under_way + n <= limit,
-        };
-        if fits { n } else { 0 }
-    }
-
-    async fn wait(&mut self, units: &mut VecDeque<Unit>, carrier: &Carrier, more: bool) -> Event {
-        let deadline = carrier.progress + self.pool.statement_timeout();
+    async fn wait(&mut self, units: &mut VecDeque<Unit>, carrier: &Carrier, more: bool) -> Wake {
+        let deadline = carrier.progress + self.pool.config().statement_timeout;
         let (queue, index) = (self.queue.clone(), self.index);
         let mut work = std::pin::pin!(queue.work(index));
         poll_fn(|cx| {
             let at = units.iter().position(|unit| !unit.flying.is_empty());
             if let Poll::Ready(answer) = poll_next(units, cx) {
-                return Poll::Ready(Event::Answer(at.unwrap_or(0), answer));
+                return Poll::Ready(Wake::Answer(at.unwrap_or(0), answer));
             }
             self.hand_over();
             if more && work.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Event::More);
+                return Poll::Ready(Wake::More);
             }
-            self.timer.poll_at(deadline, cx).map(|()| Event::Late)
+            self.timer.poll_at(deadline, cx).map(|()| Wake::Late)
         })
         .await
     }
-}
-
-/// Whether work of this kind may be sent while `last` is under way: not if it would run
-/// whatever becomes of what is before it.
-fn may_follow(last: Option<&Unit>, kind: Kind) -> bool {
-    last.is_none_or(|last| match (last.work.kind, kind) {
-        // Only a Sync, which does not fail.
-        _ if last.work.range.is_empty() => true,
-        (Kind::Each, Kind::Each) => true,
-        (Kind::Each, _) | (_, Kind::Each) => false,
-        _ => !last.synced,
-    })
-}
-
-/// Whether a prepared statement has to be prepared anew.
-fn is_stale(error: &Error) -> bool {
-    matches!(error.sqlstate().map(|s| s.code()), Some("26000" | "0A000"))
 }

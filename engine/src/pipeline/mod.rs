@@ -25,16 +25,30 @@
 //! reordered, whatever is done again; a query that was answered as done is done; one
 //! that is [`NotSent`](Outcome::NotSent) has changed nothing.
 //!
-//! # How it works
-//! `handle` encodes parameters as they are added, with the types that the server gave
-//! for the statement, into a chunk (`queue`). A lane (`lane`) takes chunks, makes units
-//! of work of them, and keeps some in flight (`flight`) on one connection. Each lane has
-//! a task; where nothing goes out before a flush, whoever flushes is it. A unit is either statements of their own, each with its Sync, or one
-//! transaction with one ([`wire`](crate::wire)). If a unit fails, the server skips
-//! what is behind it, and `settle` says what is to be done again and how. What was
-//! under way on a lost connection is sorted by what had left and what was answered;
-//! a COMMIT in doubt is looked up (`resolve`). How much is kept in flight follows from
-//! the rate and the round-trip time (`window`).
+//! # Words
+//! - *query*: what a caller adds; it has one [`QueryResult`]
+//! - *chunk*: queries that were added one after another, encoded (`batch`); they leave the
+//!   queue together
+//! - *lane*: one task, or the caller's own while it flushes, that takes chunks and has them
+//!   answered, over one connection at a time (`lane`)
+//! - *carrier*: the connection that a lane uses at the moment
+//! - *unit*: queries that go out together, either each with its Sync or as one transaction
+//! - *frame*: the statements around the queries of a transaction: BEGIN, the question for its
+//!   id, COMMIT
+//! - *line*: the statements of a unit in the order that they go out
+//!
+//! # How queries flow
+//! `handle` encodes parameters as they are added, with the types that the server gave for
+//! the statement, into the open chunk of a lane (`queue`). The lane makes units of its
+//! chunks, lines up their statements, and keeps some units in flight (`flight`) on its
+//! carrier, whose transport leaves out the Syncs inside of a transaction
+//! ([`wire`](crate::wire)). Answers become results (`lane/answers`), which go back to the
+//! queue and from there to the caller in the order of adding.
+//!
+//! If a unit fails, the server skips what is behind it, and `settle` decides what is done
+//! again and how (`lane/failed`). If the connection is lost, `lane/lost` sorts what was under
+//! way by what had left and what was answered; a COMMIT in doubt is looked up (`resolve`).
+//! `window` decides how much is kept in flight, by the rate and the round-trip time.
 //!
 //! # Invariants
 //! - Every query that was added gets exactly one result, or is counted as dropped
@@ -52,7 +66,6 @@ mod queue;
 mod resolve;
 mod settings;
 mod settle;
-mod shape;
 mod unnest;
 mod window;
 
@@ -61,4 +74,3 @@ pub use self::{
     outcome::{Outcome, QueryResult},
     settings::{BatchSize, Builder, Strategy},
 };
-pub(crate) use self::{resolve::Incarnation, shape::Shapes};

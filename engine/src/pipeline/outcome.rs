@@ -1,62 +1,54 @@
-//! What became of a query.
+//! [`Outcome`] and [`QueryResult`]: what became of a query.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio_postgres::Row;
 
-use crate::error::Error;
+use crate::{error::Error, metrics::OutcomeLabel};
 
 /// What became of a query, as far as can be known.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// It ran, and what it did is committed.
+    /// The query ran, and what it did is committed.
     Ok,
-    /// The server, or the encoding of a parameter, refused it. It changed nothing.
+    /// The server refused the query, or a parameter could not be encoded. It changed
+    /// nothing.
     Failed(Arc<Error>),
-    /// The transaction that it was part of was rolled back for this reason, or not begun,
-    /// because a query of it cannot be sent.
+    /// The transaction of the query was rolled back, or not begun because another query of
+    /// it could not be sent.
     RolledBack {
         /// What failed: another query, or the commit.
         cause: Arc<Error>,
     },
-    /// It was not run, because one before it failed.
+    /// The query was not run, because one before it failed.
     Skipped {
         /// What failed.
         cause: Arc<Error>,
     },
-    /// It changed nothing: it did not leave, or what it was part of was not committed.
+    /// The query changed nothing: it did not leave, or its transaction was not committed.
     NotSent(Arc<Error>),
-    /// It left, and the answer did not come. It may have been done.
+    /// The query left, and the answer did not come: it may have been done.
     Unknown(Arc<Error>),
 }
 
 impl Outcome {
-    /// The names, in the order of their metrics.
-    pub const NAMES: [&'static str; 6] = [
-        "ok",
-        "failed",
-        "rolled_back",
-        "skipped",
-        "not_sent",
-        "unknown",
-    ];
-
-    /// Its place in [`NAMES`](Self::NAMES).
-    pub(crate) fn index(&self) -> usize {
+    /// The label of the outcome in metrics.
+    #[must_use]
+    pub fn label(&self) -> OutcomeLabel {
         match self {
-            Self::Ok => 0,
-            Self::Failed(_) => 1,
-            Self::RolledBack { .. } => 2,
-            Self::Skipped { .. } => 3,
-            Self::NotSent(_) => 4,
-            Self::Unknown(_) => 5,
+            Self::Ok => OutcomeLabel::Ok,
+            Self::Failed(_) => OutcomeLabel::Failed,
+            Self::RolledBack { .. } => OutcomeLabel::RolledBack,
+            Self::Skipped { .. } => OutcomeLabel::Skipped,
+            Self::NotSent(_) => OutcomeLabel::NotSent,
+            Self::Unknown(_) => OutcomeLabel::Unknown,
         }
     }
 
-    /// Its label in metrics.
+    /// The name of that label.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        Self::NAMES[self.index()]
+        self.label().name()
     }
 }
 
@@ -72,38 +64,38 @@ pub struct QueryResult {
 }
 
 impl QueryResult {
-    /// Its number among all queries of the pipeline, from 0 on, in the order they were
-    /// added.
+    /// The number of the query among all queries of the pipeline, from 0 on, in the order
+    /// they were added.
     #[must_use]
     pub fn index(&self) -> u64 {
         self.index
     }
 
-    /// What became of it.
+    /// What became of the query.
     #[must_use]
     pub fn outcome(&self) -> &Outcome {
         &self.outcome
     }
 
-    /// Whether it is done.
+    /// Whether the query is done.
     #[must_use]
     pub fn success(&self) -> bool {
         matches!(self.outcome, Outcome::Ok)
     }
 
-    /// The rows that it returned. None unless it is done.
+    /// The rows that the query returned. None unless it is done.
     #[must_use]
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    /// The rows that it returned.
+    /// The rows that the query returned.
     #[must_use]
     pub fn into_rows(self) -> Vec<Row> {
         self.rows
     }
 
-    /// How many rows it inserted, changed, removed or returned. 0 unless it is done.
+    /// How many rows the query inserted, changed, removed or returned. 0 unless it is done.
     #[must_use]
     pub fn rows_affected(&self) -> u64 {
         self.affected
@@ -116,7 +108,7 @@ impl QueryResult {
         self.complete
     }
 
-    /// Why it is not done.
+    /// Why the query is not done.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         match &self.outcome {
@@ -128,7 +120,7 @@ impl QueryResult {
         }
     }
 
-    /// From when it was added until its outcome was known.
+    /// The time from adding the query until its outcome was known.
     #[must_use]
     pub fn time(&self) -> Duration {
         self.time

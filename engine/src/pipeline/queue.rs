@@ -1,5 +1,5 @@
-//! Between the caller and the lanes: what was added and not sent, and what became of
-//! it, both within bounds.
+//! [`Queue`]: stands between the caller and the lanes. Holds the queries that were added and
+//! not sent, and the results that were not taken, both within bounds.
 //!
 //! One lock, held for a push or a pop; nothing is awaited or called under it.
 
@@ -18,9 +18,8 @@ use super::{
     batch::Chunk,
     outcome::QueryResult,
     settings::{BatchSize, Settings, Strategy},
-    shape::Shape,
 };
-use crate::{clock::Instant, error::Error};
+use crate::{clock::Instant, error::Error, pool::Shape};
 
 /// A batch of automatic or fixed size goes out when it has this many bytes: more than
 /// a socket takes at once gains nothing.
@@ -38,9 +37,9 @@ pub(super) struct Added<'a> {
 pub(super) enum Full {
     /// There will be room when there are results.
     ForNow,
-    /// Nothing goes out before a flush.
+    /// Whether nothing goes out before a flush.
     UntilFlush,
-    /// Results have to be taken.
+    /// There will be room when results are taken.
     OfResults,
 }
 
@@ -58,17 +57,17 @@ pub(super) enum Next {
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     work: Vec<Notify>,
     room: Notify,
     answered: Notify,
-    /// A chunk goes out when it has so many queries.
+    /// The number of queries at which a chunk goes out.
     full_at: AtomicUsize,
-    /// What is added beyond that would only wait in line.
+    /// The number of queries without a result beyond which more would only wait in line.
     most: AtomicUsize,
     /// Nothing goes out before a flush.
-    whole: bool,
-    natural: bool,
+    only_on_flush: bool,
+    automatic: bool,
     linger: Duration,
     max_queries: usize,
     max_bytes: usize,
@@ -76,7 +75,7 @@ pub(super) struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     lanes: Vec<LaneQueue>,
     /// The lane whose turn it is.
     turn: usize,
@@ -116,26 +115,30 @@ impl Queue {
             Strategy::Parallel => settings.connections,
             _ => 1,
         };
-        let (full_at, natural) = match settings.batch_size {
+        let (full_at, automatic) = match settings.batch_size {
             BatchSize::Fixed(n) => (n as usize, false),
             BatchSize::Auto => (1, true),
         };
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(QueueState {
                 lanes: (0..lanes).map(|_| LaneQueue::default()).collect(),
-                ..State::default()
+                ..QueueState::default()
             }),
             work: (0..lanes).map(|_| Notify::new()).collect(),
             room: Notify::new(),
             answered: Notify::new(),
             full_at: AtomicUsize::new(full_at),
             // Until the lane has begun to measure, which it cannot before this fills up.
-            most: AtomicUsize::new(if natural { lanes } else { settings.max_queries }),
-            whole: matches!(
+            most: AtomicUsize::new(if automatic {
+                lanes
+            } else {
+                settings.max_queries
+            }),
+            only_on_flush: matches!(
                 settings.strategy,
                 Strategy::Sequential | Strategy::Transactional
             ),
-            natural,
+            automatic,
             linger: settings.linger,
             max_queries: settings.max_queries,
             max_bytes: settings.max_bytes,
@@ -143,7 +146,7 @@ impl Queue {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -152,8 +155,8 @@ impl Queue {
     }
 
     /// Whether nothing goes out before a flush.
-    pub(super) fn is_whole(&self) -> bool {
-        self.whole
+    pub(super) fn sends_only_on_flush(&self) -> bool {
+        self.only_on_flush
     }
 
     /// Sets the size of a chunk, and how many queries may be without a result, where
@@ -168,7 +171,7 @@ impl Queue {
     pub(super) fn add(&self, added: &Added<'_>, key: Option<u64>) -> Result<bool, Full> {
         let mut state = self.state();
         let bytes = added.params.len();
-        let paced = if self.whole {
+        let paced = if self.only_on_flush {
             usize::MAX
         } else {
             self.most.load(Ordering::Relaxed)
@@ -178,7 +181,7 @@ impl Queue {
             || (state.unanswered > 0 && state.bytes + bytes > self.max_bytes)
         {
             let open = state.lanes.iter().any(|lane| !lane.open.is_empty());
-            return Err(if self.whole && open {
+            return Err(if self.only_on_flush && open {
                 Full::UntilFlush
             } else {
                 Full::ForNow
@@ -205,7 +208,7 @@ impl Queue {
             .push(number, added.shape.clone(), added.params, added.now);
         let full =
             to.open.len() >= self.full_at.load(Ordering::Relaxed) || to.open.bytes() >= CHUNK_BYTES;
-        let seal = full && !self.whole;
+        let seal = full && !self.only_on_flush;
         if seal {
             to.sealed.push_back(to.open.take());
             if key.is_none() {
@@ -215,7 +218,7 @@ impl Queue {
         state.unanswered += 1;
         state.bytes += bytes;
         state.slots.push_back(Slot::Waiting { bytes });
-        if seal || (first && !self.whole) {
+        if seal || (first && !self.only_on_flush) {
             self.work[lane].notify_one();
         }
         Ok(seal)
@@ -226,7 +229,7 @@ impl Queue {
         self.room.notified().await;
     }
 
-    /// Lets everything go out that was added.
+    /// Seals all chunks, so that everything goes out that was added.
     pub(super) fn seal(&self) {
         let mut state = self.state();
         for lane in &mut state.lanes {
@@ -241,14 +244,14 @@ impl Queue {
         self.work.iter().for_each(Notify::notify_one);
     }
 
-    /// Ends it: nothing more is added. The lanes end when all is sent.
+    /// Ends the queue: nothing more is added, and the lanes end when all is sent.
     pub(super) fn end(&self) {
         self.state().ended = true;
         self.seal();
         self.answered.notify_waiters();
     }
 
-    /// Ends it at once. Returns how many queries have no result.
+    /// Ends the queue at once. Returns how many queries have no result.
     pub(super) fn abandon(&self) -> usize {
         let mut state = self.state();
         state.ended = true;
@@ -263,7 +266,7 @@ impl Queue {
         unanswered
     }
 
-    /// What a lane is to send now. One that has nothing under way takes a batch of
+    /// Tells a lane what to send now. A lane that has nothing under way takes a batch of
     /// automatic size as it is.
     pub(super) fn next(&self, lane: usize, idle: bool, now: Instant) -> Next {
         let mut state = self.state();
@@ -272,11 +275,11 @@ impl Queue {
         if let Some(chunk) = queue.sealed.pop_front() {
             return Next::Send(chunk);
         }
-        let Some(opened) = queue.open.opened().filter(|_| !self.whole) else {
+        let Some(opened) = queue.open.opened().filter(|_| !self.only_on_flush) else {
             return if ended { Next::End } else { Next::Wait };
         };
         let due = opened + self.linger;
-        if (self.natural && idle) || now >= due {
+        if (self.automatic && idle) || now >= due {
             return Next::Send(queue.open.take());
         }
         Next::At(due)
@@ -287,7 +290,7 @@ impl Queue {
         self.work[lane].notified()
     }
 
-    /// Results, in any order.
+    /// Takes results, in any order.
     pub(super) fn deliver(&self, results: impl IntoIterator<Item = QueryResult>) {
         let mut state = self.state();
         for result in results {
@@ -340,18 +343,18 @@ impl Queue {
         taken
     }
 
-    /// From now on results are streamed.
+    /// Makes results go to the stream from now on.
     pub(super) fn stream(&self) {
         self.state().streaming = Streaming::Yes;
     }
 
-    /// Nobody wants results any more.
+    /// Drops results from now on.
     pub(super) fn discard(&self) {
         self.state().streaming = Streaming::Discard;
         self.room.notify_one();
     }
 
-    /// The next result in order; `None` when there will be no more. Cancel safe.
+    /// Waits for the next result in order; `None` when there will be no more. Cancel safe.
     pub(super) async fn result(&self) -> Option<QueryResult> {
         let next = self.until(|state| match pop(state) {
             Some(result) => Some(Some(result)),
@@ -362,7 +365,7 @@ impl Queue {
         next
     }
 
-    async fn until<T>(&self, done: impl Fn(&mut State) -> Option<T>) -> T {
+    async fn until<T>(&self, done: impl Fn(&mut QueueState) -> Option<T>) -> T {
         loop {
             let mut changed = std::pin::pin!(self.answered.notified());
             // Before looking, or a change in between would be missed.
@@ -375,7 +378,7 @@ impl Queue {
     }
 }
 
-fn pop(state: &mut State) -> Option<QueryResult> {
+fn pop(state: &mut QueueState) -> Option<QueryResult> {
     match state.slots.pop_front()? {
         Slot::Done(result) => {
             state.base += 1;

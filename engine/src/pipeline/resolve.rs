@@ -1,4 +1,5 @@
-//! Whether a transaction was committed whose COMMIT left and was not answered.
+//! [`resolve`]: finds out whether a transaction was committed whose COMMIT left and was not
+//! answered.
 //!
 //! The transaction asks for its own id (`pg_current_xact_id`, PostgreSQL 13) while it
 //! is under way; on another connection `pg_xact_status` then says what became of it.
@@ -13,54 +14,17 @@
 //! somebody else's transaction and counts for nothing; that it is *not* committed counts
 //! still, for what was committed, and confirmed to the disk, keeps its id.
 
-use tokio_postgres::Row;
-
 use crate::{
     clock::{self, Instant},
     error::Error,
-    pool::Connection,
+    pool::{Incarnation, Link},
 };
-
-/// Who the server is. One row.
-pub(super) const WHO: &str = "SELECT \
-    (SELECT system_identifier::text FROM pg_control_system()), \
-    (SELECT timeline_id::text FROM pg_control_checkpoint()), \
-    (SELECT max(backend_start)::text FROM pg_stat_activity WHERE backend_type = 'checkpointer'), \
-    pg_is_in_recovery()";
 
 const STATUS: &str = "SELECT pg_xact_status($1::text::xid8)";
 
-/// Between two looks at a transaction that is still under way: its session has not
+/// Wait between two looks at a transaction that is still under way: its session has not
 /// noticed yet that its client is gone.
-const AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
-
-/// Who a server is; a part that may not be seen is `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Incarnation {
-    parts: [Option<String>; 3],
-    /// A standby, that has no transactions with an id.
-    standby: bool,
-}
-
-impl Incarnation {
-    /// From the row of [`WHO`].
-    pub(super) fn of(row: &Row) -> Self {
-        Self {
-            parts: [0, 1, 2].map(|i| row.try_get(i).ok().flatten()),
-            standby: row.try_get(3).unwrap_or(false),
-        }
-    }
-
-    /// Whether a transaction there can have an id.
-    pub(super) fn gives_ids(&self) -> bool {
-        !self.standby
-    }
-
-    /// Whether both are known to be the same.
-    fn is_surely(&self, other: &Self) -> bool {
-        self == other && self.parts.iter().all(Option::is_some)
-    }
-}
+const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// What became of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +32,7 @@ pub(super) enum Resolved {
     Committed,
     NotCommitted,
     /// Nobody can say.
-    Open,
+    Unknown,
 }
 
 /// Asks what became of a transaction of a server that was `then`. Cancel safe.
@@ -76,17 +40,16 @@ pub(super) enum Resolved {
 /// # Errors
 /// If the server cannot be asked.
 pub(super) async fn resolve(
-    connection: &mut Connection,
+    link: &mut Link,
     xid: &str,
     then: &Incarnation,
     deadline: Instant,
 ) -> Result<Resolved, Error> {
-    let rows = connection.query(WHO, &[]).await?;
-    let Some(now) = rows.first().map(Incarnation::of) else {
-        return Ok(Resolved::Open);
+    let Some(now) = link.identify().await? else {
+        return Ok(Resolved::Unknown);
     };
     loop {
-        let status = match connection.query(STATUS, &[&xid]).await {
+        let status = match link.ask(STATUS, &[&xid]).await {
             Ok(rows) => rows
                 .first()
                 .and_then(|row| row.try_get::<_, Option<String>>(0).ok()?),
@@ -97,22 +60,21 @@ pub(super) async fn resolve(
             Err(error) => return Err(error),
         };
         let under_way = status.as_deref() == Some("in progress");
-        if !under_way || clock::now() + AGAIN >= deadline {
+        if !under_way || clock::now() + POLL_INTERVAL >= deadline {
             return Ok(judge(status.as_deref(), then, &now));
         }
-        clock::sleep(AGAIN).await;
+        clock::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// What a status means. Pure.
+/// Judges what a status means. Pure.
 fn judge(status: Option<&str>, then: &Incarnation, now: &Incarnation) -> Resolved {
-    let same_system = then.parts[0].is_some() && then.parts[..2] == now.parts[..2];
     match status {
         Some("committed") if then.is_surely(now) => Resolved::Committed,
         // On another timeline even that is open: the commit may be on the old one only,
         // where somebody has seen it.
-        Some("aborted" | "in the future") if same_system => Resolved::NotCommitted,
-        _ => Resolved::Open,
+        Some("aborted" | "in the future") if then.has_timeline_of(now) => Resolved::NotCommitted,
+        _ => Resolved::Unknown,
     }
 }
 
@@ -122,24 +84,21 @@ mod tests {
 
     #[test]
     fn only_of_the_same_server_committed_means_committed() {
-        let server = |parts: [Option<&str>; 3]| Incarnation {
-            parts: parts.map(|p| p.map(str::to_owned)),
-            standby: false,
-        };
+        let server = |parts: [Option<&str>; 3]| Incarnation::primary(parts);
         let then = server([Some("7"), Some("1"), Some("noon")]);
         let restarted = server([Some("7"), Some("1"), Some("one")]);
         let promoted = server([Some("7"), Some("2"), Some("one")]);
         let other = server([Some("8"), Some("1"), Some("noon")]);
         let hidden = server([Some("7"), Some("1"), None]);
         let nobody = server([None, None, None]);
-        use Resolved::{Committed, NotCommitted, Open};
+        use Resolved::{Committed, NotCommitted, Unknown};
         for (before, now, committed, aborted) in [
             (&then, &then, Committed, NotCommitted),
-            (&then, &restarted, Open, NotCommitted),
-            (&then, &promoted, Open, Open),
-            (&then, &other, Open, Open),
-            (&hidden, &hidden, Open, NotCommitted),
-            (&nobody, &nobody, Open, Open),
+            (&then, &restarted, Unknown, NotCommitted),
+            (&then, &promoted, Unknown, Unknown),
+            (&then, &other, Unknown, Unknown),
+            (&hidden, &hidden, Unknown, NotCommitted),
+            (&nobody, &nobody, Unknown, Unknown),
         ] {
             assert_eq!(judge(Some("committed"), before, now), committed, "{now:?}");
             assert_eq!(judge(Some("aborted"), before, now), aborted, "{now:?}");
@@ -148,8 +107,8 @@ mod tests {
                 aborted,
                 "{now:?}"
             );
-            assert_eq!(judge(Some("in progress"), before, now), Open);
-            assert_eq!(judge(None, before, now), Open);
+            assert_eq!(judge(Some("in progress"), before, now), Unknown);
+            assert_eq!(judge(None, before, now), Unknown);
         }
     }
 }

@@ -1,12 +1,15 @@
-//! What a pipeline does with a batch, and how large one is.
+//! [`Builder`]: the settings of a pipeline.
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+
+use tokio::runtime::Handle;
 
 use super::handle::Pipeline;
 use crate::{config::ConfigError, pool::Pool};
 
 /// What a failed query means for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Strategy {
     /// Nothing: one connection, in order, each query a transaction of its own, or as
     /// if it were ([`Builder::group_commit`]).
@@ -27,12 +30,12 @@ pub enum Strategy {
 /// How many queries a batch has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BatchSize {
-    /// So many, 1..=10000. It goes out when it is full, has 64 KiB of parameters, is
-    /// flushed, or has waited for the linger time. One query in a transaction of its own
+    /// A batch of so many, 1..=10000, goes out when it is full, has 64 KiB of parameters,
+    /// is flushed, or has waited for the linger time. One query in a transaction of its own
     /// making ([`Builder::group_commit`]) costs a BEGIN and a COMMIT more than alone.
     Fixed(u32),
-    /// As many as have come together while the server was busy with those before, up
-    /// to what the measured rate and round-trip time need.
+    /// A batch has as many as have come together while the server was busy with those
+    /// before, up to what the measured rate and round-trip time need.
     Auto,
 }
 
@@ -70,7 +73,7 @@ impl Settings {
     }
 }
 
-/// Makes a [`Pipeline`]: [`Pool::pipeline`].
+/// Sets up a [`Pipeline`]: see [`Pool::pipeline`].
 #[derive(Debug, Clone)]
 #[must_use = "it is started with `start`"]
 pub struct Builder {
@@ -78,10 +81,24 @@ pub struct Builder {
     settings: Settings,
 }
 
+impl Pool {
+    /// Makes a pipeline of queries: see [`pipeline`](crate::pipeline). Without
+    /// `enable_pipelining` it sends a query at a time, unless it is given another batch
+    /// size.
+    pub fn pipeline(&self) -> Builder {
+        Builder::new(self.clone())
+    }
+}
+
 impl Builder {
-    pub(crate) fn new(pool: Pool, enabled: bool, batch_size: u32) -> Self {
+    fn new(pool: Pool) -> Self {
+        let config = pool.config();
         // Rolled back, all is as it was: a query at a time.
-        let batch_size = if enabled { batch_size } else { 1 };
+        let batch_size = if config.enable_pipelining {
+            config.pipeline_batch_size
+        } else {
+            1
+        };
         Self {
             pool,
             settings: Settings {
@@ -103,50 +120,50 @@ impl Builder {
         }
     }
 
-    /// What a failed query means for the others. Default: [`Strategy::BestEffort`].
+    /// Sets what a failed query means for the others. Default: [`Strategy::BestEffort`].
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.settings.strategy = strategy;
         self
     }
 
-    /// How many queries a batch has. Default: the pool's `pipeline_batch_size`, or 1
+    /// Sets how many queries a batch has. Default: the pool's `pipeline_batch_size`, or 1
     /// where `enable_pipelining` is off.
     pub fn batch_size(mut self, size: impl Into<BatchSize>) -> Self {
         self.settings.batch_size = size.into();
         self
     }
 
-    /// Longest wait of a batch that is not full, up to 60 s. Default: 100 ms. A batch
-    /// of automatic size does not wait.
+    /// Sets the longest wait of a batch that is not full, up to 60 s. Default: 100 ms. A
+    /// batch of automatic size does not wait.
     pub fn linger(mut self, linger: Duration) -> Self {
         self.settings.linger = linger;
         self
     }
 
-    /// Most queries without a result, 1..=1000000: [`Pipeline::add`] waits for room.
-    /// Default: 10000.
+    /// Sets how many queries may be without a result, 1..=1000000: [`Pipeline::add`] waits
+    /// for room. Default: 10000.
     pub fn max_queries(mut self, queries: usize) -> Self {
         self.settings.max_queries = queries;
         self
     }
 
-    /// Most bytes of their parameters, 1..=1073741824. A query that is larger by itself
-    /// is refused. Default: 16 MiB.
+    /// Sets how many bytes of parameters the queries without a result may have,
+    /// 1..=1073741824. A query that is larger by itself is refused. Default: 16 MiB.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_bytes = bytes;
         self
     }
 
-    /// Most results that wait for [`Pipeline::flush`], or to be read from
+    /// Sets how many results may wait for [`Pipeline::flush`], or to be read from
     /// [`Pipeline::results`], 1..=100000000. Default: 1000000.
     pub fn max_results(mut self, results: usize) -> Self {
         self.settings.max_results = results;
         self
     }
 
-    /// That queries may be repeated without harm: those whose outcome is unknown are
-    /// then sent again, and a transaction is not asked for its id, which saves some 40 us
-    /// each (`cargo bench -p seawall --bench pipeline`). Default: no.
+    /// Declares that queries may be repeated without harm: those whose outcome is unknown
+    /// are then sent again, and a transaction is not asked for its id, which saves some 40
+    /// us each (`cargo bench -p seawall --bench pipeline`). Default: no.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.settings.idempotent = idempotent;
         self
@@ -162,8 +179,8 @@ impl Builder {
         self
     }
 
-    /// That queries only read: a batch is asked for as one, in a read-only transaction,
-    /// and is sent again freely. One that writes fails (25006). Default: no.
+    /// Declares that queries only read: a batch is asked for as one, in a read-only
+    /// transaction, and is sent again freely. One that writes fails (25006). Default: no.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.settings.read_only = read_only;
         self
@@ -178,7 +195,7 @@ impl Builder {
         self
     }
 
-    /// How often a query that was not sent, or a transaction that lost a conflict
+    /// Sets how often a query that was not sent, or a transaction that lost a conflict
     /// (40001, 40P01, 55P03), is sent again. Queries of their own that lost one are not:
     /// what was behind them has run. Default: 3.
     pub fn retries(mut self, retries: u32) -> Self {
@@ -186,27 +203,25 @@ impl Builder {
         self
     }
 
-    /// Connections of [`Strategy::Parallel`], 1..=1000. Default: 4. More than the pool
-    /// has wait for each other.
+    /// Sets how many connections [`Strategy::Parallel`] uses, 1..=1000. Default: 4. More
+    /// than the pool has wait for each other.
     pub fn connections(mut self, connections: usize) -> Self {
         self.settings.connections = connections;
         self
     }
 
-    /// Longest time that a query should be under way in a batch of automatic size, as
-    /// far as the round-trip time allows, 1 ms..=60 s. Default: 100 ms.
+    /// Sets the longest time that a query should be under way in a batch of automatic size,
+    /// as far as the round-trip time allows, 1 ms..=60 s. Default: 100 ms.
     pub fn latency_budget(mut self, budget: Duration) -> Self {
         self.settings.latency_budget = budget;
         self
     }
 
-    /// Starts it. It takes connections only while it has queries.
+    /// Starts the pipeline. It takes connections only while it has queries.
     ///
     /// # Errors
-    /// The first setting that is out of its range.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime: each lane is a task.
+    /// The first setting that is out of its range, or [`ConfigError::NoRuntime`] outside of
+    /// a tokio runtime: each lane is a task.
     pub fn start(self) -> Result<Pipeline, ConfigError> {
         let s = &self.settings;
         let minute = Duration::from_secs(60);
@@ -270,6 +285,11 @@ impl Builder {
                 });
             }
         }
-        Ok(Pipeline::start(&self.pool, Arc::new(self.settings)))
+        let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
+        Ok(Pipeline::start(
+            &self.pool,
+            Arc::new(self.settings),
+            runtime,
+        ))
     }
 }

@@ -1,4 +1,4 @@
-//! What is to be done after a transaction of several queries has failed. Pure.
+//! [`settle`]: decides what is done after a transaction of several queries has failed. Pure.
 //!
 //! Everything in it was rolled back, and the server skipped what was behind it. What
 //! has to come out is what would have come out one query at a time:
@@ -20,9 +20,9 @@ use std::ops::Range;
 /// costs some three round trips, as much as a few dozen queries of their own.
 pub(super) const ALONE_AFTER: u32 = 8;
 
-/// What failed.
+/// The part of a transaction that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum At {
+pub(super) enum FailedAt {
     /// A query.
     Query(usize),
     /// The commit, or the beginning.
@@ -32,7 +32,7 @@ pub(super) enum At {
 /// What is known of the failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failure {
-    pub(super) at: At,
+    pub(super) at: FailedAt,
     /// The transaction lost against another one, and may be tried again.
     pub(super) may_retry: bool,
     /// It cannot run in a transaction block (25001).
@@ -41,15 +41,15 @@ pub(super) struct Failure {
 
 /// What a failed query means for the others of its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum FailurePolicy {
     /// Nothing.
-    Nothing,
+    Independent,
     /// Nothing, and those before it are not undone: they only read.
-    Reads,
+    IndependentReads,
     /// Those behind it are skipped.
-    Skips,
+    SkipRest,
     /// None of them is done.
-    Undoes,
+    UndoAll,
 }
 
 /// What becomes of some queries of the batch.
@@ -69,9 +69,9 @@ pub(super) enum Step {
     Skipped(Range<usize>),
 }
 
-/// What is to be done, in this order. Empty ranges may be among it.
+/// Returns what is to be done, in order. Empty ranges may be among it.
 pub(super) fn settle(
-    meaning: Meaning,
+    policy: FailurePolicy,
     all: &Range<usize>,
     failure: Failure,
     failures: u32,
@@ -80,35 +80,37 @@ pub(super) fn settle(
     if failure.may_retry {
         return vec![Step::Together(all.clone())];
     }
-    match (meaning, failure.at) {
-        (Meaning::Undoes, At::Query(k)) => vec![
+    match (policy, failure.at) {
+        (FailurePolicy::UndoAll, FailedAt::Query(k)) => vec![
             Step::RolledBack(start..k),
             Step::Failed(k),
             Step::RolledBack(k + 1..end),
         ],
-        (Meaning::Undoes, At::Transaction) => vec![Step::RolledBack(all.clone())],
-        (Meaning::Reads, At::Query(k)) => {
+        (FailurePolicy::UndoAll, FailedAt::Transaction) => vec![Step::RolledBack(all.clone())],
+        (FailurePolicy::IndependentReads, FailedAt::Query(k)) => {
             vec![
                 Step::Done(start..k),
                 Step::Failed(k),
                 Step::Together(k + 1..end),
             ]
         }
-        (Meaning::Skips, At::Query(k)) if !failure.alone_only => vec![
+        (FailurePolicy::SkipRest, FailedAt::Query(k)) if !failure.alone_only => vec![
             Step::Together(start..k),
             Step::Failed(k),
             Step::Skipped(k + 1..end),
         ],
-        (_, At::Query(k)) if failures >= ALONE_AFTER && meaning == Meaning::Nothing => {
+        (_, FailedAt::Query(k))
+            if failures >= ALONE_AFTER && policy == FailurePolicy::Independent =>
+        {
             vec![Step::Together(start..k), Step::Alone(k..end)]
         }
-        (_, At::Query(k)) => vec![
+        (_, FailedAt::Query(k)) => vec![
             Step::Together(start..k),
             Step::Alone(k..k + 1),
             Step::Together(k + 1..end),
         ],
-        (_, At::Transaction) if all.len() <= 1 => vec![Step::Failed(start)],
-        (_, At::Transaction) => {
+        (_, FailedAt::Transaction) if all.len() <= 1 => vec![Step::Failed(start)],
+        (_, FailedAt::Transaction) => {
             let middle = start + all.len() / 2;
             vec![Step::Together(start..middle), Step::Together(middle..end)]
         }
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     const PLAIN: Failure = Failure {
-        at: At::Query(2),
+        at: FailedAt::Query(2),
         may_retry: false,
         alone_only: false,
     };
@@ -128,62 +130,68 @@ mod tests {
     #[test]
     fn by_strategy() {
         use Step::{Alone, Done, Failed, RolledBack, Skipped, Together};
-        for (meaning, steps) in [
+        for (policy, steps) in [
             (
-                Meaning::Nothing,
+                FailurePolicy::Independent,
                 vec![Together(0..2), Alone(2..3), Together(3..5)],
             ),
-            (Meaning::Reads, vec![Done(0..2), Failed(2), Together(3..5)]),
             (
-                Meaning::Skips,
+                FailurePolicy::IndependentReads,
+                vec![Done(0..2), Failed(2), Together(3..5)],
+            ),
+            (
+                FailurePolicy::SkipRest,
                 vec![Together(0..2), Failed(2), Skipped(3..5)],
             ),
             (
-                Meaning::Undoes,
+                FailurePolicy::UndoAll,
                 vec![RolledBack(0..2), Failed(2), RolledBack(3..5)],
             ),
         ] {
-            assert_eq!(settle(meaning, &(0..5), PLAIN, 1), steps, "{meaning:?}");
+            assert_eq!(settle(policy, &(0..5), PLAIN, 1), steps, "{policy:?}");
             let again = Failure {
                 may_retry: true,
                 ..PLAIN
             };
-            assert_eq!(settle(meaning, &(0..5), again, 1), [Together(0..5)]);
+            assert_eq!(settle(policy, &(0..5), again, 1), [Together(0..5)]);
         }
-        let many = settle(Meaning::Nothing, &(0..5), PLAIN, ALONE_AFTER);
+        let many = settle(FailurePolicy::Independent, &(0..5), PLAIN, ALONE_AFTER);
         assert_eq!(many, [Together(0..2), Alone(2..5)]);
         let alone_only = Failure {
             alone_only: true,
             ..PLAIN
         };
-        let goes_on = settle(Meaning::Skips, &(0..5), alone_only, 1);
+        let goes_on = settle(FailurePolicy::SkipRest, &(0..5), alone_only, 1);
         assert_eq!(goes_on, [Together(0..2), Alone(2..3), Together(3..5)]);
     }
 
     #[test]
     fn a_commit_that_fails_is_halved_down_to_one() {
         let commit = Failure {
-            at: At::Transaction,
+            at: FailedAt::Transaction,
             ..PLAIN
         };
-        let settled = |all| settle(Meaning::Nothing, &all, commit, 1);
+        let settled = |all| settle(FailurePolicy::Independent, &all, commit, 1);
         assert_eq!(settled(4..9), [Step::Together(4..6), Step::Together(6..9)]);
         assert_eq!(settled(4..5), [Step::Failed(4)]);
-        let undone = settle(Meaning::Undoes, &(4..9), commit, 1);
+        let undone = settle(FailurePolicy::UndoAll, &(4..9), commit, 1);
         assert_eq!(undone, [Step::RolledBack(4..9)]);
     }
 
     /// Every query is in exactly one step, in order.
     #[test]
     fn none_is_forgotten() {
-        for meaning in [
-            Meaning::Nothing,
-            Meaning::Reads,
-            Meaning::Skips,
-            Meaning::Undoes,
+        for policy in [
+            FailurePolicy::Independent,
+            FailurePolicy::IndependentReads,
+            FailurePolicy::SkipRest,
+            FailurePolicy::UndoAll,
         ] {
             for n in 1..6 {
-                for at in (3..3 + n).map(At::Query).chain([At::Transaction]) {
+                for at in (3..3 + n)
+                    .map(FailedAt::Query)
+                    .chain([FailedAt::Transaction])
+                {
                     for bits in 0..4 {
                         let failure = Failure {
                             at,
@@ -191,7 +199,7 @@ mod tests {
                             alone_only: bits & 2 > 0,
                         };
                         for failures in [1, ALONE_AFTER] {
-                            let steps = settle(meaning, &(3..3 + n), failure, failures);
+                            let steps = settle(policy, &(3..3 + n), failure, failures);
                             let covered: Vec<usize> = steps
                                 .into_iter()
                                 .flat_map(|step| match step {

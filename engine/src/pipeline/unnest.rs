@@ -1,4 +1,4 @@
-//! Many rows in one insert. Pure.
+//! Rewrites inserts of one row as an insert of many. Pure.
 //!
 //! `INSERT INTO t (a, b) VALUES ($1, $2)`, a hundred times, becomes `INSERT INTO t
 //! (a, b) SELECT * FROM unnest($1::x[], $2::y[])` once, with the parameters as they
@@ -15,15 +15,9 @@ use tokio_postgres::types::{Kind, Type};
 
 use super::batch::{Chunk, Param};
 
-/// An insert of many rows.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unnest {
-    /// The statement; its parameters are arrays.
-    pub(super) sql: String,
-}
-
-/// That of an insert of one, if there is one.
-pub(super) fn of(sql: &str, params: &[Type]) -> Option<Unnest> {
+/// Rewrites the insert of a row as one of many rows, whose parameters are arrays; `None` if
+/// that cannot be done.
+pub(super) fn rewrite(sql: &str, params: &[Type]) -> Option<String> {
     let head = head(sql, params.len())?;
     let mut rewritten = format!("{head} SELECT * FROM unnest(");
     for (i, ty) in params.iter().enumerate() {
@@ -37,10 +31,10 @@ pub(super) fn of(sql: &str, params: &[Type]) -> Option<Unnest> {
         write!(rewritten, "{comma}${}::{schema}.{name}[]", i + 1).ok()?;
     }
     rewritten.push(')');
-    Some(Unnest { sql: rewritten })
+    Some(rewritten)
 }
 
-/// What stands before `VALUES ($1, ..., $n)`, if nothing stands behind.
+/// Returns what stands before `VALUES ($1, ..., $n)`, if nothing stands behind.
 fn head(sql: &str, params: usize) -> Option<&str> {
     let begins = |text: &str, word: &str| {
         let start = text.get(..word.len());
@@ -69,7 +63,7 @@ fn head(sql: &str, params: usize) -> Option<&str> {
     (in_order && given.next().is_none()).then(|| head.trim_end())
 }
 
-/// The arrays for the queries of a run, which all have this many parameters: in the
+/// Makes the arrays for the queries of a run, which all have this many parameters: in the
 /// binary format of the protocol, one dimension from 1 on (`array_recv`).
 pub(super) fn arrays(chunk: &Chunk, run: std::ops::Range<usize>, types: &[Type]) -> Vec<BytesMut> {
     let rows = i32::try_from(run.len()).unwrap_or(i32::MAX);
@@ -105,10 +99,6 @@ pub(super) fn arrays(chunk: &Chunk, run: std::ops::Range<usize>, types: &[Type])
 mod tests {
     use super::*;
 
-    fn rewritten(sql: &str, params: &[Type]) -> Option<String> {
-        of(sql, params).map(|unnest| unnest.sql)
-    }
-
     #[test]
     fn plain_inserts_are_rewritten() {
         let two = [Type::INT8, Type::TEXT];
@@ -130,7 +120,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                rewritten(sql, &two),
+                rewrite(sql, &two),
                 Some(format!("{head} {unnest}")),
                 "{sql}"
             );
@@ -157,11 +147,11 @@ mod tests {
             "SELECT 1",
             "",
         ] {
-            assert_eq!(rewritten(sql, &two), None, "{sql}");
+            assert_eq!(rewrite(sql, &two), None, "{sql}");
         }
-        assert_eq!(rewritten("INSERT INTO t VALUES ()", &[]), None);
+        assert_eq!(rewrite("INSERT INTO t VALUES ()", &[]), None);
         assert_eq!(
-            rewritten("INSERT INTO t VALUES ($1)", &[Type::INT4_ARRAY]),
+            rewrite("INSERT INTO t VALUES ($1)", &[Type::INT4_ARRAY]),
             None
         );
     }

@@ -1,4 +1,4 @@
-//! How many queries to keep under way. Pure.
+//! [`Window`]: how many queries to keep under route. Pure.
 //!
 //! Too few, and the server waits for the network; too many, and every query waits in
 //! a queue in front of the server. In between lies what the server does in a round
@@ -16,27 +16,27 @@ use std::time::Duration;
 
 use crate::clock::Instant;
 
-/// The fewest. Below, a burst is over before the next can be on its way.
+/// The fewest queries under route. Below, a burst is over before the next can be on its route.
 const LEAST: usize = 8;
-/// The most at once, some millisecond of a server's time.
+/// The most queries sent at once, some millisecond of a server's time.
 const BURST: usize = 64;
-/// The most.
+/// The most queries under route.
 const MOST: usize = 10_000;
 /// Time that is added to a round trip: client and server work in bursts, and are woken
 /// for each, which takes 50 to 100 us in a virtual machine. Measured on loopback: with
 /// 2 ms the window reached 0.6 to 0.8 of the rate of the best fixed one, with 4 ms 0.8
 /// to 1.0, and its p50 is a third of that one's.
 const SLACK: Duration = Duration::from_millis(4);
-/// Less of it by this part of the round trip: a fixed window that is as fast on a long way
-/// is so large that it waits for the server, and the latency is to be half of its.
+/// The slack is less by this part of the round trip: a fixed window that is as fast on a
+/// long way is so large that it waits for the server, and the latency is to be half of its.
 /// Measured in the same way with 10 ms.
 const SLACK_OVER_RTT: f64 = 0.35;
 const LEAST_SLACK: Duration = Duration::from_millis(1);
-/// And the round trip times this, for queries of their own: answers do not come evenly,
+/// The round trip counts times this, for queries of their own: answers do not come evenly,
 /// and a server that has become faster is noticed by that.
 const MARGIN: f64 = 1.1;
-/// For transactions: what they cost beside their queries, the wait for the disk above
-/// all, is part of the least time that one takes, and is to be a small part of the
+/// The same for transactions: what they cost beside their queries, the wait for the disk
+/// above all, is part of the least time that one takes, and is to be a small part of the
 /// whole.
 const MARGIN_OF_TRANSACTIONS: f64 = 4.0;
 /// Growth of the rate that makes slow start go on.
@@ -49,10 +49,10 @@ const SPAN: Duration = Duration::from_millis(20);
 const FIRST_SPANS: Duration = Duration::from_millis(5);
 /// A rate that was reached once counts less by this, each time it is not.
 const DECAY: f64 = 0.95;
-/// When the round-trip time is measured anew (BBR's probe of it).
+/// How long a measured round-trip time lasts (BBR's probe of it).
 const RTT_LASTS: Duration = Duration::from_secs(10);
 
-/// How many queries to keep under way.
+/// How many queries to keep under route.
 #[derive(Debug)]
 pub(super) struct Window {
     budget: Duration,
@@ -71,13 +71,14 @@ pub(super) struct Window {
 struct Span {
     began: Instant,
     answers: usize,
-    /// Whether the limit was what kept more from being under way.
+    /// Whether the limit was what kept more from being under route.
     limited: bool,
 }
 
 impl Window {
-    /// Before anything is known, for queries of their own or for transactions. Nothing
-    /// should be under way for longer than `budget`, if the round trip is not.
+    /// Makes a window before anything is known, for queries of their own or for
+    /// transactions. Nothing should be under way for longer than `budget`, if the round
+    /// trip is not.
     pub(super) fn new(budget: Duration, transactions: bool) -> Self {
         Self {
             budget,
@@ -92,7 +93,7 @@ impl Window {
         }
     }
 
-    /// Queries to have under way, at most.
+    /// The most queries to have under route.
     pub(super) fn limit(&self) -> usize {
         if self.probing.is_some() {
             LEAST
@@ -101,13 +102,13 @@ impl Window {
         }
     }
 
-    /// Queries to send at once, where each is for itself: every burst costs a wake-up, and
-    /// what waits until it is worth one is not under way.
+    /// The number of queries to send at once, where each is for itself: every burst costs a
+    /// wake-up, and what waits until it is worth one is not under route.
     pub(super) fn burst(&self) -> usize {
         (self.limit() / 4).clamp(1, BURST)
     }
 
-    /// So many are under way now.
+    /// Notes how many queries are under way now.
     pub(super) fn under_way(&mut self, queries: usize, now: Instant) {
         let limited = 2 * queries >= self.limit();
         let span = self.span.get_or_insert(Span {
@@ -118,12 +119,13 @@ impl Window {
         span.limited |= limited;
     }
 
-    /// Nothing is: the time until there is something again is nobody's fault.
+    /// Notes that nothing is under way: the time until there is something again says
+    /// nothing about the server.
     pub(super) fn idle(&mut self) {
         self.span = None;
     }
 
-    /// `n` answers came, the last to what was sent then.
+    /// Takes `n` answers, the last of them to what was sent at `sent`.
     pub(super) fn answered(&mut self, n: usize, sent: Instant, now: Instant) {
         let took = now.saturating_duration_since(sent);
         let probed = self.probing.is_some_and(|since| sent >= since);
@@ -145,7 +147,7 @@ impl Window {
         span.answers += n;
         let elapsed = now.saturating_duration_since(span.began);
         let over = if self.slow_start {
-            // A round: answers to as many as were under way. Fewer say nothing of them.
+            // A round: answers to as many as were under route. Fewer say nothing of them.
             let least = FIRST_SPANS.max(self.rtt);
             let round = span.answers >= self.limit || elapsed >= 4 * least;
             elapsed >= least && round
@@ -192,7 +194,7 @@ impl Window {
         self.limit = self.worth(time).min(self.most());
     }
 
-    /// What the server does in so much time.
+    /// How many queries the server does in this time.
     fn worth(&self, time: Duration) -> usize {
         let queries = self.rate_per_s * time.as_secs_f64();
         // Within bounds by the clamp before it.

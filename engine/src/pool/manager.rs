@@ -1,4 +1,4 @@
-//! Makes connections and stamps them with the host's epoch.
+//! [`Manager`]: makes sessions for deadpool and stamps them with the host's epoch.
 //!
 //! When a host is found dead, the epoch goes up, and every connection with an
 //! older stamp is unfit: the idle ones are dropped at once, the others on their
@@ -12,27 +12,26 @@ use std::sync::{
 
 use deadpool::managed::{self, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
+use tokio_postgres::Statement;
 
-use super::ramp::Ramp;
+use super::{connector::Connector, incarnation::Incarnation, ramp::Ramp};
 use crate::{
     clock,
-    connect::Shared,
-    metrics::{Counter, Metrics, Timing},
-    pipeline::Incarnation,
+    metrics::{Counter, Timing},
     wire::Wire,
 };
 
 /// Counts how often the host was found dead.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct HostEpoch(Arc<AtomicU64>);
+pub(super) struct HostEpoch(Arc<AtomicU64>);
 
 impl HostEpoch {
-    pub(crate) fn current(&self) -> u64 {
+    pub(super) fn current(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Ends `epoch`. True for the one caller that did it.
-    pub(crate) fn end(&self, epoch: u64) -> bool {
+    /// Ends `epoch`. True for the one caller that ended it.
+    pub(super) fn end(&self, epoch: u64) -> bool {
         let next = epoch.wrapping_add(1);
         let swap = self
             .0
@@ -41,35 +40,45 @@ impl HostEpoch {
     }
 }
 
-/// A pooled connection.
-pub(crate) struct Link {
+/// A session that the pool keeps.
+pub(super) struct PooledSession {
     /// Shared with the statements of a pipeline that are under way.
-    pub(crate) client: Arc<ClientWrapper>,
-    pub(crate) wire: Option<Wire>,
-    pub(crate) epoch: u64,
-    /// Who the server is, if a pipeline has asked.
-    pub(crate) incarnation: Option<Incarnation>,
+    pub(super) client: Arc<ClientWrapper>,
+    pub(super) wire: Option<Wire>,
+    pub(super) epoch: u64,
+    /// Who the server is, if it was asked.
+    pub(super) incarnation: Option<Incarnation>,
 }
 
-pub(crate) struct Manager {
-    config: tokio_postgres::Config,
-    connect: Shared,
+impl PooledSession {
+    /// Prepares a statement, or takes it from the session's cache, which is emptied when it
+    /// holds more than `most`: a service has far fewer statements, and one that makes them
+    /// up on the fly gains nothing from a cleverer order.
+    pub(super) async fn prepare(
+        &self,
+        sql: &str,
+        most: usize,
+    ) -> Result<Statement, tokio_postgres::Error> {
+        let client: &ClientWrapper = &self.client;
+        let statement = client.prepare_cached(sql).await?;
+        if client.statement_cache.size() > most {
+            client.statement_cache.clear();
+        }
+        Ok(statement)
+    }
+}
+
+/// Makes sessions, and says which are fit to be lent again.
+pub(super) struct Manager {
+    connector: Connector,
     epoch: HostEpoch,
     ramp: Ramp,
-    metrics: Arc<Metrics>,
 }
 
 impl Manager {
-    pub(crate) fn new(
-        config: tokio_postgres::Config,
-        connect: Shared,
-        epoch: HostEpoch,
-        ramp: Ramp,
-    ) -> Self {
+    pub(super) fn new(connector: Connector, epoch: HostEpoch, ramp: Ramp) -> Self {
         Self {
-            config,
-            metrics: connect.metrics.clone(),
-            connect,
+            connector,
             epoch,
             ramp,
         }
@@ -77,20 +86,22 @@ impl Manager {
 }
 
 impl managed::Manager for Manager {
-    type Type = Link;
+    type Type = PooledSession;
     type Error = tokio_postgres::Error;
 
-    async fn create(&self) -> Result<Link, tokio_postgres::Error> {
+    async fn create(&self) -> Result<PooledSession, tokio_postgres::Error> {
         let place = self.ramp.enter().await;
         let epoch = self.epoch.current();
         let started = clock::now();
-        let session = self.connect.connect(&self.config).await?;
+        let made = self.connector.connect().await?;
         place.made();
-        self.metrics.time(Timing::Connect, clock::now() - started);
-        self.metrics.count(Counter::Created);
-        Ok(Link {
-            client: Arc::new(ClientWrapper::new(session.client, session.task)),
-            wire: session.wire,
+        self.connector
+            .metrics
+            .time(Timing::Connect, clock::now() - started);
+        self.connector.metrics.count(Counter::Created);
+        Ok(PooledSession {
+            client: Arc::new(ClientWrapper::new(made.client, made.task)),
+            wire: made.wire,
             epoch,
             incarnation: None,
         })
@@ -98,15 +109,15 @@ impl managed::Manager for Manager {
 
     async fn recycle(
         &self,
-        link: &mut Link,
+        session: &mut PooledSession,
         _: &managed::Metrics,
     ) -> RecycleResult<tokio_postgres::Error> {
-        if link.epoch != self.epoch.current() {
-            self.metrics.count(Counter::Evicted);
+        if session.epoch != self.epoch.current() {
+            self.connector.metrics.count(Counter::Evicted);
             return Err(RecycleError::message("made before its host was found dead"));
         }
-        if link.client.is_closed() {
-            self.metrics.count(Counter::Evicted);
+        if session.client.is_closed() {
+            self.connector.metrics.count(Counter::Evicted);
             return Err(RecycleError::message("closed"));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Few connections at once after an outage.
+//! [`Ramp`]: makes few connections at once after an outage.
 //!
 //! A server that has just come back has to start a process, and check a password, for
 //! each session; a pool that fills itself all at once keeps it from serving. So after
@@ -12,30 +12,30 @@ use std::sync::{
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Under way at once when it starts: one that hangs leaves one.
+/// Connections under way at once when the ramp starts: one that hangs leaves one.
 const START: usize = 2;
 
-/// How many connections may be made at once. Cheap to clone.
+/// Limits how many connections are made at once. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Ramp(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     places: Semaphore,
-    /// How many there are, taken or not.
+    /// How many slots there are, taken or not.
     granted: AtomicUsize,
     most: usize,
 }
 
-/// A place among those that are being made. Dropping it gives it back.
+/// The right to make one connection. Dropping it gives the slot back.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct ConnectSlot<'a> {
     ramp: &'a Ramp,
     _permit: Option<SemaphorePermit<'a>>,
 }
 
 impl Ramp {
-    /// One that is over: `most` at once.
+    /// Makes a ramp that is over: `most` connections at once.
     pub(crate) fn new(most: usize) -> Self {
         Self(Arc::new(Inner {
             places: Semaphore::new(most),
@@ -44,16 +44,16 @@ impl Ramp {
         }))
     }
 
-    /// Starts anew. Connections that are under way go on.
+    /// Starts the ramp anew. Connections that are under way go on.
     pub(crate) fn start(&self) {
         let granted = self.0.granted.load(Ordering::Relaxed);
         let taken = self.0.places.forget_permits(granted.saturating_sub(START));
         self.0.granted.fetch_sub(taken, Ordering::Relaxed);
     }
 
-    /// Waits for a place. Cancel safe.
-    pub(crate) async fn enter(&self) -> Place<'_> {
-        Place {
+    /// Waits for a slot. Cancel safe.
+    pub(crate) async fn enter(&self) -> ConnectSlot<'_> {
+        ConnectSlot {
             ramp: self,
             // Never closed; if it were, there would be no ramp.
             _permit: self.0.places.acquire().await.ok(),
@@ -61,8 +61,8 @@ impl Ramp {
     }
 }
 
-impl Place<'_> {
-    /// The connection was made: there is room for one more.
+impl ConnectSlot<'_> {
+    /// Ends a connection that was made, and makes room for one more.
     pub(crate) fn made(self) {
         let inner = &self.ramp.0;
         let more = |granted: usize| (granted < inner.most).then_some(granted + 1);

@@ -2,6 +2,9 @@
 //! leaks, and a server that is well is used again. In paused time, against a stub
 //! of the wire protocol in memory.
 
+mod changes;
+mod pipelines;
+
 use std::{
     sync::Mutex,
     sync::atomic::{AtomicUsize, Ordering},
@@ -11,10 +14,18 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio_postgres::NoTls;
 
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+
 use super::*;
 use crate::{
-    connect::{Connecting, Session},
-    error::ErrorClass,
+    breaker::{self, Breaker, CallOutcome, Probe, State},
+    clock::{self, Elapsed, Instant},
+    config::PoolConfig,
+    connect::{Connect, Connecting, Session},
+    error::{AcquireStage, Error, ErrorClass},
+    metrics::Counter,
     wire::{Transport, Wire},
 };
 
@@ -277,7 +288,7 @@ async fn an_opening_circuit_wakes_those_who_wait_and_those_who_connect() {
     clock::sleep(Duration::from_millis(10)).await;
     for _ in 0..5 {
         let permit = pool.breaker().admit(clock::now()).expect("closed");
-        permit.record(Outcome::Failure, clock::now());
+        permit.record(CallOutcome::Failure, clock::now());
     }
     for caller in callers {
         let error = caller.await.expect("no panic");
@@ -316,6 +327,13 @@ async fn the_deadline_covers_queueing_and_connecting_together() {
         "{error:?}"
     );
     assert_eq!((clock::now() - started).as_millis(), 200);
+}
+
+#[test]
+fn outside_of_a_runtime_a_pool_says_so() {
+    let made = Pool::new(PoolConfig::default());
+    let error = made.expect_err("its probe is a task");
+    assert_eq!(error, crate::config::ConfigError::NoRuntime);
 }
 
 #[tokio::test(start_paused = true)]
@@ -432,34 +450,4 @@ async fn a_cache_that_is_just_full_is_of_use() {
             .expect("well");
     }
     assert_eq!(stub.parses.load(Ordering::SeqCst), 8);
-}
-
-/// In shadow mode an open circuit refuses nobody, and a pipeline neither waits for it nor
-/// runs in circles.
-#[tokio::test(start_paused = true)]
-async fn a_pipeline_is_not_held_up_by_a_circuit_that_only_reports() {
-    let stub = Stub::new();
-    let config = PoolConfig {
-        circuit_breaker_mode: breaker::Mode::Shadow,
-        circuit_breaker_probe: Probe::Passive,
-        ..PoolConfig::default()
-    };
-    let pool = Pool::with_connect(config, stub.clone(), fastrand::Rng::with_seed(1));
-    let pool = pool.expect("valid");
-    stub.set(Mood::Gone);
-    while pool.breaker().state() != State::Open {
-        pool.query("SELECT 1", &[]).await.expect_err("nobody there");
-    }
-    stub.set(Mood::Well);
-    for grouped in [false, true] {
-        let builder = pool.pipeline().batch_size(4).group_commit(grouped);
-        let mut pipeline = builder.idempotent(true).start().expect("valid");
-        for _ in 0..10 {
-            pipeline.add("SELECT 1", &[]).await.expect("added");
-        }
-        let deadline = clock::now() + Duration::from_secs(30);
-        let results = clock::timeout_at(deadline, pipeline.flush()).await;
-        let results = results.expect("in time");
-        assert!(results.iter().all(|result| result.success()), "{results:?}");
-    }
 }

@@ -1,13 +1,18 @@
-//! Which Syncs are left out, and what is said in their place. Pure.
+//! [`Elision`]: leaves out Syncs, and says what the server then does not. Pure.
 
+mod plan;
 mod repeats;
 
 use std::collections::VecDeque;
 
 use bytes::{BufMut as _, BytesMut};
 
-pub(crate) use self::repeats::Repeats;
-use self::repeats::{Tag, Template};
+pub(super) use self::plan::SyncPlan;
+pub(crate) use self::{plan::BatchEnd, repeats::Repeats};
+use self::{
+    plan::SyncFate,
+    repeats::{Tag, Template},
+};
 
 /// Kind and length of a message.
 const HEADER: usize = 5;
@@ -30,92 +35,6 @@ const READY_IN_FAILED: [u8; 6] = *b"Z\0\0\0\x05E";
 const SKIPPED: &[u8] = b"SERROR\0VERROR\0C25P02\0Mcurrent transaction is aborted, \
 commands ignored until end of transaction block\0\0";
 
-/// How a batch ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
-    /// With a Sync: what comes behind it runs whatever became of the batch.
-    Sync,
-    /// With a Flush: the server answers as well, and if a statement of the batch fails
-    /// it skips all that comes behind, up to the next Sync.
-    Flush,
-    /// With its last statement once more for each of these, and nothing behind. They go
-    /// out in front of the next statement, and a failure among them is its answer.
-    /// Only for a statement that returns no rows.
-    Repeats(Repeats),
-}
-
-/// What is done with the Syncs of the next statements.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Batch {
-    /// Statements that are still to come, 1 or more.
-    statements: usize,
-    /// Every so many statements a Flush goes out, so that answers come before the end.
-    flush_every: usize,
-    /// Statements since the last.
-    since_flush: usize,
-    end: End,
-}
-
-/// The batches to come.
-#[derive(Debug, Default)]
-pub(super) struct Plan(VecDeque<Batch>);
-
-/// What becomes of a Sync.
-#[derive(Debug)]
-enum Fate {
-    Passes,
-    Flush,
-    Goes,
-    /// Goes, and these follow, with a Flush behind every so many.
-    Repeats(Repeats, usize),
-}
-
-impl Plan {
-    /// Announces a batch, behind those that are there.
-    pub(super) fn push(&mut self, statements: usize, flush_every: usize, end: End) {
-        if statements > 0 {
-            self.0.push_back(Batch {
-                statements,
-                flush_every: flush_every.max(1),
-                since_flush: 0,
-                end,
-            });
-        }
-    }
-
-    fn next(&mut self) -> Fate {
-        let Some(batch) = self.0.front_mut() else {
-            return Fate::Passes;
-        };
-        batch.statements -= 1;
-        batch.since_flush += 1;
-        if batch.statements == 0 {
-            return match self.0.pop_front() {
-                Some(Batch {
-                    end: End::Repeats(repeats),
-                    flush_every,
-                    ..
-                }) => Fate::Repeats(repeats, flush_every),
-                Some(Batch {
-                    end: End::Flush, ..
-                }) => Fate::Flush,
-                _ => Fate::Passes,
-            };
-        }
-        if batch.since_flush < batch.flush_every {
-            return Fate::Goes;
-        }
-        batch.since_flush = 0;
-        Fate::Flush
-    }
-
-    /// Whether the next statement will be repeated.
-    fn repeats_next(&self) -> bool {
-        let batch = self.0.front();
-        batch.is_some_and(|batch| batch.statements == 1 && matches!(batch.end, End::Repeats(_)))
-    }
-}
-
 /// What is still to be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Request {
@@ -134,8 +53,8 @@ enum Request {
 /// The state of both directions.
 #[derive(Debug, Default)]
 pub(super) struct Elision {
-    /// Without a complete answer, oldest first. Each of theirs is answered with one
-    /// ReadyForQuery.
+    /// Requests without a complete answer, oldest first. Each of theirs is answered with
+    /// one ReadyForQuery.
     waiting: VecDeque<Request>,
     /// The oldest of theirs was answered with an error, and the server skips what
     /// follows up to the next Sync.
@@ -145,15 +64,15 @@ pub(super) struct Elision {
     /// The kind of the message before the one that is being written.
     last: u8,
     started: bool,
-    /// Of the statement that is being written, if it will be repeated.
+    /// The template of the statement that is being written, if it will be repeated.
     template: Option<Template>,
-    /// To be written in front of the next statement.
+    /// Parameters of repeated statements, to be written in front of the next one.
     repeats: Option<(Repeats, usize)>,
-    /// Of the message that is being read, if it is for us alone.
+    /// The tag of the message that is being read, if it is for us alone.
     ours: Option<Tag>,
 }
 
-/// Where in the stream of one direction we are.
+/// The place in the stream of one direction.
 #[derive(Debug, Default)]
 struct Framing {
     header: [u8; HEADER],
@@ -194,12 +113,12 @@ impl Framing {
 }
 
 impl Elision {
-    /// What of `bytes`, which tokio-postgres wrote, is to be sent. Calls `executed`
-    /// with the length of `out` wherever a statement may run if all up to there is
-    /// sent.
+    /// Appends to `out` what is to be sent of `bytes`, which tokio-postgres wrote. Calls
+    /// `executed` with the length of `out` wherever a statement may run if all up to there
+    /// is sent.
     pub(super) fn outgoing(
         &mut self,
-        plan: &mut Plan,
+        plan: &mut SyncPlan,
         mut bytes: &[u8],
         out: &mut BytesMut,
         mut executed: impl FnMut(usize),
@@ -249,30 +168,30 @@ impl Elision {
         }
     }
 
-    /// A Sync was written: passes it on, or not.
-    fn sync(&mut self, plan: &mut Plan, out: &mut BytesMut) {
+    /// Takes a Sync that tokio-postgres wrote: passes it on, or not.
+    fn sync(&mut self, plan: &mut SyncPlan, out: &mut BytesMut) {
         let last = self.last;
         // A statement that is closed is no part of the batch: it was dropped some time.
         let fate = if last == EXECUTE {
             plan.next()
         } else {
-            Fate::Passes
+            SyncFate::Passes
         };
-        let synced = matches!(fate, Fate::Passes);
+        let synced = matches!(fate, SyncFate::Passes);
         match fate {
-            Fate::Passes => out.put_slice(&self.outgoing.header),
-            Fate::Flush => out.put_slice(&FLUSH),
-            Fate::Goes => {}
-            Fate::Repeats(repeats, flush_every) => self.repeats = Some((repeats, flush_every)),
+            SyncFate::Passes => out.put_slice(&self.outgoing.header),
+            SyncFate::Flush => out.put_slice(&FLUSH),
+            SyncFate::Omitted => {}
+            SyncFate::Repeated(repeats, flush_every) => self.repeats = Some((repeats, flush_every)),
         }
         // A Sync that comes alone belongs to no statement.
         self.last = SYNC;
         self.waiting.push_back(Request::Theirs { last, synced });
     }
 
-    /// A statement is about to be written: those before it that tokio-postgres knows
-    /// nothing of go first. It waits for the answer to this one by now, so if one of
-    /// them fails there is somebody to tell.
+    /// Writes the repeated statements in front of the one that tokio-postgres is about to
+    /// write. It waits for the answer to this one by now, so if one of them fails there is
+    /// somebody to tell.
     fn repeat(&mut self, out: &mut BytesMut, executed: &mut impl FnMut(usize)) {
         let template = self.template.take();
         let (Some((repeats, flush_every)), Some(template)) = (self.repeats.take(), template) else {
@@ -286,8 +205,9 @@ impl Elision {
         }
     }
 
-    /// What tokio-postgres is to read, for `bytes` that came from the server. Calls
-    /// `repeated` for every statement of ours that was done, with the number of rows.
+    /// Appends to `out` what tokio-postgres is to read for `bytes` that came from the
+    /// server. Calls `repeated` for every statement of ours that was done, with the number
+    /// of rows.
     pub(super) fn incoming(
         &mut self,
         mut bytes: &[u8],
@@ -316,13 +236,13 @@ impl Elision {
         }
     }
 
-    /// What there is of a message whose rest will not come.
+    /// Passes on what there is of a message whose rest will not come.
     pub(super) fn rest(&mut self, out: &mut BytesMut) {
         out.put_slice(&self.incoming.header[..self.incoming.have]);
         self.incoming.have = 0;
     }
 
-    /// The header of a message of the server is there.
+    /// Takes the header of a message of the server.
     fn begun(&mut self, out: &mut BytesMut) {
         let kind = self.incoming.kind();
         if kind == READY {
@@ -339,7 +259,7 @@ impl Elision {
         out.put_slice(&self.incoming.header);
     }
 
-    /// A message that is for us alone has come to its end.
+    /// Ends a message that is for us alone.
     fn done(&mut self, mut tag: Tag, repeated: &mut impl FnMut(u64)) {
         if ends(EXECUTE, self.incoming.kind())
             && let Some(Request::Ours(left)) = self.waiting.front_mut()
@@ -352,7 +272,7 @@ impl Elision {
         }
     }
 
-    /// A message of the server has been passed on to its end.
+    /// Ends a message of the server that was passed on.
     fn ended(&mut self, out: &mut BytesMut) {
         let kind = self.incoming.kind();
         if kind == ERROR {
@@ -372,8 +292,8 @@ impl Elision {
         }
     }
 
-    /// The server is about to say that it has come to a Sync. If it skipped what was
-    /// before it, this is said now.
+    /// Takes the server's ReadyForQuery. Says first, for each statement before the Sync
+    /// that the server skipped, that it was skipped.
     fn ready(&mut self, out: &mut BytesMut) {
         let mut told = std::mem::take(&mut self.failed);
         let mut skips = false;

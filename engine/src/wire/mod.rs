@@ -45,5 +45,5 @@
 mod elision;
 mod transport;
 
-pub(crate) use self::elision::{End, Repeats};
+pub(crate) use self::elision::{BatchEnd, Repeats};
 pub use self::transport::{Transport, Wire};

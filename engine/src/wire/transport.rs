@@ -1,4 +1,4 @@
-//! The transport, and the pipeline's hold on it.
+//! [`Transport`], and the [`Wire`] that a pipeline controls it with.
 
 use std::{
     collections::VecDeque,
@@ -15,50 +15,50 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-use super::elision::{Elision, End, Plan};
+use super::elision::{BatchEnd, Elision, SyncPlan};
 use crate::clock::{self, Instant};
 
-/// Most that is taken while something is unsent. tokio-postgres writes some 8 KiB at a
-/// time; what is repeated comes at once, and is bounded by the pipeline's `max_bytes`.
+/// The most bytes that are taken while some are unsent. tokio-postgres writes some 8 KiB at
+/// a time; what is repeated comes at once, and is bounded by the pipeline's `max_bytes`.
 const UNSENT: usize = 64 * 1024;
-/// What is read at once.
+/// The most bytes that are read at once.
 const READ: usize = 16 * 1024;
 
-/// The pipeline's hold on the [`Transport`] of one connection. Cheap to clone.
+/// Controls the [`Transport`] of one connection, for a pipeline. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Wire(Arc<Shared>);
+pub struct Wire(Arc<Inner>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    plan: Mutex<Plan>,
+struct Inner {
+    plan: Mutex<SyncPlan>,
     /// Held while something is handed to the system, which does not wait.
-    gate: Mutex<Gate>,
+    sending: Mutex<Sending>,
     repeated: Mutex<Repeated>,
     attached: AtomicBool,
     left: AtomicU64,
 }
 
-/// Answers that tokio-postgres does not get.
+/// Answers to repeated statements, which tokio-postgres does not get.
 #[derive(Debug, Default)]
 struct Repeated {
-    /// The rows of each statement, as many statements as there were announced.
+    /// How many rows each statement changed, oldest first.
     rows: VecDeque<u64>,
-    /// When the last of them came.
+    /// When the last answer came.
     at: Option<Instant>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Gate {
+enum Sending {
     #[default]
-    Open,
-    Shut,
+    Allowed,
+    Cut,
 }
 
 impl Wire {
-    /// Announces a batch of `statements` statements, behind those announced before:
-    /// it ends as said, a Flush goes out every `flush_every` statements, and no other
-    /// Sync. To be said before the first of them is handed to tokio-postgres.
-    pub(crate) fn announce(&self, statements: usize, flush_every: usize, end: End) {
+    /// Announces a batch of `statements` statements, behind those announced before. A Flush
+    /// goes out every `flush_every` statements, and no Sync but that of `end`. To be called
+    /// before the first of them is handed to tokio-postgres.
+    pub(crate) fn announce(&self, statements: usize, flush_every: usize, end: BatchEnd) {
         let mut plan = self.0.plan.lock().unwrap_or_else(PoisonError::into_inner);
         plan.push(statements, flush_every, end);
     }
@@ -82,9 +82,13 @@ impl Wire {
         repeated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on nothing more leaves: what has left is known for good.
+    /// Lets nothing more leave, so that what has left is known for good.
     pub(crate) fn cut(&self) {
-        *self.0.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate::Shut;
+        *self
+            .0
+            .sending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Sending::Cut;
     }
 
     /// Whether a connection goes through it.
@@ -93,8 +97,8 @@ impl Wire {
         self.0.attached.load(Ordering::Acquire)
     }
 
-    /// Statements that were handed to the system, whole, since the connection began.
-    /// Those after them cannot have run.
+    /// Counts the statements that were handed to the system, whole, since the connection
+    /// began. Those after them cannot have run.
     #[must_use]
     pub fn left(&self) -> u64 {
         self.0.left.load(Ordering::Acquire)
@@ -108,7 +112,7 @@ pub struct Transport<S> {
     binding: fn(&S) -> ChannelBinding,
     wire: Wire,
     elision: Elision,
-    /// Where what was just read stands until it has been looked at.
+    /// Holds what was just read until it has been looked at.
     raw: Box<[u8]>,
     /// For tokio-postgres to read.
     readable: BytesMut,
@@ -133,7 +137,7 @@ impl<S> fmt::Debug for Transport<S> {
 }
 
 impl<S> Transport<S> {
-    /// Over a stream without TLS, at the beginning of a connection: nothing written,
+    /// Wraps a stream without TLS, at the beginning of a connection: nothing written,
     /// nothing read.
     #[must_use]
     pub fn plain(inner: S, wire: Wire) -> Self {
@@ -173,7 +177,7 @@ impl<S> Transport<S> {
         });
     }
 
-    /// So many bytes were handed to the system.
+    /// Counts bytes that were handed to the system, and the statements that left with them.
     fn gone(&mut self, n: usize) {
         self.unsent.advance(n);
         if self.unsent.is_empty() && self.unsent.capacity() > UNSENT {
@@ -188,7 +192,7 @@ impl<S> Transport<S> {
 }
 
 impl<S: TlsStream> Transport<S> {
-    /// Over a stream with TLS, at the beginning of a connection.
+    /// Wraps a stream with TLS, at the beginning of a connection.
     #[must_use]
     pub fn tls(inner: S, wire: Wire) -> Self {
         Self::new(inner, wire, S::channel_binding)
@@ -199,8 +203,11 @@ impl<S: AsyncWrite + Unpin> Transport<S> {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent.is_empty() {
             let shared = self.wire.0.clone();
-            let gate = shared.gate.lock().unwrap_or_else(PoisonError::into_inner);
-            if *gate == Gate::Shut {
+            let sending = shared
+                .sending
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if *sending == Sending::Cut {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }
             let n = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.unsent))?;

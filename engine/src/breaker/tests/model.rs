@@ -1,11 +1,18 @@
 //! The breaker against a naive model of it that shares no code: the model keeps
 //! every outcome in a list and decides by counting.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use proptest::prelude::*;
 
 use super::super::{
     Cause, Config, Jitter, Mode, State,
-    core::{Core, Ticket, Told},
+    changes::Changes,
+    core::Core,
+    ticket::{Observation, Ticket},
 };
 
 const MS: u64 = 1_000_000;
@@ -215,9 +222,9 @@ impl Model {
     }
 }
 
-fn told(came: Came) -> Told {
+fn told(came: Came) -> Observation {
     let slow = matches!(came, Came::Slow | Came::FailedSlow);
-    Told {
+    Observation {
         ok: matches!(came, Came::Well | Came::Slow),
         took_ns: if slow { SLOW_MS * MS } else { MS },
         cause: (came == Came::Decisive).then(|| Cause {
@@ -240,7 +247,17 @@ proptest! {
 
     #[test]
     fn it_does_what_the_model_does(steps in prop::collection::vec(step(), 200)) {
-        let core = Core::new(config(), fastrand::Rng::with_seed(1), 3);
+        let acted_on = Arc::new(AtomicU64::new(0));
+        let count = acted_on.clone();
+        let on_change = move |changes: Changes| {
+            for change in changes.0 {
+                // Each once, in order.
+                let before = count.swap(change.epoch, Ordering::Relaxed);
+                assert_eq!(before + 1, change.epoch);
+            }
+        };
+        let on_change = Box::new(on_change);
+        let core = Core::new(config(), fastrand::Rng::with_seed(1), 3, on_change);
         let mut model = Model {
             state: State::Closed,
             mode: Mode::Active,
@@ -306,10 +323,13 @@ proptest! {
                 }
                 Step::Settle(..) | Step::Again(..) => {}
             }
-            let machine = core.lock();
-            prop_assert_eq!(machine.state(), model.state);
-            prop_assert_eq!(machine.epoch(), model.epoch);
-            drop(machine);
+            let state = match model.mode {
+                Mode::ForcedOpen => State::Open,
+                _ => model.state,
+            };
+            let now_is = core.read(|machine| (machine.state(), machine.epoch()));
+            prop_assert_eq!(now_is, (state, model.epoch));
+            prop_assert_eq!(acted_on.load(Ordering::Relaxed), model.epoch, "nobody was told");
             prop_assert!(model.state != State::HalfOpen || model.out_now() <= PERMITS as usize);
         }
     }

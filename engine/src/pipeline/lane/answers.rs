@@ -1,4 +1,4 @@
-//! Answers into results.
+//! Turns answers into results.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -6,12 +6,12 @@ use tokio_postgres::Row;
 
 use super::{
     super::{
-        flight::{Answer, Kind, Part, Place, Role, Unit, Work},
+        flight::{Answer, Grouping, Part, Purpose, Unit, WireStatement, Work},
         outcome::{Outcome, QueryResult},
         settings::BatchSize,
-        settle::{At, Meaning},
+        settle::{FailedAt, FailurePolicy},
     },
-    Carrier, Lane, Todo, is_stale,
+    Carrier, Lane, Todo,
 };
 use crate::{
     clock::{self, Instant},
@@ -19,17 +19,17 @@ use crate::{
     metrics::Counter,
 };
 
-/// Results are handed over at least so often.
+/// The most results that are kept before they are handed over.
 const OUTBOX: usize = 256;
 
 /// What is known of a query beside its outcome.
-pub(super) struct Known {
+pub(super) struct Details {
     rows: Vec<Row>,
     affected: u64,
     complete: bool,
 }
 
-impl Known {
+impl Details {
     pub(super) fn all(rows: Vec<Row>, affected: u64) -> Self {
         Self {
             rows,
@@ -44,7 +44,7 @@ impl Known {
 }
 
 impl Lane {
-    /// A unit is through.
+    /// Ends a unit that is through.
     pub(super) fn complete(&mut self, carrier: &mut Carrier, unit: Unit) {
         let now = clock::now();
         let n = unit.work.range.len();
@@ -64,7 +64,7 @@ impl Lane {
         let metrics = self.pool.metrics();
         metrics.count(Counter::PipelineBatches);
         metrics.batch(n);
-        if unit.work.kind == Kind::Each {
+        if unit.work.grouping == Grouping::Each {
             return;
         }
         carrier.succeeded(n, unit.began, now);
@@ -73,19 +73,25 @@ impl Lane {
         } else {
             // Never seen, and not to be taken for done.
             tracing::error!("a transaction was committed before its statements were answered");
-            self.say(&unit.work, &Outcome::Unknown(Arc::new(Error::Closed)));
+            self.conclude(
+                &unit.work,
+                &Outcome::Unknown(Arc::new(Error::AnswersMissing)),
+            );
         }
     }
 
-    /// Lets as much be added as can be under way, and a little more: so there is always
-    /// something to send, and nothing that waits for long.
+    /// Paces the queue: lets as much be added as can be under way, and a little more: so
+    /// there is always something to send, and nothing that waits for long.
     pub(super) fn pace(&self) {
-        let whole = matches!(self.meaning(), Meaning::Skips | Meaning::Undoes);
+        let whole = matches!(
+            self.policy(),
+            FailurePolicy::SkipRest | FailurePolicy::UndoAll
+        );
         if self.settings.batch_size == BatchSize::Auto && !whole {
             let limit = self.window.limit();
             let (chunk, waiting) = if self.settings.grouped() {
                 // Transactions of half of it: one that the server works on, and one on its
-                // way.
+                // route.
                 (limit / 2, limit / 4)
             } else {
                 (self.window.burst(), self.window.burst())
@@ -95,7 +101,7 @@ impl Lane {
         }
     }
 
-    /// What the queries of a committed unit came to.
+    /// Gives the queries of a committed unit their answers.
     pub(super) fn committed(&mut self, unit: Unit, now: Instant) {
         let all = unit.is_complete();
         let mut answers = unit.answers.into_iter();
@@ -112,7 +118,7 @@ impl Lane {
                     false => answers.next().unwrap_or_default(),
                 };
                 let complete = all && (!merged || one_each);
-                let answer = Known {
+                let answer = Details {
                     rows,
                     affected,
                     complete,
@@ -122,7 +128,7 @@ impl Lane {
         }
     }
 
-    /// An answer to a query of its own.
+    /// Takes the answer to a query of its own.
     pub(super) fn answered_each(
         &mut self,
         carrier: &mut Carrier,
@@ -136,13 +142,14 @@ impl Lane {
                 let now = clock::now();
                 carrier.succeeded(1, unit.began, now);
                 let work = unit.work.clone();
-                self.result(&work, i, Outcome::Ok, Known::all(rows, affected), now);
+                self.result(&work, i, Outcome::Ok, Details::all(rows, affected), now);
             }
             Err(error) => {
                 let error = Error::Statement(error);
-                let alone = unit.places.len() == 1;
+                let alone = unit.on_wire.len() == 1;
                 carrier.failed(&error, unit.began);
-                if alone && is_stale(&error) && unit.work.tries < self.settings.retries {
+                carrier.timed(1, unit.began, clock::now());
+                if alone && error.is_stale_statement() && unit.work.tries < self.settings.retries {
                     // Prepared for a table that has changed, or deallocated: that is our
                     // cache's fault, and nothing has run behind it.
                     let mut again = unit.work.clone();
@@ -152,30 +159,41 @@ impl Lane {
                 }
                 let error = Arc::new(error);
                 let work = unit.work.clone();
-                if self.meaning() == Meaning::Skips {
+                if self.policy() == FailurePolicy::SkipRest {
                     self.skip_rest(&work.chunk, &error, todo);
                 }
                 self.result(
                     &work,
                     i,
                     Outcome::Failed(error),
-                    Known::nothing(),
+                    Details::nothing(),
                     clock::now(),
                 );
             }
         }
     }
 
-    /// Says the same of all queries of some work.
-    pub(super) fn say(&mut self, work: &Work, outcome: &Outcome) {
+    /// Gives all queries of some work the same outcome.
+    pub(super) fn conclude(&mut self, work: &Work, outcome: &Outcome) {
         let now = clock::now();
-        if let (Meaning::Skips, Outcome::NotSent(error) | Outcome::Unknown(error)) =
-            (self.meaning(), outcome)
+        if let (FailurePolicy::SkipRest, Outcome::NotSent(error) | Outcome::Unknown(error)) =
+            (self.policy(), outcome)
         {
             self.stopped = Some((work.chunk.clone(), error.clone()));
         }
+        let outcome = match outcome {
+            Outcome::NotSent(error)
+            | Outcome::RolledBack { cause: error }
+            | Outcome::Skipped { cause: error }
+                if work.in_doubt =>
+            {
+                // Not this time. Before, it may have been done.
+                Outcome::Unknown(error.clone())
+            }
+            outcome => outcome.clone(),
+        };
         for i in work.range.clone() {
-            self.result(work, i, outcome.clone(), Known::nothing(), now);
+            self.result(work, i, outcome.clone(), Details::nothing(), now);
         }
     }
 
@@ -184,14 +202,14 @@ impl Lane {
         work: &Work,
         i: usize,
         outcome: Outcome,
-        Known {
+        Details {
             rows,
             affected,
             complete,
-        }: Known,
+        }: Details,
         now: Instant,
     ) {
-        self.pool.metrics().outcome(outcome.index());
+        self.pool.metrics().outcome(outcome.label());
         let added = work.chunk.entries[i].added;
         self.outbox.push(QueryResult {
             index: work.chunk.number(i),
@@ -213,9 +231,9 @@ impl Lane {
     }
 }
 
-/// An answer to a statement of a transaction.
+/// Takes the answer to a statement of a transaction.
 pub(super) fn answered(carrier: &Carrier, unit: &mut Unit, answer: Answer) {
-    let Place { role, repeats } = unit.places[unit.answered() - 1];
+    let WireStatement { purpose, repeats } = unit.on_wire[unit.answered() - 1];
     let repeated = carrier.repeated(repeats);
     if unit.error.is_some() {
         return;
@@ -223,16 +241,16 @@ pub(super) fn answered(carrier: &Carrier, unit: &mut Unit, answer: Answer) {
     let all = repeated.len() == repeats;
     let rows = |affected| (Vec::new(), affected);
     unit.answers.extend(repeated.into_iter().map(rows));
-    match (role, answer) {
-        (Role::Xid, Ok((rows, _))) => {
+    match (purpose, answer) {
+        (Purpose::Xid, Ok((rows, _))) => {
             unit.xid = rows.first().and_then(|row| row.try_get(0).ok());
         }
-        (Role::Query, Ok(answer)) => unit.answers.push(answer),
+        (Purpose::Query, Ok(answer)) => unit.answers.push(answer),
         (_, Ok(_)) => {}
-        (role, Err(error)) => {
-            let of_query = role == Role::Query || !all;
+        (purpose, Err(error)) => {
+            let of_query = purpose == Purpose::Query || !all;
             let at = unit.next_query().filter(|_| of_query);
-            let at = at.map_or(At::Transaction, At::Query);
+            let at = at.map_or(FailedAt::Transaction, FailedAt::Query);
             unit.error = Some((at, Arc::new(Error::Statement(error))));
         }
     }

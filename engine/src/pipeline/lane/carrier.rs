@@ -1,4 +1,4 @@
-//! A connection of the pool while a lane uses it.
+//! [`Carrier`]: a link of the pool while a lane uses it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,44 +11,44 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Statement;
 
 use super::super::{
-    flight::{Flying, Kind, Part, Role, Unit, Work, begin, launch},
-    resolve::{Incarnation, WHO},
+    flight::{Flying, Grouping, Part, Purpose, Unit, Work, begin, launch},
     settings::{Settings, Strategy},
-    settle::At,
-    shape::Shape,
+    settle::FailedAt,
+    unnest,
 };
-use super::line::{Frame, Line, Way};
+use super::line::{Frame, Line, Route};
 use crate::{
     clock::{self, Instant},
     error::Error,
     metrics::Counter,
-    pool::{Connection, Pool},
+    pool::{Incarnation, Link, Pool, Shape},
     wire::Wire,
 };
 
 const BEGIN: &str = "BEGIN";
 const BEGIN_READ_ONLY: &str = "BEGIN READ ONLY";
-/// A constraint that is checked at the commit would be checked after what other queries
-/// did, which may mend it.
+/// Makes constraints be checked at once: one that is checked at the commit would be checked
+/// after what other queries did, which may mend it.
 const IMMEDIATE: &str = "SET CONSTRAINTS ALL IMMEDIATE";
 const COMMIT: &str = "COMMIT";
 const XID: &str = "SELECT pg_current_xact_id()::text";
 
 pub(super) struct Carrier {
-    connection: Connection,
+    link: Link,
     client: Arc<ClientWrapper>,
     wire: Option<Wire>,
-    /// The statements of this connection that were used, by their text.
+    /// The statements that were prepared on this connection, by their text.
     statements: HashMap<Arc<str>, Statement>,
-    /// Statements that had left before the first of ours, and ours since.
+    /// How many statements had left before the first of ours.
     left_before: u64,
     handed: u64,
     pub(super) progress: Instant,
-    /// A transaction has failed.
+    /// Whether a transaction has failed and the session was not brought back since.
     failing: bool,
-    /// The server was asked who it is, and for the statement that gives an id.
+    /// Whether the server was asked who it is, and for the statement that gives an id.
     asked: bool,
-    /// The last unit ended with a Flush: the session is not idle yet for the server.
+    /// The last unit's work, if it ended with a Flush: the session is not idle yet for the
+    /// server.
     flushed: Option<Work>,
 }
 
@@ -60,13 +60,12 @@ pub(super) struct Prepared {
 
 impl Carrier {
     pub(super) async fn take(pool: &Pool) -> Result<Self, Error> {
-        let connection = pool.acquire().await?;
-        let (client, wire) = connection.parts().ok_or(Error::Closed)?;
+        let link = pool.link().await?;
         Ok(Self {
-            client,
+            client: link.client()?,
+            wire: link.wire(),
+            link,
             left_before: 0,
-            wire,
-            connection,
             statements: HashMap::new(),
             handed: 0,
             progress: clock::now(),
@@ -77,18 +76,19 @@ impl Carrier {
     }
 
     /// Whether all statements of some work are prepared.
-    pub(super) fn knows(&self, work: &Work) -> bool {
+    pub(super) fn has_prepared(&self, work: &Work) -> bool {
         let known = |sql: &str| self.statements.contains_key(sql);
-        let framed = work.kind == Kind::Each || known(COMMIT);
+        let framed = work.grouping == Grouping::Each || known(COMMIT);
         let mut runs = work.chunk.runs(work.range.clone());
         framed
             && runs.all(|(queries, shape)| {
                 let shape = shape.as_ref();
-                shape.is_ok_and(|shape| known(text(work.kind, &queries, shape).0))
+                shape.is_ok_and(|shape| known(text(work.grouping, &queries, shape).0))
             })
     }
 
-    /// Prepares what is not, while nothing is under way.
+    /// Prepares the statements of some work that are not prepared, while nothing is under
+    /// route.
     ///
     /// # Errors
     /// Of the first query that cannot be.
@@ -97,20 +97,20 @@ impl Carrier {
         pool: &Pool,
         work: &Work,
         settings: &Settings,
-    ) -> Result<Prepared, (At, Arc<Error>)> {
-        let frame = match work.kind {
-            Kind::Each => None,
+    ) -> Result<Prepared, (FailedAt, Arc<Error>)> {
+        let frame = match work.grouping {
+            Grouping::Each => None,
             _ => Some(
                 self.frame(settings)
                     .await
-                    .map_err(|e| (At::Transaction, Arc::new(e)))?,
+                    .map_err(|e| (FailedAt::Transaction, Arc::new(e)))?,
             ),
         };
         let mut parts = Vec::new();
         for (queries, shape) in work.chunk.runs(work.range.clone()) {
-            let failed = |error| (At::Query(queries.start), error);
+            let failed = |error| (FailedAt::Query(queries.start), error);
             let shape = shape.as_ref().map_err(|error| failed(error.clone()))?;
-            let (sql, merged) = text(work.kind, &queries, shape);
+            let (sql, merged) = text(work.grouping, &queries, shape);
             let statement = self.statement(sql).await;
             let statement = statement.map_err(|error| failed(Arc::new(error)))?;
             if !merged && statement.params() != &shape.params[..] {
@@ -134,21 +134,17 @@ impl Carrier {
         let doubts = !settings.read_only && !settings.idempotent;
         // Once, for the first unit: behind others there is no time to ask.
         let first = !std::mem::replace(&mut self.asked, true);
-        if first && doubts && self.connection.incarnation().is_none() {
-            self.connection.occupy(false);
+        if first && doubts && self.link.incarnation().is_none() {
+            self.link.set_busy(false);
             // A server that does not say who it is, is nobody: nothing will be resolved.
-            let rows = self.connection.query(WHO, &[]).await;
-            if let Ok([row]) = rows.as_deref() {
-                self.connection.keep_incarnation(Incarnation::of(row));
-            }
+            let asked = self.link.identify().await;
+            self.unless_broken(asked)?;
         }
-        let named = self
-            .connection
-            .incarnation()
-            .is_some_and(Incarnation::gives_ids);
+        let named = self.link.incarnation().is_some_and(Incarnation::gives_ids);
         let xid = if doubts && named && (first || self.statements.contains_key(XID)) {
             // PostgreSQL 12 has none.
-            self.statement(XID).await.ok()
+            let prepared = self.statement(XID).await;
+            self.unless_broken(prepared)?
         } else {
             None
         };
@@ -165,18 +161,30 @@ impl Carrier {
         })
     }
 
+    /// Returns `None` for a failure that can be done without, unless the session has ended
+    /// over it.
+    fn unless_broken<T>(&self, done: Result<T, Error>) -> Result<Option<T>, Error> {
+        match done {
+            Err(error) if self.link.is_broken() => Err(error),
+            done => Ok(done.ok()),
+        }
+    }
+
     async fn statement(&mut self, sql: &str) -> Result<Statement, Error> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
-        // Nothing of ours is under way.
-        self.connection.occupy(false);
-        let statement = self.connection.prepare(sql).await?;
+        // Nothing of ours is under route.
+        self.link.set_busy(false);
+        let statement = self.link.prepare(sql).await?;
         self.statements.insert(sql.into(), statement.clone());
         Ok(statement)
     }
 
-    /// Puts a unit on the wire. False if what was announced does not hold.
+    /// Puts a unit on the wire.
+    ///
+    /// # Errors
+    /// If what was announced does not hold: the connection cannot be used any more.
     pub(super) async fn launch(
         &mut self,
         work: Work,
@@ -184,21 +192,21 @@ impl Carrier {
         last: bool,
         flush_every: usize,
         timeout: Duration,
-    ) -> (Unit, bool) {
+    ) -> (Unit, Result<(), Error>) {
         let Prepared { frame, parts } = prepared;
         let wire = self.wire.as_ref().filter(|_| frame.is_some());
         let synced = last || wire.is_none();
-        let way = Way {
+        let route = Route {
             client: &self.client,
             wire,
             flush_every,
             synced,
         };
         let (framed, elided) = (frame.is_some(), wire.is_some());
-        let line = Line::up(frame, &parts, &work.chunk, way);
+        let line = Line::up(frame, &parts, &work.chunk, route);
         let statements = line.statements();
         let Line {
-            mut places,
+            mut on_wire,
             mut flying,
             ..
         } = line;
@@ -217,19 +225,24 @@ impl Carrier {
         });
         let first = self.handed;
         self.handed += statements as u64;
-        self.connection.occupy(true);
+        self.link.set_busy(true);
         let began = clock::now();
-        let mut all_left = true;
+        self.link.count_queries(work.range.len());
+        let mut left = Ok(());
         if framed && !elided {
             // Without BEGIN, all behind it would be done, each for itself.
-            all_left = begin(&mut flying, began + timeout).await;
-            places.truncate(flying.len());
+            if !begin(&mut flying, began + timeout).await {
+                left = Err(Error::StatementTimeout { timeout });
+            }
+            on_wire.truncate(flying.len());
         }
-        all_left = all_left && launch(&mut flying).await;
+        if left.is_ok() && !launch(&mut flying).await {
+            left = Err(Error::ConnectionLost);
+        }
         let unit = Unit {
             work,
             parts: parts.into_iter().map(|(part, _)| part).collect(),
-            places,
+            on_wire,
             flying,
             first,
             statements,
@@ -239,12 +252,12 @@ impl Carrier {
             error: None,
             synced,
         };
-        (unit, all_left)
+        (unit, left)
     }
 
-    /// Ends what ended with a Flush, for a session to be given back: for the server it is
-    /// still under way until a Sync, and counts as active. `None` if there is nothing to
-    /// end.
+    /// Sends a Sync behind a Flush, so that the session can be given back: for the server
+    /// it is still under way until a Sync, and counts as active. `None` if there is nothing
+    /// to end.
     pub(super) async fn sync(&mut self) -> Option<Unit> {
         let work = self.flushed.take()?;
         self.synced(1);
@@ -253,7 +266,7 @@ impl Carrier {
         Some(Unit {
             work,
             parts: Vec::new(),
-            places: vec![Role::Sync.into()],
+            on_wire: vec![Purpose::Sync.into()],
             flying,
             first: self.handed,
             statements: 1,
@@ -265,14 +278,14 @@ impl Carrier {
         })
     }
 
-    /// The rows of at most `most` statements that repeat another, oldest first.
+    /// Takes the rows of at most `most` statements that repeat another, oldest first.
     pub(super) fn repeated(&self, most: usize) -> Vec<u64> {
         let wire = self.wire.as_ref().filter(|_| most > 0);
         wire.map_or_else(Vec::new, |wire| wire.repeated(most))
     }
 
-    /// Whether there was news of statements that are not waited for, since the last
-    /// progress; then that is the last.
+    /// Whether a repeated statement was answered since the last progress; that is the last
+    /// progress then.
     pub(super) fn heard(&mut self) -> bool {
         let heard = self.wire.as_ref().and_then(Wire::heard);
         let news = heard.filter(|at| *at > self.progress);
@@ -280,16 +293,16 @@ impl Carrier {
         news.is_some()
     }
 
-    /// How many of our statements have left. From now on no more do. `None` if nobody
-    /// knows: then all may have.
+    /// Lets nothing more leave, and returns how many of our statements have. `None` if
+    /// nobody knows: then all may have.
     pub(super) fn cut(&self) -> Option<u64> {
         let wire = self.wire.as_ref()?;
         wire.cut();
         Some(wire.left().saturating_sub(self.left_before))
     }
 
-    /// A transaction has failed, and the server skips what is behind it: asks for the
-    /// answers, unless that has been asked for.
+    /// Asks for the answers after a transaction has failed, unless that was asked for: the
+    /// server skips what is behind it up to a Sync.
     pub(super) async fn fail(&mut self, units: &mut VecDeque<Unit>) {
         self.failing = true;
         self.flushed = None;
@@ -300,7 +313,7 @@ impl Carrier {
             let mut sync = VecDeque::from([Flying::sync(self.client.clone())]);
             launch(&mut sync).await;
             self.synced(1);
-            last.places.push(Role::Sync.into());
+            last.on_wire.push(Purpose::Sync.into());
             last.flying.append(&mut sync);
             last.synced = true;
         }
@@ -324,41 +337,48 @@ impl Carrier {
     }
 
     fn synced(&self, n: usize) {
-        let metrics = self.connection.metrics();
+        let metrics = self.link.metrics();
         metrics.add(Counter::PipelineSyncs, n as u64);
     }
 
+    /// Times `n` queries of a unit, and tells the breaker that they went well.
     pub(super) fn succeeded(&mut self, n: usize, began: Instant, now: Instant) {
-        self.connection.succeeded(n, began, now);
+        self.timed(n, began, now);
+        self.link.succeeded(began, now);
     }
 
-    /// A statement has failed, or the connection has ended.
+    /// Times `n` queries of a unit, whatever came of them.
+    pub(super) fn timed(&self, n: usize, began: Instant, now: Instant) {
+        self.link.time_queries(n, began, now);
+    }
+
+    /// Tells the link that a statement has failed, or the connection has ended.
     pub(super) fn failed(&mut self, error: &Error, began: Instant) {
-        if super::is_stale(error) {
+        if error.is_stale_statement() {
             self.statements.clear();
         }
-        self.connection.failed_with(error, began);
+        self.link.failed(error, began, clock::now());
     }
 
-    /// Whether it is to be closed, once all is answered: the session has ended, or the
-    /// server takes no writes.
+    /// Whether the connection is to be closed, once all is answered: the session has ended,
+    /// or the server takes no writes.
     pub(super) fn is_broken(&self) -> bool {
-        self.connection.is_broken()
+        self.link.is_broken()
     }
 
     pub(super) fn incarnation(&self) -> Option<Incarnation> {
-        self.connection.incarnation().cloned()
+        self.link.incarnation().cloned()
     }
 
     /// Gives the connection back, with nothing under way on it.
     pub(super) fn give_back(mut self) {
-        self.connection.occupy(false);
+        self.link.set_busy(false);
     }
 }
 
-/// The statement for a run of queries, and whether it is one for all of them.
-fn text<'a>(kind: Kind, queries: &Range<usize>, shape: &'a Shape) -> (&'a str, bool) {
-    let many = kind == Kind::Coalesced && queries.len() > 1;
-    let merged = shape.unnest.as_ref().filter(|_| many);
-    merged.map_or((&*shape.sql, false), |merged| (&*merged.sql, true))
+/// Chooses the statement for a run of queries, and whether it is one for all of them.
+fn text<'a>(grouping: Grouping, queries: &Range<usize>, shape: &'a Shape) -> (&'a str, bool) {
+    let many = grouping == Grouping::Coalesced && queries.len() > 1;
+    let merged = many.then(|| shape.for_many(unnest::rewrite)).flatten();
+    merged.map_or((&*shape.sql, false), |merged| (merged, true))
 }

@@ -1,17 +1,18 @@
-//! After a failure: what `settle` says, as things to do.
+//! Does after a failure what `settle` decides.
 
 use std::{collections::VecDeque, sync::Arc};
+
+use tokio_postgres::Row;
 
 use super::{
     super::{
         batch::Chunk,
-        flight::{Kind, Unit, Work},
+        flight::{Grouping, Unit, Work},
         outcome::Outcome,
-        settle::{At, Failure, Meaning, Step, settle},
+        settle::{FailedAt, Failure, FailurePolicy, Step, settle},
     },
     Carrier, Lane, Todo,
-    answers::Known,
-    is_stale,
+    answers::Details,
 };
 use crate::{
     clock,
@@ -19,8 +20,8 @@ use crate::{
 };
 
 impl Lane {
-    /// The first of these units has failed, all are answered, and those behind it were
-    /// skipped.
+    /// Decides what becomes of units of which the first has failed, once all are answered;
+    /// the server has skipped those behind it.
     pub(super) async fn failed(
         &mut self,
         carrier: &mut Carrier,
@@ -35,7 +36,11 @@ impl Lane {
             return;
         };
         carrier.failed(&error, unit.began);
+        let now = clock::now();
+        carrier.timed(unit.work.range.len(), unit.began, now);
         for later in units.rev() {
+            // The server skipped it.
+            carrier.timed(later.work.range.len(), later.began, now);
             todo.push_front(Todo::Run(later.work));
         }
         let tries = unit.work.tries;
@@ -44,20 +49,20 @@ impl Lane {
         }
     }
 
-    /// Puts what is to be done in front. True if that is the same once more, after a
-    /// while.
+    /// Puts in front what is to be done after a failure. True if that is the same once
+    /// more, after a while.
     pub(super) fn settled(
         &mut self,
         work: Work,
-        at: At,
+        at: FailedAt,
         error: &Arc<Error>,
-        answers: Vec<(Vec<tokio_postgres::Row>, u64)>,
+        answers: Vec<(Vec<Row>, u64)>,
         todo: &mut VecDeque<Todo>,
     ) -> bool {
-        if work.kind == Kind::Coalesced {
+        if work.grouping == Grouping::Coalesced {
             // Which of the rows it was, only they can say.
             todo.push_front(Todo::Run(Work {
-                kind: Kind::Together,
+                grouping: Grouping::Together,
                 ..work
             }));
             return false;
@@ -65,124 +70,138 @@ impl Lane {
         let lost_race = error.class() == ErrorClass::Conflict;
         let failure = Failure {
             at,
-            may_retry: (lost_race || is_stale(error)) && work.tries < self.settings.retries,
+            may_retry: (lost_race || error.is_stale_statement())
+                && work.tries < self.settings.retries,
             alone_only: error.sqlstate().is_some_and(|s| s.code() == "25001"),
         };
         let failures = work.failures + 1;
-        let steps = settle(self.meaning(), &work.range, failure, failures);
-        let part = |range, kind| Work {
-            range,
-            kind,
-            tries: work.tries + u32::from(failure.may_retry),
-            failures,
-            chunk: work.chunk.clone(),
-        };
-        if self.meaning() == Meaning::Skips && steps.iter().any(|s| matches!(s, Step::Failed(_))) {
+        let steps = settle(self.policy(), &work.range, failure, failures);
+        if self.policy() == FailurePolicy::SkipRest
+            && steps.iter().any(|s| matches!(s, Step::Failed(_)))
+        {
             self.skip_rest(&work.chunk, error, todo);
         }
+        let next = Work {
+            tries: work.tries + u32::from(failure.may_retry),
+            failures,
+            ..work
+        };
+        self.take_steps(&next, steps, error, answers, todo);
+        lost_race && failure.may_retry
+    }
+
+    /// Gives results where a step holds answers, and puts what is to be done in front.
+    fn take_steps(
+        &mut self,
+        work: &Work,
+        steps: Vec<Step>,
+        error: &Arc<Error>,
+        answers: Vec<(Vec<Row>, u64)>,
+        todo: &mut VecDeque<Todo>,
+    ) {
+        let part = |range, grouping| Work {
+            range,
+            grouping,
+            ..work.clone()
+        };
+        let conclude = |range, outcome| Todo::Conclude(part(range, work.grouping), outcome);
         let mut answers = answers.into_iter();
         let mut front = Vec::new();
         for step in steps {
-            let (range, outcome) = match step {
-                // Where the failure came before anything was sent, they were not run.
-                Step::Done(range) if answers.len() < range.len() => {
-                    front.push(Todo::Run(part(range, Kind::Together)));
-                    continue;
-                }
-                Step::Done(range) => {
-                    for i in range {
-                        let Some((rows, affected)) = answers.next() else {
-                            continue;
-                        };
+            front.push(match step {
+                Step::Done(range) if answers.len() >= range.len() => {
+                    for (i, (rows, affected)) in range.zip(answers.by_ref()) {
                         let now = clock::now();
-                        self.result(&work, i, Outcome::Ok, Known::all(rows, affected), now);
+                        self.result(work, i, Outcome::Ok, Details::all(rows, affected), now);
                     }
                     continue;
                 }
-                Step::Together(range) => {
-                    front.push(Todo::Run(part(range, Kind::Together)));
-                    continue;
+                // Where the failure came before anything was sent, they were not run.
+                Step::Done(range) | Step::Together(range) => {
+                    Todo::Run(part(range, Grouping::Together))
                 }
-                Step::Alone(range) => {
-                    front.push(Todo::Run(part(range, Kind::Each)));
-                    continue;
-                }
-                Step::Failed(k) => (k..k + 1, refused(error)),
-                Step::RolledBack(range) => {
-                    let cause = error.clone();
-                    (range, Outcome::RolledBack { cause })
-                }
-                Step::Skipped(range) => {
-                    let cause = error.clone();
-                    (range, Outcome::Skipped { cause })
-                }
-            };
-            front.push(Todo::Say(part(range, work.kind), outcome));
+                Step::Alone(range) => Todo::Run(part(range, Grouping::Each)),
+                Step::Failed(k) => conclude(k..k + 1, refused(error)),
+                Step::RolledBack(range) => conclude(
+                    range,
+                    Outcome::RolledBack {
+                        cause: error.clone(),
+                    },
+                ),
+                Step::Skipped(range) => conclude(
+                    range,
+                    Outcome::Skipped {
+                        cause: error.clone(),
+                    },
+                ),
+            });
         }
         let empty = |what: &Todo| match what {
-            Todo::Run(work) | Todo::Say(work, _) => work.range.is_empty(),
+            Todo::Run(work) | Todo::Conclude(work, _) => work.range.is_empty(),
         };
         for what in front.into_iter().rev().filter(|what| !empty(what)) {
             todo.push_front(what);
         }
-        lost_race && failure.may_retry
     }
 
-    /// A query of some work cannot be prepared; nothing of it is under way. False if that
-    /// is the connection's fault.
+    /// Decides what becomes of work of which a query cannot be prepared. Nothing of it is
+    /// under route.
+    ///
+    /// # Errors
+    /// If that is the connection's fault, which was told the breaker.
     pub(super) fn unprepared(
         &mut self,
         mut work: Work,
-        at: At,
+        at: FailedAt,
         error: Arc<Error>,
         todo: &mut VecDeque<Todo>,
-    ) -> bool {
+    ) -> Result<(), Arc<Error>> {
         let gone = matches!(
             error.class(),
             ErrorClass::Network | ErrorClass::Timeout | ErrorClass::Unavailable
         ) || matches!(*error, Error::Unusable);
         let known = match at {
-            At::Query(i) => work.chunk.entries[i].shape.is_ok(),
-            At::Transaction => true,
+            FailedAt::Query(i) => work.chunk.entries[i].shape.is_ok(),
+            FailedAt::Transaction => true,
         };
         if gone && known {
             if work.tries < self.settings.retries {
                 work.tries += 1;
                 todo.push_front(Todo::Run(work));
             } else {
-                self.say(&work, &Outcome::NotSent(error));
+                self.conclude(&work, &Outcome::NotSent(error.clone()));
             }
-            return false;
+            return Err(error);
         }
-        match (at, work.kind) {
-            (At::Query(i), Kind::Each) => {
+        match (at, work.grouping) {
+            (FailedAt::Query(i), Grouping::Each) => {
                 let part = |range| Work {
                     range,
                     ..work.clone()
                 };
-                if self.meaning() == Meaning::Skips {
+                if self.policy() == FailurePolicy::SkipRest {
                     self.skip_rest(&work.chunk, &error, todo);
                 }
                 todo.push_front(Todo::Run(part(i + 1..work.range.end)));
-                todo.push_front(Todo::Say(part(i..i + 1), refused(&error)));
+                todo.push_front(Todo::Conclude(part(i..i + 1), refused(&error)));
                 todo.push_front(Todo::Run(part(work.range.start..i)));
                 todo.retain(|what| match what {
-                    Todo::Run(work) | Todo::Say(work, _) => !work.range.is_empty(),
+                    Todo::Run(work) | Todo::Conclude(work, _) => !work.range.is_empty(),
                 });
             }
-            (At::Transaction, _) => self.say(&work, &refused(&error)),
-            (At::Query(_), _) => {
-                if !known && self.meaning() == Meaning::Undoes && !is_refusal(&error) {
-                    self.say(&work, &Outcome::NotSent(error));
+            (FailedAt::Transaction, _) => self.conclude(&work, &refused(&error)),
+            (FailedAt::Query(_), _) => {
+                if !known && self.policy() == FailurePolicy::UndoAll && !is_refusal(&error) {
+                    self.conclude(&work, &Outcome::NotSent(error));
                 } else {
                     self.settled(work, at, &error, Vec::new(), todo);
                 }
             }
         }
-        true
+        Ok(())
     }
 
-    /// What is left of a batch is not run.
+    /// Marks what is left of a batch as skipped.
     pub(super) fn skip_rest(
         &self,
         chunk: &Arc<Chunk>,
@@ -190,10 +209,10 @@ impl Lane {
         todo: &mut VecDeque<Todo>,
     ) {
         for what in todo.iter_mut() {
-            let (Todo::Run(work) | Todo::Say(work, _)) = what;
+            let (Todo::Run(work) | Todo::Conclude(work, _)) = what;
             if Arc::ptr_eq(&work.chunk, chunk) {
                 let cause = error.clone();
-                *what = Todo::Say(work.clone(), Outcome::Skipped { cause });
+                *what = Todo::Conclude(work.clone(), Outcome::Skipped { cause });
             }
         }
     }
@@ -211,7 +230,7 @@ fn is_refusal(error: &Error) -> bool {
     }
 }
 
-/// What became of a query that failed with this error, and did not run.
+/// The outcome of a query that failed with this error and did not run.
 fn refused(error: &Arc<Error>) -> Outcome {
     if is_refusal(error) || error.sqlstate().is_some() {
         Outcome::Failed(error.clone())

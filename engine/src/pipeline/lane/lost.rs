@@ -1,4 +1,4 @@
-//! A connection is lost in the middle: what is known of each query that was under way.
+//! Sorts the queries that were under way on a lost connection by what is known of them.
 //!
 //! What had not left cannot have run. What had left and was not answered may have:
 //! of queries of their own a part, from the first on; of a transaction all or nothing,
@@ -8,18 +8,19 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
     super::{
-        flight::{Kind, Unit, Work},
+        flight::{Grouping, Unit, Work},
         outcome::Outcome,
-        resolve::{Incarnation, Resolved, resolve},
+        resolve::{Resolved, resolve},
     },
     Carrier, Lane, Todo,
 };
-use crate::{clock, error::Error};
+use crate::{clock, error::Error, pool::Incarnation};
 
-/// Between two attempts to reach the server again.
-const AGAIN: Duration = Duration::from_millis(50);
+/// Wait between two attempts to reach the server again.
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Lane {
+    /// Tells the breaker of a lost connection, and gives it up.
     pub(super) async fn lost(
         &mut self,
         mut carrier: Carrier,
@@ -27,9 +28,24 @@ impl Lane {
         todo: &mut VecDeque<Todo>,
         error: Arc<Error>,
     ) {
-        let left = carrier.cut();
         if let Some(unit) = units.front() {
             carrier.failed(&error, unit.began);
+        }
+        self.abandon(carrier, units, todo, error).await;
+    }
+
+    /// Gives up a connection that is lost, and sorts what was under way on it.
+    pub(super) async fn abandon(
+        &mut self,
+        carrier: Carrier,
+        units: VecDeque<Unit>,
+        todo: &mut VecDeque<Todo>,
+        error: Arc<Error>,
+    ) {
+        let left = carrier.cut();
+        let now = clock::now();
+        for unit in &units {
+            carrier.timed(unit.untimed(), unit.began, now);
         }
         let who = carrier.incarnation();
         // Closes the connection: statements are under way on it.
@@ -38,7 +54,7 @@ impl Lane {
         // A transaction was not committed: then the server has run none behind it.
         let mut none_behind = false;
         for mut unit in units {
-            if unit.work.kind == Kind::Each {
+            if unit.work.grouping == Grouping::Each {
                 self.lost_each(&unit, left, &error, &mut after);
                 continue;
             }
@@ -63,7 +79,8 @@ impl Lane {
                 continue;
             }
             if self.may_repeat() {
-                self.again(unit.work, &error, &mut after);
+                let work = self.doubted(unit.work);
+                self.again(work, &error, &mut after);
                 continue;
             }
             let xid = unit.xid.clone();
@@ -73,12 +90,12 @@ impl Lane {
                     none_behind = true;
                     self.again(unit.work, &error, &mut after);
                 }
-                Resolved::Open => self.say(&unit.work, &Outcome::Unknown(error.clone())),
+                Resolved::Unknown => self.conclude(&unit.work, &Outcome::Unknown(error.clone())),
             }
         }
         let waits = after.iter().find_map(|what| match what {
             Todo::Run(work) => Some(work.tries),
-            Todo::Say(..) => None,
+            Todo::Conclude(..) => None,
         });
         after.append(todo);
         *todo = after;
@@ -91,13 +108,22 @@ impl Lane {
         self.settings.idempotent || self.settings.read_only
     }
 
+    /// Marks work that left and was not answered, and is sent again all the same. What only
+    /// reads has changed nothing, whatever became of it.
+    fn doubted(&self, work: Work) -> Work {
+        Work {
+            in_doubt: !self.settings.read_only,
+            ..work
+        }
+    }
+
     /// Sends work again, unless that was done often enough.
     fn again(&mut self, mut work: Work, error: &Arc<Error>, after: &mut VecDeque<Todo>) {
         if work.range.is_empty() {
             return;
         }
         if work.tries >= self.settings.retries {
-            self.say(&work, &Outcome::NotSent(error.clone()));
+            self.conclude(&work, &Outcome::NotSent(error.clone()));
             return;
         }
         work.tries += 1;
@@ -122,10 +148,11 @@ impl Lane {
             ..unit.work.clone()
         };
         if self.may_repeat() {
-            self.again(part(answered..range.end), error, after);
-            return;
+            let work = self.doubted(part(answered..left));
+            self.again(work, error, after);
+        } else {
+            self.conclude(&part(answered..left), &Outcome::Unknown(error.clone()));
         }
-        self.say(&part(answered..left), &Outcome::Unknown(error.clone()));
         self.again(part(left..range.end), error, after);
     }
 
@@ -133,23 +160,23 @@ impl Lane {
     /// to what a caller waits for a connection and an answer.
     async fn doubt(&mut self, xid: Option<&str>, who: Option<&Incarnation>) -> Resolved {
         let (Some(xid), Some(who)) = (xid, who) else {
-            return Resolved::Open;
+            return Resolved::Unknown;
         };
         self.hand_over();
-        let patience = self.pool.acquire_timeout() + self.pool.statement_timeout();
+        let patience = self.pool.config().acquire_timeout + self.pool.config().statement_timeout;
         let deadline = clock::now() + patience;
         loop {
-            let asked = match self.pool.acquire().await {
-                Ok(mut connection) => resolve(&mut connection, xid, who, deadline).await,
+            let asked = match self.pool.link().await {
+                Ok(mut link) => resolve(&mut link, xid, who, deadline).await,
                 Err(error) => Err(error),
             };
             match asked {
                 Ok(resolved) => return resolved,
-                Err(error) if clock::now() + AGAIN >= deadline => {
+                Err(error) if clock::now() + RECONNECT_INTERVAL >= deadline => {
                     tracing::warn!(%error, "the outcome of a transaction could not be asked for");
-                    return Resolved::Open;
+                    return Resolved::Unknown;
                 }
-                Err(_) => clock::sleep(AGAIN).await,
+                Err(_) => clock::sleep(RECONNECT_INTERVAL).await,
             }
         }
     }

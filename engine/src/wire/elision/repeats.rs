@@ -1,4 +1,5 @@
-//! Statements that differ from the one before them in nothing but their parameters. Pure.
+//! [`Repeats`]: statements that differ from the one before them in nothing but their
+//! parameters. Pure.
 
 use bytes::{BufMut as _, BytesMut};
 
@@ -13,10 +14,10 @@ const NO_FORMATS: [u8; 2] = [0; 2];
 /// The parameters of statements that repeat another.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Repeats {
-    /// As they stand in a Bind message: of each its length in four bytes, -1 for NULL,
-    /// and the bytes.
+    /// The parameters as they stand in a Bind message: of each its length in four bytes, -1
+    /// for NULL, and the bytes.
     params: BytesMut,
-    /// Where those of a statement end.
+    /// Where the parameters of each statement end.
     ends: Vec<usize>,
 }
 
@@ -37,8 +38,9 @@ impl Repeats {
         ranges.map(|(start, end)| &self.params[start..*end])
     }
 
-    /// Writes them with the template's statement, a Flush behind every `flush_every`.
-    /// Calls `executed` as [`Elision::outgoing`](super::Elision::outgoing) does.
+    /// Writes the statements with the template's statement, a Flush behind every
+    /// `flush_every`. Calls `executed` as [`Elision::outgoing`](super::Elision::outgoing)
+    /// does.
     pub(super) fn write(
         &self,
         template: &[u8],
@@ -65,8 +67,8 @@ impl Repeats {
     }
 }
 
-/// What of a Bind message comes before its parameters: portal, statement, their
-/// formats, and how many there are.
+/// The part of a Bind message before its parameters: portal, statement, their formats, and
+/// how many there are.
 #[derive(Debug, Default)]
 pub(super) struct Template {
     bytes: Vec<u8>,

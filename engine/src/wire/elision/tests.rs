@@ -24,7 +24,7 @@ const STARTUP: &[u8] = b"\0\0\0\x08\0\x03\0\0";
 fn logged_in() -> Elision {
     let mut elision = Elision::default();
     let mut out = BytesMut::new();
-    elision.outgoing(&mut Plan::default(), STARTUP, &mut out, |_| {});
+    elision.outgoing(&mut SyncPlan::default(), STARTUP, &mut out, |_| {});
     assert_eq!(out, STARTUP);
     out.clear();
     let hello = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
@@ -47,7 +47,7 @@ fn statement() -> Vec<u8> {
 const TEMPLATE: &[u8] = b"\0s1\0\0\x01\0\x01\0\x01";
 
 /// So many more of it.
-fn repeats(n: usize) -> End {
+fn repeats(n: usize) -> BatchEnd {
     let mut repeats = Repeats::default();
     for i in 0..n {
         let value = i.to_string();
@@ -56,12 +56,12 @@ fn repeats(n: usize) -> End {
             out.put_slice(value.as_bytes());
         });
     }
-    End::Repeats(repeats)
+    BatchEnd::Repeats(repeats)
 }
 
 struct Both {
     elision: Elision,
-    plan: Plan,
+    plan: SyncPlan,
     left: usize,
     repeated: Vec<u64>,
 }
@@ -70,7 +70,7 @@ impl Both {
     fn new() -> Self {
         Self {
             elision: logged_in(),
-            plan: Plan::default(),
+            plan: SyncPlan::default(),
             left: 0,
             repeated: Vec::new(),
         }
@@ -101,7 +101,7 @@ impl Both {
 #[test]
 fn a_batch_has_one_sync_and_every_statement_its_answer() {
     let mut both = Both::new();
-    both.plan.push(3, 100, End::Sync);
+    both.plan.push(3, 100, BatchEnd::Sync);
     assert_eq!(kinds(&both.write(&statement().repeat(3), 7)), "BEBEBES");
     assert_eq!(both.left, 3);
     let done = [message(b'2', b""), message(b'C', b"INSERT 0 1\0")].concat();
@@ -114,7 +114,7 @@ fn a_batch_has_one_sync_and_every_statement_its_answer() {
 #[test]
 fn after_an_error_the_server_s_silence_is_put_into_words() {
     let mut both = Both::new();
-    both.plan.push(4, 100, End::Sync);
+    both.plan.push(4, 100, BatchEnd::Sync);
     both.write(&statement().repeat(4), 100);
     let error = message(b'E', b"SERROR\0C23505\0\0");
     let ok = [message(b'2', b""), message(b'C', b"x\0")].concat();
@@ -131,7 +131,7 @@ fn after_an_error_the_server_s_silence_is_put_into_words() {
 #[test]
 fn of_a_connection_that_ends_nothing_is_made_up() {
     let mut both = Both::new();
-    both.plan.push(4, 100, End::Sync);
+    both.plan.push(4, 100, BatchEnd::Sync);
     both.write(&statement().repeat(4), 100);
     let fatal = message(b'E', b"SFATAL\0C57P01\0\0");
     let seen = both.read(&[&fatal[..], b"Z\0\0"].concat(), 100);
@@ -144,8 +144,8 @@ fn of_a_connection_that_ends_nothing_is_made_up() {
 #[test]
 fn behind_a_flush_a_failure_reaches_into_the_next_batch() {
     let mut both = Both::new();
-    both.plan.push(2, 100, End::Flush);
-    both.plan.push(2, 100, End::Flush);
+    both.plan.push(2, 100, BatchEnd::Flush);
+    both.plan.push(2, 100, BatchEnd::Flush);
     let out = both.write(&statement().repeat(4), 100);
     assert_eq!(kinds(&out), "BEBEHBEBEH");
     let error = message(b'E', b"SERROR\0C22012\0\0");
@@ -158,7 +158,7 @@ fn behind_a_flush_a_failure_reaches_into_the_next_batch() {
 #[test]
 fn signs_of_life_are_asked_for_on_the_way() {
     let mut both = Both::new();
-    both.plan.push(5, 2, End::Sync);
+    both.plan.push(5, 2, BatchEnd::Sync);
     assert_eq!(
         kinds(&both.write(&statement().repeat(5), 100)),
         "BEBEHBEBEHBES"
@@ -170,7 +170,7 @@ fn what_is_no_statement_keeps_its_sync() {
     let mut both = Both::new();
     // A statement was dropped some time, and is closed in the middle of the batch.
     let close = [message(b'C', b"Ss1\0"), message(b'S', b"")].concat();
-    both.plan.push(2, 100, End::Sync);
+    both.plan.push(2, 100, BatchEnd::Sync);
     let all = [&close[..], &statement(), &close, &statement()].concat();
     assert_eq!(kinds(&both.write(&all, 3)), "CSBECSBES");
     let ok = [message(b'2', b""), message(b'C', b"x\0")].concat();
@@ -201,7 +201,7 @@ fn a_copy_s_first_sync_is_not_answered() {
         100,
     );
     assert!(both.elision.waiting.is_empty());
-    both.plan.push(2, 100, End::Sync);
+    both.plan.push(2, 100, BatchEnd::Sync);
     both.write(&statement().repeat(2), 100);
     let ok = [message(b'2', b""), message(b'C', b"x\0")].concat();
     let seen = both.read(&[ok.repeat(2), message(b'Z', b"I")].concat(), 100);
@@ -212,7 +212,7 @@ fn a_copy_s_first_sync_is_not_answered() {
 fn a_run_is_repeated_in_front_of_the_next_statement() {
     let mut both = Both::new();
     both.plan.push(1, 2, repeats(3));
-    both.plan.push(1, 100, End::Sync);
+    both.plan.push(1, 100, BatchEnd::Sync);
     // A statement is closed in between: that is no place for them.
     let close = [message(b'C', b"Ss1\0"), message(b'S', b"")].concat();
     let all = [&statement()[..], &close, &statement()].concat();
@@ -245,7 +245,7 @@ fn a_failure_among_the_repeated_is_the_answer_to_the_next() {
     let mut both = Both::new();
     for _ in 0..2 {
         both.plan.push(1, 100, repeats(3));
-        both.plan.push(1, 100, End::Flush);
+        both.plan.push(1, 100, BatchEnd::Flush);
     }
     let all = statement().repeat(4);
     // The server is fast: its error is there before the next statement is written whole.
@@ -290,7 +290,7 @@ proptest! {
                 open = 0;
             }
         }
-        both.plan.push(open, 100, End::Sync);
+        both.plan.push(open, 100, BatchEnd::Sync);
         // Of what goes out, in order: which statement of theirs is told of it, and
         // whether it is theirs.
         let sent: Vec<(usize, bool)> = (0..statements)

@@ -2,23 +2,35 @@
 
 use std::{io::Write as _, time::Duration};
 
-use loom::{sync::Arc, thread};
-
-use super::{
-    config::Config,
-    core::{Core, Told},
-    event::State,
+use loom::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
 };
 
-const OK: Told = Told {
+use super::{
+    changes::{Changes, OnChange},
+    config::Config,
+    core::Core,
+    state::State,
+    ticket::Observation,
+};
+
+const OK: Observation = Observation {
     ok: true,
     took_ns: 0,
     cause: None,
 };
-const FAILED: Told = Told { ok: false, ..OK };
+const FAILED: Observation = Observation { ok: false, ..OK };
 const SECOND: u64 = 1_000_000_000;
 
 fn core(change: impl FnOnce(&mut Config)) -> Arc<Core> {
+    core_with(change, Box::new(drop))
+}
+
+fn core_with(change: impl FnOnce(&mut Config), on_change: OnChange) -> Arc<Core> {
     let mut config = Config {
         failure_threshold: Some(2),
         failure_rate: None,
@@ -28,17 +40,28 @@ fn core(change: impl FnOnce(&mut Config)) -> Arc<Core> {
         ..Config::default()
     };
     change(&mut config);
-    Arc::new(Core::new(config, fastrand::Rng::with_seed(1), 1))
+    Arc::new(Core::new(config, fastrand::Rng::with_seed(1), 1, on_change))
+}
+
+/// How many changes were acted on so far.
+fn counted() -> (Arc<AtomicU64>, OnChange) {
+    let acted_on = Arc::new(AtomicU64::new(0));
+    let count = acted_on.clone();
+    let on_change = move |changes: Changes| {
+        count.fetch_add(changes.0.len() as u64, Ordering::Relaxed);
+    };
+    (acted_on, Box::new(on_change))
 }
 
 fn state(core: &Core) -> (State, u64) {
-    let machine = core.lock();
-    (machine.state(), machine.epoch())
+    core.read(|machine| (machine.state(), machine.epoch()))
 }
 
-/// Two failures at once open it once, and exactly one of them is told so.
+/// Two failures at once open it once, exactly one of them is told so, and the change is
+/// acted on once.
 fn one_winner() {
-    let core = core(|_| {});
+    let (acted_on, on_change) = counted();
+    let core = core_with(|_| {}, on_change);
     let other = core.clone();
     let fail = |core: &Core| {
         let mut ticket = core.admit(|| 0, || 0).expect("closed");
@@ -49,6 +72,7 @@ fn one_winner() {
     let theirs = theirs.join().expect("no panic");
     assert!(mine ^ theirs, "one of them changed it");
     assert_eq!(state(&core), (State::Open, 1));
+    assert_eq!(acted_on.load(Ordering::Relaxed), 1);
 }
 
 /// A success beside failures resets the row or comes before it, but a row of two
@@ -122,9 +146,25 @@ fn refusals_are_whole() {
     assert_eq!(state(&core), (State::Closed, 2));
 }
 
+/// Two callers that find at once that a call hangs open it once, both are refused, and the
+/// change is acted on once.
+fn a_trip_on_admission_is_acted_on() {
+    let (acted_on, on_change) = counted();
+    let hanging = |config: &mut Config| config.hanging = Some(Duration::from_nanos(8));
+    let core = core_with(hanging, on_change);
+    let _hangs = core.admit(|| 0, || 0).expect("closed");
+    let other = core.clone();
+    let theirs = thread::spawn(move || other.admit(|| 0, || 100).is_err());
+    let mine = core.admit(|| 0, || 100).is_err();
+    let theirs = theirs.join().expect("no panic");
+    assert!(mine || theirs, "the one that finds it is refused");
+    assert_eq!(state(&core), (State::Open, 1));
+    assert_eq!(acted_on.load(Ordering::Relaxed), 1);
+}
+
 /// Checks all of them; panics at the first that does not hold.
 pub(crate) fn check() {
-    let models: [(&str, fn()); 5] = [
+    let models: [(&str, fn()); 6] = [
         ("one_winner", one_winner),
         ("a_success_hides_no_row", a_success_hides_no_row),
         (
@@ -133,6 +173,10 @@ pub(crate) fn check() {
         ),
         ("permits_are_bounded", permits_are_bounded),
         ("refusals_are_whole", refusals_are_whole),
+        (
+            "a_trip_on_admission_is_acted_on",
+            a_trip_on_admission_is_acted_on,
+        ),
     ];
     let mut out = std::io::stdout().lock();
     for (name, model) in models {

@@ -1,12 +1,12 @@
-//! Whether a statement opens or ends a transaction block. Pure.
+//! What a statement does to its session, read from its first words. Pure.
 //!
 //! tokio-postgres does not pass on the server's transaction status, so the first
 //! words of what was sent have to do. They are read conservatively: in doubt a
 //! block is still open, and the connection is closed instead of reused.
 
-/// What a statement does to the transaction block of its session.
+/// What a statement does to its session: to its transaction block, or to the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect {
+pub(crate) enum SessionEffect {
     /// `BEGIN`, `START TRANSACTION`.
     Opens,
     /// `COMMIT`, `END`, `ROLLBACK`, `ABORT`, `PREPARE TRANSACTION`.
@@ -19,16 +19,16 @@ pub(crate) enum Effect {
     None,
 }
 
-pub(crate) fn effect(sql: &str) -> Effect {
+pub(crate) fn session_effect(sql: &str) -> SessionEffect {
     let mut words = words(sql);
     let first = words.next().unwrap_or_default();
     let is = |word: &str, what: &str| word.eq_ignore_ascii_case(what);
     if is(first, "BEGIN") || is(first, "START") {
-        Effect::Opens
+        SessionEffect::Opens
     } else if is(first, "PREPARE") {
         match words.next() {
-            Some(second) if is(second, "TRANSACTION") => Effect::Ends,
-            _ => Effect::None,
+            Some(second) if is(second, "TRANSACTION") => SessionEffect::Ends,
+            _ => SessionEffect::None,
         }
     } else if ["COMMIT", "END", "ROLLBACK", "ABORT"]
         .iter()
@@ -36,13 +36,17 @@ pub(crate) fn effect(sql: &str) -> Effect {
     {
         // ROLLBACK TO and AND CHAIN leave a block open.
         let open = words.any(|word| is(word, "TO") || is(word, "CHAIN"));
-        if open { Effect::Within } else { Effect::Ends }
+        if open {
+            SessionEffect::Within
+        } else {
+            SessionEffect::Ends
+        }
     } else if is(first, "SAVEPOINT") || is(first, "RELEASE") {
-        Effect::Within
+        SessionEffect::Within
     } else if is(first, "COPY") {
-        Effect::Copies
+        SessionEffect::Copies
     } else {
-        Effect::None
+        SessionEffect::None
     }
 }
 
@@ -88,27 +92,27 @@ mod tests {
     #[test]
     fn blocks_are_seen_through_case_and_comments() {
         for (sql, what) in [
-            ("BEGIN", Effect::Opens),
-            ("  begin isolation level serializable", Effect::Opens),
+            ("BEGIN", SessionEffect::Opens),
+            ("  begin isolation level serializable", SessionEffect::Opens),
             (
                 "-- why\n/* a /* nested */ b */ Start Transaction",
-                Effect::Opens,
+                SessionEffect::Opens,
             ),
-            ("commit;", Effect::Ends),
-            ("END", Effect::Ends),
-            ("rollback", Effect::Ends),
-            ("ABORT;", Effect::Ends),
-            ("PREPARE TRANSACTION 'x'", Effect::Ends),
-            ("ROLLBACK TO SAVEPOINT a", Effect::Within),
-            ("COMMIT AND CHAIN", Effect::Within),
-            ("PREPARE q AS SELECT 1", Effect::None),
-            ("SELECT 'BEGIN'", Effect::None),
-            ("SAVEPOINT a", Effect::Within),
-            ("COPY t FROM STDIN", Effect::Copies),
-            ("/* never closed BEGIN", Effect::None),
-            ("", Effect::None),
+            ("commit;", SessionEffect::Ends),
+            ("END", SessionEffect::Ends),
+            ("rollback", SessionEffect::Ends),
+            ("ABORT;", SessionEffect::Ends),
+            ("PREPARE TRANSACTION 'x'", SessionEffect::Ends),
+            ("ROLLBACK TO SAVEPOINT a", SessionEffect::Within),
+            ("COMMIT AND CHAIN", SessionEffect::Within),
+            ("PREPARE q AS SELECT 1", SessionEffect::None),
+            ("SELECT 'BEGIN'", SessionEffect::None),
+            ("SAVEPOINT a", SessionEffect::Within),
+            ("COPY t FROM STDIN", SessionEffect::Copies),
+            ("/* never closed BEGIN", SessionEffect::None),
+            ("", SessionEffect::None),
         ] {
-            assert_eq!(effect(sql), what, "{sql}");
+            assert_eq!(session_effect(sql), what, "{sql}");
         }
     }
 }

@@ -1,10 +1,8 @@
-//! What a failure tells the breaker: by [`ErrorClass`](crate::ErrorClass), unless the
-//! user has a rule for its SQLSTATE.
+//! [`Rules`]: what a failure tells the breaker where the user has a rule for its SQLSTATE,
+//! in place of what its [`ErrorClass`](super::ErrorClass) says.
 
-use crate::{
-    breaker::{Cause, Outcome},
-    error::Error,
-};
+use super::Error;
+use crate::breaker::{CallOutcome, Cause};
 
 /// The user's rules: SQLSTATEs (five characters) or their classes (the first two).
 /// The longer one wins over the shorter, and ignoring wins a draw.
@@ -19,7 +17,7 @@ pub struct Rules {
 impl Rules {
     /// What the breaker learns from an error.
     #[must_use]
-    pub fn judge(&self, error: &Error) -> (Outcome, Cause) {
+    pub fn judge(&self, error: &Error) -> (CallOutcome, Cause) {
         let mut cause = error.cause();
         let outcome = error.class().outcome();
         let ruled = error.sqlstate().and_then(|state| self.rule(state.code()));
@@ -30,15 +28,15 @@ impl Rules {
         (ruled.unwrap_or(outcome), cause)
     }
 
-    fn rule(&self, code: &str) -> Option<Outcome> {
+    fn rule(&self, code: &str) -> Option<CallOutcome> {
         let longest = |rules: &[String]| {
             let fitting = rules.iter().filter(|rule| code.starts_with(rule.as_str()));
             fitting.map(String::len).max()
         };
         match (longest(&self.ignore), longest(&self.count)) {
             (None, None) => None,
-            (ignore, count) if ignore >= count => Some(Outcome::Neutral),
-            _ => Some(Outcome::Failure),
+            (ignore, count) if ignore >= count => Some(CallOutcome::Neutral),
+            _ => Some(CallOutcome::Failure),
         }
     }
 
@@ -63,11 +61,11 @@ mod tests {
         };
         for (ignore, count, code, ruled) in [
             (&[][..], &[][..], "53300", None),
-            (&["53"], &[], "53300", Some(Outcome::Neutral)),
-            (&["53"], &["53300"], "53300", Some(Outcome::Failure)),
-            (&["53"], &["53300"], "53200", Some(Outcome::Neutral)),
-            (&["53300"], &["53"], "53300", Some(Outcome::Neutral)),
-            (&["40001"], &["40001"], "40001", Some(Outcome::Neutral)),
+            (&["53"], &[], "53300", Some(CallOutcome::Neutral)),
+            (&["53"], &["53300"], "53300", Some(CallOutcome::Failure)),
+            (&["53"], &["53300"], "53200", Some(CallOutcome::Neutral)),
+            (&["53300"], &["53"], "53300", Some(CallOutcome::Neutral)),
+            (&["40001"], &["40001"], "40001", Some(CallOutcome::Neutral)),
             (&["40"], &[], "57P01", None),
         ] {
             assert_eq!(rules(ignore, count).rule(code), ruled, "{code}");

@@ -1,4 +1,4 @@
-//! Finds out that the server is back, so that no caller has to.
+//! The probe: finds out that the server is back, so that no caller has to.
 //!
 //! While the circuit is open, one task asks the server on a connection of its
 //! own: connect, log in, one query, all within one deadline, with jittered
@@ -9,46 +9,46 @@
 //! and then comes back is seen by the next probe, not after the time-out of the
 //! last one that it swallowed.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio_postgres::SimpleQueryMessage;
 
-use super::{Backoff, Breaker, Config};
+use super::connector::Connector;
 use crate::{
+    breaker::{Backoff, Breaker},
     clock,
-    connect::{AbortOnDrop, Shared},
+    config::Role,
     error::{Error, ErrorClass},
-    metrics::{Counter, Metrics},
+    metrics::Counter,
+    task::AbortOnDrop,
 };
 
-/// Probes under way at once, at most: a server that answers none of them must not
-/// collect connections from us.
+/// The most probes under way at once: a server that answers none of them must not collect
+/// connections from us.
 const IN_FLIGHT: usize = 4;
 
 /// Probes whenever `breaker` is open, for ever. To be run as a task that is
 /// aborted when its pool goes away; aborting closes the connection in use.
-pub(crate) async fn run(
+pub(super) async fn run(
     breaker: Breaker,
-    connect: Shared,
-    config: tokio_postgres::Config,
-    metrics: Arc<Metrics>,
+    connector: Connector,
+    role: Role,
     mut rng: fastrand::Rng,
 ) {
     loop {
         breaker.probing().await;
-        probe_until_closed(&breaker, &connect, &config, &metrics, &mut rng).await;
+        probe_until_closed(&breaker, &connector, role, &mut rng).await;
     }
 }
 
 async fn probe_until_closed(
     breaker: &Breaker,
-    connect: &Shared,
-    config: &tokio_postgres::Config,
-    metrics: &Metrics,
+    connector: &Connector,
+    role: Role,
     rng: &mut fastrand::Rng,
 ) {
-    let settings = breaker.config();
+    let (settings, metrics) = (breaker.config(), &connector.metrics);
     let mut backoff = Backoff::new(settings.probe_interval_min, settings.probe_interval_max);
     let mut under_way = FuturesUnordered::new();
     let mut next = clock::now() + backoff.next(rng);
@@ -63,9 +63,9 @@ async fn probe_until_closed(
             biased;
             Some((epoch, answered)) = under_way.next() => {
                 match answered {
-                    Answer::AsItShould => breaker.probe_answered(epoch, clock::now()),
-                    Answer::No => metrics.count(Counter::ProbesFailed),
-                    Answer::NeverWill(why) => {
+                    ProbeResult::Fit => breaker.probe_answered(epoch, clock::now()),
+                    ProbeResult::Unfit => metrics.count(Counter::ProbesFailed),
+                    ProbeResult::Refused(why) => {
                         metrics.count(Counter::ProbesFailed);
                         // Once an outage: it is not the server that has to be mended.
                         if !std::mem::replace(&mut said, true) {
@@ -78,7 +78,7 @@ async fn probe_until_closed(
                 if let Some(epoch) = breaker.open_epoch() {
                     metrics.count(Counter::Probes);
                     under_way.push(async move {
-                        (epoch, answers(connect, config, settings).await)
+                        (epoch, ask(connector, role, settings.probe_timeout).await)
                     });
                 }
                 next = clock::now() + backoff.next(rng);
@@ -88,45 +88,45 @@ async fn probe_until_closed(
 }
 
 /// What came of a probe.
-enum Answer {
-    /// The server takes sessions, and is what it should be.
-    AsItShould,
-    /// It does not, or is not.
-    No,
-    /// It answers, and will give the same answer for ever.
-    NeverWill(String),
+enum ProbeResult {
+    /// The server takes sessions, and has the role that it should have.
+    Fit,
+    /// The server does not answer, or has another role.
+    Unfit,
+    /// The server refuses the session, and will do so for ever.
+    Refused(String),
 }
 
-/// Whether the server takes a new session, answers a query on it in time, and is what
+/// Asks whether the server takes a new session, answers a query on it in time, and is what
 /// it should be.
-async fn answers(connect: &Shared, config: &tokio_postgres::Config, settings: &Config) -> Answer {
+async fn ask(connector: &Connector, role: Role, timeout: Duration) -> ProbeResult {
     let ask = async {
-        let session = connect.connect(config).await?;
+        let session = connector.connect().await?;
         let _closes_the_socket = AbortOnDrop(session.task.abort_handle());
         session
             .client
             .simple_query("SELECT pg_is_in_recovery()")
             .await
     };
-    match clock::timeout_at(clock::now() + settings.probe_timeout, ask).await {
+    match clock::timeout_at(clock::now() + timeout, ask).await {
         Ok(Ok(messages)) => {
             let mut rows = messages.iter().filter_map(|message| match message {
                 SimpleQueryMessage::Row(row) => Some(row.try_get(0).ok().flatten()),
                 _ => None,
             });
             match rows.next() {
-                Some(in_recovery) if settings.role.is(in_recovery) => Answer::AsItShould,
-                _ => Answer::No,
+                Some(in_recovery) if role.is(in_recovery) => ProbeResult::Fit,
+                _ => ProbeResult::Unfit,
             }
         }
         Ok(Err(error)) => {
             tracing::debug!(%error, "probe failed");
             let error = Error::Connect(error);
             match error.class() {
-                ErrorClass::Configuration => Answer::NeverWill(error.cause().to_string()),
-                _ => Answer::No,
+                ErrorClass::Configuration => ProbeResult::Refused(error.cause().to_string()),
+                _ => ProbeResult::Unfit,
             }
         }
-        Err(clock::Elapsed) => Answer::No,
+        Err(clock::Elapsed) => ProbeResult::Unfit,
     }
 }

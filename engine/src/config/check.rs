@@ -1,0 +1,136 @@
+//! Checks the ranges of a configuration.
+
+use std::{fmt, time::Duration};
+
+use super::{BREAKER_OFF, ConfigError, PoolConfig, keys::described};
+use crate::error::Rules;
+
+impl PoolConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// The first key whose value is out of its range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let minute = Duration::from_millis(1)..=Duration::from_secs(60);
+        let day = Duration::from_millis(1)..=Duration::from_secs(86_400);
+        let probing = Duration::from_millis(10)..=Duration::from_secs(60);
+        let rate = self.circuit_breaker_error_rate;
+        let recovery = self.circuit_breaker_recovery_timeout;
+        let hanging = Duration::ZERO..=Duration::from_secs(86_400);
+        let checks: [(bool, &str, &dyn fmt::Debug); 16] = [
+            (
+                matches!(self.database_type.as_str(), "postgresql" | "postgres"),
+                "database_type",
+                &self.database_type,
+            ),
+            (self.port >= 1, "port", &self.port),
+            (
+                (1..=10_000).contains(&self.max_connections),
+                "max_connections",
+                &self.max_connections,
+            ),
+            (
+                self.min_connections <= self.max_connections,
+                "min_connections",
+                &self.min_connections,
+            ),
+            (
+                (1..=BREAKER_OFF).contains(&self.circuit_breaker_failure_threshold),
+                "circuit_breaker_failure_threshold",
+                &self.circuit_breaker_failure_threshold,
+            ),
+            (
+                day.contains(&recovery),
+                "circuit_breaker_recovery_timeout",
+                &recovery.as_secs_f64(),
+            ),
+            (
+                rate > 0.0 && rate <= 1.0,
+                "circuit_breaker_error_rate",
+                &rate,
+            ),
+            (
+                probing.contains(&self.circuit_breaker_probe_interval),
+                "circuit_breaker_probe_interval_ms",
+                &self.circuit_breaker_probe_interval.as_millis(),
+            ),
+            (
+                Rules::are_states(&self.circuit_breaker_ignore),
+                "circuit_breaker_ignore",
+                &self.circuit_breaker_ignore,
+            ),
+            (
+                Rules::are_states(&self.circuit_breaker_count),
+                "circuit_breaker_count",
+                &self.circuit_breaker_count,
+            ),
+            (
+                hanging.contains(&self.circuit_breaker_hanging),
+                "circuit_breaker_hanging_ms",
+                &self.circuit_breaker_hanging.as_millis(),
+            ),
+            (
+                (1..=10_000).contains(&self.pipeline_batch_size),
+                "pipeline_batch_size",
+                &self.pipeline_batch_size,
+            ),
+            (
+                minute.contains(&self.acquire_timeout),
+                "acquire_timeout_ms",
+                &self.acquire_timeout.as_millis(),
+            ),
+            (
+                minute.contains(&self.statement_timeout),
+                "statement_timeout_ms",
+                &self.statement_timeout.as_millis(),
+            ),
+            (
+                (1..=100_000).contains(&self.statement_cache_size),
+                "statement_cache_size",
+                &self.statement_cache_size,
+            ),
+            (
+                self.metrics_retention_minutes <= 10_080,
+                "metrics_retention_minutes",
+                &self.metrics_retention_minutes,
+            ),
+        ];
+        for (holds, key, value) in checks {
+            if !holds {
+                let (key, allowed) = described(key);
+                return Err(ConfigError::Invalid {
+                    key,
+                    value: format!("{value:?}"),
+                    allowed,
+                });
+            }
+        }
+        self.postgres().map(|_| ())
+    }
+
+    /// Lists the keys that are set to something else than their default and have no effect
+    /// in this version.
+    #[must_use]
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let d = Self::default();
+        [
+            ("adaptive_sizing", self.adaptive_sizing != d.adaptive_sizing),
+            (
+                "enable_query_routing",
+                self.enable_query_routing != d.enable_query_routing,
+            ),
+            (
+                "metrics_retention_minutes",
+                self.metrics_retention_minutes != d.metrics_retention_minutes,
+            ),
+            (
+                "enable_monitoring",
+                self.enable_monitoring != d.enable_monitoring,
+            ),
+            ("monitoring_port", self.monitoring_port != d.monitoring_port),
+        ]
+        .into_iter()
+        .filter_map(|(key, set)| set.then_some(key))
+        .collect()
+    }
+}

@@ -1,0 +1,197 @@
+//! [`Pool`]: the callers' side.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
+use tokio_postgres::{Row, types::ToSql};
+
+use super::{Connection, Link, Shapes, acquire::Inner, connector::Connector, probe};
+use crate::{
+    breaker::{Breaker, Probe},
+    config::{ConfigError, PoolConfig},
+    connect::{Connect, Tcp},
+    error::Error,
+    metrics::Metrics,
+    task::AbortOnDrop,
+};
+
+/// A pool of connections behind a circuit breaker. Cheap to clone; the last clone
+/// closes it.
+#[derive(Clone)]
+pub struct Pool {
+    pub(super) inner: Arc<Inner>,
+    // Not part of `Inner`, which loans keep alive: probing ends with the handles.
+    probe: Arc<Option<AbortOnDrop>>,
+}
+
+/// How many connections there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Open, or being opened.
+    pub size: usize,
+    /// Of these: not on loan.
+    pub idle: usize,
+    /// The most there can be.
+    pub max: usize,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool")
+            .field("status", &self.status())
+            .field("breaker", &self.breaker().state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    /// Makes a pool over plain TCP. It connects when it is first used.
+    ///
+    /// # Errors
+    /// If the configuration is not valid, or outside of a tokio runtime: the breaker's
+    /// probe is a task.
+    pub fn new(config: PoolConfig) -> Result<Self, ConfigError> {
+        Self::with_connect(config, Tcp, fastrand::Rng::new())
+    }
+
+    /// Makes a pool over a transport of the caller's, with its jitter drawn from `rng`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_connect(
+        config: PoolConfig,
+        connect: impl Connect + 'static,
+        mut rng: fastrand::Rng,
+    ) -> Result<Self, ConfigError> {
+        config.check()?;
+        for key in config.without_effect() {
+            tracing::warn!(
+                pool = config.name,
+                key,
+                "set, and without effect in this version"
+            );
+        }
+        let role = config.circuit_breaker_role;
+        let active = config.circuit_breaker_probe == Probe::Active;
+        let connector = Connector::new(Arc::new(connect), config.postgres()?, Arc::default());
+        let inner = Inner::new(config, connector.clone(), rng.fork())?;
+        let probe = if active {
+            let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
+            let probe = probe::run(inner.breaker.clone(), connector, role, rng);
+            Some(AbortOnDrop(runtime.spawn(probe).abort_handle()))
+        } else {
+            None
+        };
+        Ok(Self {
+            inner,
+            probe: Arc::new(probe),
+        })
+    }
+
+    /// Runs a statement on a connection of the pool and returns its rows.
+    ///
+    /// Cancel safe, as [`Connection::query`].
+    ///
+    /// # Errors
+    /// Those of [`acquire`](Self::acquire) and of [`Connection::query`].
+    pub async fn query(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        self.link().await?.query(sql, params).await
+    }
+
+    /// Runs a statement on a connection of the pool and returns how many rows it
+    /// affected.
+    ///
+    /// Cancel safe, as [`Connection::query`].
+    ///
+    /// # Errors
+    /// Those of [`acquire`](Self::acquire) and of [`Connection::query`].
+    pub async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
+        self.link().await?.execute(sql, params).await
+    }
+
+    /// Borrows a connection, for several statements or a transaction. They are
+    /// not refused in the middle, whatever the breaker does.
+    ///
+    /// Cancel safe: a dropped future gives its place in the queue, its slot and
+    /// its permit back.
+    ///
+    /// # Errors
+    /// [`Error::CircuitOpen`] at once, or as soon as the circuit opens;
+    /// [`Error::AcquireTimeout`]; [`Error::Connect`]; [`Error::Closed`].
+    pub async fn acquire(&self) -> Result<Connection, Error> {
+        self.link().await.map(Connection::new)
+    }
+
+    /// Borrows a session without the callers' side of it. As [`acquire`](Self::acquire)
+    /// in all else.
+    pub(crate) async fn link(&self) -> Result<Link, Error> {
+        let acquired = self.inner.clone().acquire().await;
+        if let Err(error) = &acquired {
+            self.inner.metrics.error(error.class());
+        }
+        acquired
+    }
+
+    /// Makes `min_connections` connections, so that the first callers find them.
+    ///
+    /// Cancel safe: those that were made stay in the pool.
+    ///
+    /// # Errors
+    /// The first error of an [`acquire`](Self::acquire).
+    pub async fn warm_up(&self) -> Result<(), Error> {
+        let wanted = (0..self.inner.config.min_connections).map(|_| self.acquire());
+        // Held until all are there, so that none is handed out twice.
+        let made = join_all(wanted).await;
+        made.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> &PoolConfig {
+        &self.inner.config
+    }
+
+    /// The statements that the server has described.
+    pub(crate) fn shapes(&self) -> &Shapes {
+        &self.inner.shapes
+    }
+
+    /// The circuit breaker.
+    #[must_use]
+    pub fn breaker(&self) -> &Breaker {
+        &self.inner.breaker
+    }
+
+    /// Counters and histograms.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let status = self.inner.sessions.status();
+        Status {
+            size: status.size,
+            idle: status.available,
+            max: status.max_size,
+        }
+    }
+
+    /// Closes idle connections now and the others on their return, and ends probing;
+    /// who waits or comes later gets [`Error::Closed`].
+    pub fn close(&self) {
+        if let Some(probe) = self.probe.as_ref() {
+            probe.0.abort();
+        }
+        self.inner.slots.close();
+        self.inner.sessions.close();
+    }
+}

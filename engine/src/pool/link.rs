@@ -1,0 +1,315 @@
+//! [`Link`]: a session of the pool while somebody has it.
+//!
+//! A [`Connection`](super::Connection) and a pipeline's carrier each own one. It runs
+//! statements within their deadline, and says what each failure means: its class for
+//! metrics, an outcome for the breaker, and whether the session, or the whole host, is to
+//! be used again.
+//!
+//! Dropped, it goes back to the pool if it is fit for the next, and is closed otherwise.
+
+use std::sync::Arc;
+
+use deadpool::managed::Object;
+use deadpool_postgres::ClientWrapper;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_postgres::{Row, Statement, types::ToSql};
+
+use super::{
+    Incarnation, SessionEffect,
+    acquire::Inner,
+    incarnation,
+    manager::{Manager, PooledSession},
+    session_effect,
+};
+use crate::{
+    breaker::{CallOutcome, OwnedPermit},
+    clock::{self, Elapsed, Instant},
+    error::{Error, ErrorClass, ends_session},
+    metrics::{Counter, Metrics, Timing},
+    wire::Wire,
+};
+
+/// A session, and the right to use it.
+pub(crate) struct Link {
+    // `None` only while it is dropped: it goes back before the slot does, so that a slot
+    // that is free has its session in the pool.
+    session: Option<Object<Manager>>,
+    pool: Arc<Inner>,
+    permit: OwnedPermit,
+    /// Statements are under way: dropped now, it is closed.
+    busy: bool,
+    in_transaction: bool,
+    broken: bool,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link")
+            .field("busy", &self.busy)
+            .field("in_transaction", &self.in_transaction)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A statement that runs alone.
+struct Running {
+    began: Instant,
+    effect: SessionEffect,
+    /// It is the caller's, not one of our own.
+    counted: bool,
+}
+
+impl Link {
+    pub(super) fn new(
+        session: Object<Manager>,
+        pool: Arc<Inner>,
+        permit: OwnedPermit,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
+        pool.metrics.count(Counter::Acquired);
+        Self {
+            session: Some(session),
+            pool,
+            permit,
+            busy: false,
+            in_transaction: false,
+            broken: false,
+            _slot: slot,
+        }
+    }
+
+    /// Runs a caller's statement, prepared once for each session, and returns its rows.
+    ///
+    /// Cancel safe: a dropped future leaves a statement that may have run, and the link
+    /// closes instead of going back to the pool.
+    pub(crate) async fn query(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let running = self.begin(session_effect(sql), true)?;
+        self.rows(running, sql, params).await
+    }
+
+    /// Runs a caller's statement and returns how many rows it affected. As
+    /// [`query`](Self::query) in all else.
+    pub(crate) async fn execute(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, Error> {
+        let running = self.begin(session_effect(sql), true)?;
+        let session = self.session()?;
+        let most = self.pool.config.statement_cache_size as usize;
+        let answer = clock::timeout_at(self.deadline(&running), async {
+            let statement = session.prepare(sql, most).await?;
+            session.client.execute(&statement, params).await
+        });
+        let answer = answer.await;
+        self.end(&running, answer)
+    }
+
+    /// Runs a query of our own, which metrics do not count among the callers'. As
+    /// [`query`](Self::query) in all else.
+    pub(crate) async fn ask(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let running = self.begin(SessionEffect::None, false)?;
+        self.rows(running, sql, params).await
+    }
+
+    async fn rows(
+        &mut self,
+        running: Running,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let session = self.session()?;
+        let most = self.pool.config.statement_cache_size as usize;
+        let answer = clock::timeout_at(self.deadline(&running), async {
+            let statement = session.prepare(sql, most).await?;
+            session.client.query(&statement, params).await
+        });
+        let answer = answer.await;
+        self.end(&running, answer)
+    }
+
+    /// Prepares a statement, once for each session. Cancel safe, as [`query`](Self::query).
+    pub(crate) async fn prepare(&mut self, sql: &str) -> Result<Statement, Error> {
+        let running = self.begin(SessionEffect::None, false)?;
+        let session = self.session()?;
+        let most = self.pool.config.statement_cache_size as usize;
+        let prepared = session.prepare(sql, most);
+        let answer = clock::timeout_at(self.deadline(&running), prepared).await;
+        self.end(&running, answer)
+    }
+
+    /// Asks the server who it is, and remembers it for the session.
+    pub(crate) async fn identify(&mut self) -> Result<Option<Incarnation>, Error> {
+        let rows = self.ask(incarnation::WHO, &[]).await?;
+        let who = rows.first().map(Incarnation::of);
+        if let Some(session) = &mut self.session {
+            session.incarnation.clone_from(&who);
+        }
+        Ok(who)
+    }
+
+    /// Who the server is, if it was asked.
+    pub(crate) fn incarnation(&self) -> Option<&Incarnation> {
+        self.session.as_deref()?.incarnation.as_ref()
+    }
+
+    /// The client that a pipeline sends statements with. It reports what comes of them with
+    /// [`succeeded`](Self::succeeded) and [`failed`](Self::failed).
+    pub(crate) fn client(&self) -> Result<Arc<ClientWrapper>, Error> {
+        self.session().map(|session| session.client.clone())
+    }
+
+    /// Controls the transport, if it is one of ours.
+    pub(crate) fn wire(&self) -> Option<Wire> {
+        self.session.as_deref()?.wire.clone()
+    }
+
+    /// The pool's metrics.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.pool.metrics
+    }
+
+    /// Counts callers' queries that are handed to the session.
+    pub(crate) fn count_queries(&self, n: usize) {
+        self.pool.metrics.add(Counter::Queries, n as u64);
+    }
+
+    /// Times callers' queries that began at `began` and are over, whatever came of them.
+    pub(crate) fn time_queries(&self, n: usize, began: Instant, now: Instant) {
+        self.pool.metrics.time_each(Timing::Query, now - began, n);
+    }
+
+    /// Says whether statements of a pipeline are under way. While they are, no other can
+    /// run, and dropping the link closes it.
+    pub(crate) fn set_busy(&mut self, busy: bool) {
+        self.busy = busy;
+    }
+
+    /// Whether it will be closed instead of lent again.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    fn session(&self) -> Result<&PooledSession, Error> {
+        self.session.as_deref().ok_or(Error::Unusable)
+    }
+
+    fn deadline(&self, running: &Running) -> Instant {
+        running.began + self.pool.config.statement_timeout
+    }
+
+    fn begin(&mut self, effect: SessionEffect, counted: bool) -> Result<Running, Error> {
+        if self.broken || self.busy {
+            return Err(Error::Unusable);
+        }
+        self.busy = true;
+        self.in_transaction |= effect == SessionEffect::Opens;
+        if counted {
+            self.count_queries(1);
+        }
+        Ok(Running {
+            began: clock::now(),
+            effect,
+            counted,
+        })
+    }
+
+    fn end<T>(
+        &mut self,
+        running: &Running,
+        answer: Result<Result<T, tokio_postgres::Error>, Elapsed>,
+    ) -> Result<T, Error> {
+        let (began, now) = (running.began, clock::now());
+        self.busy = false;
+        if running.counted {
+            self.time_queries(1, began, now);
+        }
+        let answer = match answer {
+            Ok(answer) => answer.map_err(Error::Statement),
+            Err(Elapsed) => Err(Error::StatementTimeout {
+                timeout: self.pool.config.statement_timeout,
+            }),
+        };
+        match &answer {
+            Ok(_) => {
+                self.in_transaction &= running.effect != SessionEffect::Ends;
+                self.succeeded(began, now);
+            }
+            Err(error) => self.failed(error, began, now),
+        }
+        answer
+    }
+
+    /// Tells the breaker that what began then was answered.
+    pub(crate) fn succeeded(&mut self, began: Instant, now: Instant) {
+        self.permit.record(CallOutcome::Success, None, began, now);
+    }
+
+    /// Counts a failure of what began then, decides what it says of the session and its
+    /// host, and tells the breaker.
+    pub(crate) fn failed(&mut self, error: &Error, began: Instant, now: Instant) {
+        let class = error.class();
+        self.pool.metrics.error(class);
+        let Some(session) = self.session.as_deref() else {
+            return;
+        };
+        self.broken |=
+            matches!(error, Error::StatementTimeout { .. }) || session.client.is_closed();
+        if error.is_stale_statement() {
+            // It will not be the only one.
+            session.client.statement_cache.clear();
+        }
+        let (mut outcome, cause) = self.pool.rules.judge(error);
+        let gone = class == ErrorClass::Network
+            || matches!(error, Error::Statement(error) if ends_session(error));
+        if gone {
+            self.broken = true;
+            // One dead host breaks many connections; that is one failure.
+            if !self.pool.evict(session.epoch) && outcome == CallOutcome::Failure {
+                outcome = CallOutcome::Neutral;
+            }
+        } else if class == ErrorClass::ReadOnly && !self.in_transaction {
+            // Perhaps a former primary: the next one may find the new one.
+            self.broken = true;
+        } else if class == ErrorClass::Statement && error.sqlstate().is_none() {
+            // It was never sent, so it is no sign of life.
+            outcome = CallOutcome::Neutral;
+        }
+        let cancelled = error
+            .sqlstate()
+            .is_some_and(|state| state.code() == "57014");
+        // The server's own time-out, which is the same, may have passed by now.
+        let timeout = self.pool.config.statement_timeout.mul_f64(0.9);
+        if cancelled && now - began < timeout {
+            // Somebody cancelled it, which is no failure.
+            outcome = CallOutcome::Neutral;
+        }
+        self.permit.record(outcome, Some(cause), began, now);
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let Some(session) = self.session.take() else {
+            return;
+        };
+        let old = session.epoch != self.pool.epoch.current();
+        if self.busy || self.in_transaction || self.broken || old || session.client.is_closed() {
+            self.pool.metrics.count(Counter::Discarded);
+            drop(Object::take(session));
+        } else {
+            self.pool.metrics.count(Counter::Released);
+            drop(session);
+        }
+    }
+}
