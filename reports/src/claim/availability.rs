@@ -17,7 +17,7 @@ use crate::stats::{
     quantile::Observation,
 };
 
-use super::{ARM_BARE, Claim, Decision, Injected, injections};
+use super::{ARM_BARE, Claim, Decision, INJECTIONS, Injected, Source, Unit, id};
 
 /// Longest wait between two probes of the engine as shipped
 /// (`circuit_breaker_probe_interval_ms`).
@@ -30,7 +30,9 @@ pub(crate) fn claim(subject: &Injected<'_>, arm: &str) -> Option<Claim> {
     }
     let margin_s = subject.load.deadline_us as f64 / 1e6 + PROBE_WAIT_S;
     let says = format!("a fault costs at most {margin_s} s more than {ARM_BARE}");
-    let mut claim = Claim::new("availability", arm, says, "seawall", "s");
+    let (source, unit) = (Source::Seawall, Unit::Seconds);
+    let mut claim = Claim::new(id::AVAILABILITY, arm, says, source, unit, INJECTIONS);
+    claim.difference = true;
     claim.band_high = Some(margin_s);
     let differences = differences(subject, arm);
     claim.n = differences.len();
@@ -38,7 +40,7 @@ pub(crate) fn claim(subject: &Injected<'_>, arm: &str) -> Option<Claim> {
     let interval = mean_interval(&differences, subject.run.seed);
     claim.decide(interval);
     if claim.is(Decision::Inconclusive) {
-        let n = injections(differences.len());
+        let n = INJECTIONS.of(differences.len());
         claim.reason = Some(if !subject.has_arm(ARM_BARE) {
             format!("the run had no arm {ARM_BARE} to compare with")
         } else if differences.len() < MIN_VALUES {

@@ -8,7 +8,7 @@
 
 use crate::stats::quantile::{self, Observation, TWO_SIDED};
 
-use super::{ARM_BARE, Claim, Injected, at_most::enter, injections};
+use super::{ARM_BARE, Claim, INJECTIONS, Injected, Source, Unit, at_most::enter, id};
 
 /// A tenth of a typical deadline, and far above what refusing costs: an answer
 /// at this speed cannot pile up callers.
@@ -21,7 +21,8 @@ pub(crate) fn claim(subject: &Injected<'_>, arm: &str) -> Option<Claim> {
         return None;
     }
     let says = "rejects within 10 ms while open";
-    let mut claim = Claim::new("fail-fast", arm, says.to_owned(), "seawall", "s");
+    let (source, unit) = (Source::Seawall, Unit::Seconds);
+    let mut claim = Claim::new(id::FAIL_FAST, arm, says, source, unit, INJECTIONS);
     claim.band_high = Some(BAND_S);
     let p99s: Vec<Observation> = subject
         .of_arm(arm)
@@ -34,7 +35,10 @@ pub(crate) fn claim(subject: &Injected<'_>, arm: &str) -> Option<Claim> {
     if let Some(reason) = claim.reason.as_mut()
         && silent > 0
     {
-        *reason = format!("nothing was rejected in {}; {reason}", injections(silent));
+        *reason = format!(
+            "nothing was rejected in {}; {reason}",
+            INJECTIONS.of(silent)
+        );
     }
     Some(claim)
 }

@@ -35,12 +35,3 @@ impl<'a> Injected<'a> {
         self.run.arms.iter().any(|a| a.name == arm)
     }
 }
-
-/// `1 injection`, `2 injections`.
-pub(crate) fn injections(n: usize) -> String {
-    if n == 1 {
-        "1 injection".to_owned()
-    } else {
-        format!("{n} injections")
-    }
-}

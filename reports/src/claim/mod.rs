@@ -13,14 +13,17 @@ pub(crate) mod at_most;
 pub(crate) mod availability;
 mod band;
 pub(crate) mod fail_fast;
+pub mod id;
 mod injected;
 pub(crate) mod no_loss;
+mod noun;
 pub(crate) mod recovery;
+mod unit;
 
-pub use band::{Claim, Decision};
-pub(crate) use injected::injections;
+pub use band::{Claim, Decision, Source};
 pub use injected::{ARM_BARE, ARM_GUIDE, ARM_SEAWALL, Injected};
-pub use no_loss::NO_LOSS;
+pub use noun::{INJECTIONS, Noun};
+pub use unit::Unit;
 
 #[cfg(test)]
 mod tests;

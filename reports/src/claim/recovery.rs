@@ -7,7 +7,7 @@
 
 use crate::stats::quantile::{self, ONE_SIDED, Observation, TWO_SIDED};
 
-use super::{Claim, Decision, Injected, at_most::enter};
+use super::{Claim, Decision, INJECTIONS, Injected, Source, Unit, at_most::enter, id};
 
 /// The guide: "Error recovery: 10-30 second recovery".
 const BAND_S: f64 = 30.0;
@@ -18,7 +18,7 @@ const MIN_FOR_P95: usize = 59;
 
 pub(crate) fn median(subject: &Injected<'_>, arm: &str) -> Claim {
     let says = format!("half of all recoveries take at most {BAND_S} s");
-    let mut claim = start("recovery", arm, says);
+    let mut claim = start(id::RECOVERY, arm, says);
     let times = times(subject, arm);
     claim.observe(quantile::median(&times));
     enter(&mut claim, &times, 0.5, TWO_SIDED);
@@ -27,7 +27,7 @@ pub(crate) fn median(subject: &Injected<'_>, arm: &str) -> Claim {
 
 pub(crate) fn p95(subject: &Injected<'_>, arm: &str, ours: bool) -> Claim {
     let says = format!("95 of 100 recoveries take at most {BAND_S} s");
-    let mut claim = start("recovery-p95", arm, says);
+    let mut claim = start(id::RECOVERY_P95, arm, says);
     let times = times(subject, arm);
     claim.observe(quantile::quantile(&times, 0.95));
     enter(&mut claim, &times, 0.95, ONE_SIDED);
@@ -42,7 +42,7 @@ pub(crate) fn p95(subject: &Injected<'_>, arm: &str, ours: bool) -> Claim {
 }
 
 fn start(id: &str, arm: &str, says: String) -> Claim {
-    let mut claim = Claim::new(id, arm, says, "guide", "s");
+    let mut claim = Claim::new(id, arm, says, Source::Guide, Unit::Seconds, INJECTIONS);
     claim.band_high = Some(BAND_S);
     claim
 }

@@ -1,10 +1,6 @@
 //! How numbers are written for people: three digits at most, and the unit.
 
-use crate::{
-    claim::{ARM_GUIDE, Claim, injections},
-    experiments::batch_sweep::{NOISE, rounds},
-    experiments::breaker_sweep::FALSE_OPENS,
-};
+use crate::claim::{Claim, Unit};
 
 /// Seconds, to the 10 ms that a measured time is fine to: `0.21 s`, `12.3 s`.
 pub(super) fn seconds(value: f64) -> String {
@@ -53,26 +49,29 @@ pub(super) fn times(value: f64) -> String {
 /// A number in a claim's unit. What is claimed of milliseconds is said in them; a
 /// difference says its sign.
 fn in_unit(value: f64, claim: &Claim) -> String {
-    let difference = [claim.observed, claim.low]
-        .into_iter()
-        .flatten()
-        .any(|v| v < 0.0);
-    match claim.unit.as_str() {
+    match &claim.unit {
         // Adding zero makes a negative zero positive.
-        "s" if difference => format!("{:+.2} s", (value * 100.0).round() / 100.0 + 0.0),
-        "s" if claim.band_high.is_some_and(|band| band < 0.1) => {
+        Unit::Seconds if claim.difference => {
+            format!("{:+.2} s", (value * 100.0).round() / 100.0 + 0.0)
+        }
+        Unit::Seconds if claim.band_high.is_some_and(|band| band < 0.1) => {
             let ms = value * 1e3;
             let digits = if ms < 0.1 { 3 } else { 1 };
             format!("{ms:.digits$} ms")
         }
-        "s" => seconds(value),
-        "x" => times(value),
-        unit => format!("{value} {unit}"),
+        Unit::Seconds => seconds(value),
+        Unit::Times => times(value),
+        Unit::Ratio => percent(value),
+        Unit::Count(many) => format!("{value} {many}"),
     }
 }
 
-/// What a claim's quantity was observed to be: `0.21 s`, `> 3.00 s`, `-`.
+/// What a claim's quantity was observed to be: `0.21 s`, `> 3.00 s`, `0 of 9 writes`, `-`.
 pub(super) fn observed(claim: &Claim) -> String {
+    if let (Some(value), Some(all), Unit::Count(many)) = (claim.observed, claim.out_of, &claim.unit)
+    {
+        return format!("{value} of {all} {many}");
+    }
     match (claim.observed, claim.at_least) {
         (Some(value), _) => in_unit(value, claim),
         (None, Some(bound)) => format!("> {}", in_unit(bound, claim)),
@@ -97,14 +96,7 @@ pub(super) fn sample(claim: &Claim) -> String {
         0 => String::new(),
         n => format!(", {n} censored"),
     };
-    let counted = match claim.unit.as_str() {
-        "x" if claim.id == NOISE || claim.arm == ARM_GUIDE => format!("{} conditions", claim.n),
-        "x" => rounds(claim.n),
-        "rows" => format!("{} conditions", claim.n),
-        _ if claim.id == FALSE_OPENS => format!("{} false alarms", claim.n),
-        _ => injections(claim.n),
-    };
-    format!("{counted}{censored}")
+    format!("{}{censored}", claim.counts.of(claim.n))
 }
 
 /// A latency, for an axis: `10 µs`, `1 ms`, `10 s`.

@@ -254,7 +254,7 @@ fn a_build_server_fails_for_what_gates_only() {
     }
     let xml = junit(&judge(&record).verdict).unwrap();
     assert_eq!(xml.matches("<failure").count(), 1);
-    assert!(xml.contains(r#"<failure message="no write is lost, duplicated or made up: 6 writes, 6 injections: 6 lost, 0 duplicate, 0 unexpected, 0 out of order" type="refuted"/>"#), "{xml}");
+    assert!(xml.contains(r#"<failure message="no write is lost, duplicated or made up: 6 of 2616 writes, 6 injections: 6 lost, 0 duplicate, 0 unexpected, 0 out of order" type="refuted"/>"#), "{xml}");
     failures(&mut record).injections.clear();
     let xml = junit(&judge(&record).verdict).unwrap();
     assert_eq!(

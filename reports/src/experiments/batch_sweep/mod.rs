@@ -38,8 +38,8 @@ use crate::{
 pub use choose::{AutoCompared, KNEE, Recommendation, SHARE};
 pub use claims::{NOISE, THROUGHPUT};
 pub use data::{Class, Condition, Data, How, LeftOut, Mode, Round, Size, Slice, Truth};
+pub(crate) use finding::round_trip;
 pub use finding::{ByRtt, Cell, ClassFinding, ConditionFinding, Curve, Findings, Sequential, find};
-pub(crate) use finding::{round_trip, rounds};
 pub use measure::PerQuery;
 
 /// The experiment.

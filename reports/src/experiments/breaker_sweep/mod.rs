@@ -26,7 +26,7 @@ use crate::{
     run::{Contradiction, Run},
 };
 
-pub use claims::FALSE_OPENS;
+pub use claims::{CONFIRMATION, FALSE_OPENS};
 pub use data::{Alarm, AlarmSpan, Cell, CellRun, Data, Outage, ProbeMode, Stretch};
 pub use finding::{CellFinding, Findings, Recovered, Week, find, recoveries};
 pub use measure::Columns;

@@ -37,7 +37,7 @@ pub(in super::super) fn scale_in_full(findings: &Findings) -> String {
 /// Whether fresh outages bear the recommendation out.
 pub(in super::super) fn confirmed(verdict: &Verdict) -> String {
     let of = |id: &str| verdict.claims.iter().find(|c| c.id == id);
-    let Some(claim) = of("confirmation") else {
+    let Some(claim) = of(crate::experiments::breaker_sweep::CONFIRMATION) else {
         return "not confirmed: no fresh outage was carried out".to_owned();
     };
     let opened =
