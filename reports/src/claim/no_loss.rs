@@ -6,12 +6,7 @@
 
 use crate::run::Ledger;
 
-use super::{Claim, Decision, INJECTIONS, Injected, Noun, Source, Unit, id};
-
-pub(crate) fn of_injections(subject: &Injected<'_>, arm: &str) -> Claim {
-    let ledgers: Vec<Option<Ledger>> = subject.of_arm(arm).map(|(i, _)| i.ledger).collect();
-    of(arm, &ledgers, INJECTIONS)
-}
+use super::{Claim, Decision, Noun, Source, Unit, id};
 
 /// Of ledgers, `None` where nobody looked; there is one for each of what is counted.
 pub(crate) fn of(arm: &str, ledgers: &[Option<Ledger>], counts: Noun) -> Claim {

@@ -7,8 +7,8 @@
 //! decide nothing of the guide's, and gate only where there are no others.
 
 use crate::{
-    claim::{ARM_SEAWALL, Claim, Decision, Noun, Source, Unit, no_loss},
-    run::Ledger,
+    claim::{Claim, Decision, Noun, Source, Unit, no_loss},
+    run::{ARM_SEAWALL, Ledger},
     stats::{Interval, Ratio, bootstrap, proportion, quantile::MOST_RUNS},
 };
 

@@ -7,7 +7,8 @@
 //! and decides no exit code.
 
 use crate::{
-    claim::{ARM_GUIDE, Claim, Decision, Source, Unit},
+    claim::{Claim, Decision, Source, Unit},
+    run::ARM_GUIDE,
     stats::{median, micro},
 };
 

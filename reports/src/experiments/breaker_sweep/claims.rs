@@ -16,7 +16,7 @@ use crate::{
 use super::{
     CLAIM_S,
     data::{Data, ProbeMode},
-    finding::{Findings, Week, effects_on, false_opens_of, times},
+    finding::{Findings, Week, false_opens_of},
 };
 
 /// The claim that a false alarm opens nothing.
@@ -33,17 +33,17 @@ pub(super) fn claims(data: &Data, findings: &Findings) -> Vec<Claim> {
         Some(recommended) => {
             let arm = &*recommended.arm;
             claims.push(no_false_open(data, arm));
-            let times = times(&effects_on(data, arm, |_| true));
+            let times = findings.recoveries(arm);
             let mut median = recovery(id::RECOVERY, arm, data, &times, 0.5);
             median.gating = true;
             claims.push(median);
             claims.push(recovery(id::RECOVERY_P95, arm, data, &times, 0.95));
-            claims.extend(confirmation(data, arm));
+            claims.extend(confirmation(data, findings, arm));
         }
         None => claims.push(nothing_to_ship(data, findings)),
     }
     for week in &findings.weeks {
-        let times = times(&effects_on(data, &week.arm, |_| true));
+        let times = findings.recoveries(&week.arm);
         let id = format!("recovery-week{}", week.week);
         let said = said(week);
         let mut median = recovery(&id, &week.arm, data, &times, 0.5);
@@ -151,7 +151,7 @@ fn nothing_to_ship(data: &Data, findings: &Findings) -> Claim {
 
 /// On outages that nothing was chosen by: what one costs, less what the same one
 /// costs with the guide's week 2.
-fn confirmation(data: &Data, arm: &str) -> Option<Claim> {
+fn confirmation(data: &Data, findings: &Findings, arm: &str) -> Option<Claim> {
     let week2 = data
         .cells
         .iter()
@@ -161,7 +161,7 @@ fn confirmation(data: &Data, arm: &str) -> Option<Claim> {
     let mut claim = Claim::new(CONFIRMATION, arm, says, source, unit, OUTAGES);
     claim.difference = true;
     claim.band_high = Some(0.0);
-    let [ours, theirs] = [arm, &week2.arm].map(|a| effects_on(data, a, |fresh| fresh));
+    let [ours, theirs] = [arm, &week2.arm].map(|a| findings.effects.of(a, |fresh| fresh));
     let pairs = ours.iter().filter_map(|ours| {
         let theirs = theirs.iter().find(|t| t.planned == ours.planned)?;
         Some(Observation::Exact(ours.outage_s - theirs.outage_s))

@@ -3,6 +3,7 @@
 //! - `measure`: what one outage did to one cell
 //! - `finding`: what all outages did to it, and the front of the best cells
 //! - `recommend`: the cell to ship, and its block of configuration
+//! - `page`, `ship`, `table`, `plots`, `words`: what its report says
 //! - `claims`: what the guide says of its own three weeks, and what is said of
 //!   the recommendation
 //!
@@ -18,17 +19,23 @@ mod claims;
 mod data;
 mod finding;
 mod measure;
+mod page;
+mod plots;
 mod recommend;
+mod ship;
+mod table;
+mod words;
 
 use crate::{
     claim::Claim,
     experiment::{Experiment, json},
+    page::Page,
     run::{Contradiction, Run},
 };
 
 pub use claims::{CONFIRMATION, FALSE_OPENS};
 pub use data::{Alarm, AlarmSpan, Cell, CellRun, Data, Outage, ProbeMode, Stretch};
-pub use finding::{CellFinding, Findings, Recovered, Week, find, recoveries};
+pub use finding::{CellFinding, Findings, Recovered, Week, find};
 pub use measure::Columns;
 pub use recommend::Recommendation;
 
@@ -51,6 +58,10 @@ impl Experiment for BreakerSweep {
 
     fn claims(_run: &Run, data: &Data, findings: &Findings) -> Vec<Claim> {
         claims::claims(data, findings)
+    }
+
+    fn page(run: &Run, data: &Data, findings: &Findings, claims: &[Claim]) -> Page {
+        page::page(run, data, findings, claims)
     }
 
     fn published(findings: &Findings) -> Option<(&'static str, serde_json::Value)> {

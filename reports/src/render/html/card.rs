@@ -3,9 +3,12 @@
 
 use maud::{Markup, html};
 
-use crate::claim::{Claim, Decision, Unit};
+use crate::{
+    claim::{Claim, Decision, Unit},
+    numbers::percent,
+};
 
-use super::super::figures::{interval, observed, percent, sample};
+use super::super::quantity::{interval, observed, sample};
 
 const WIDTH: f64 = 260.0;
 const LEFT: f64 = 24.0;
