@@ -1,5 +1,4 @@
-//! A sheet of paper with a title and a line about it: how every picture of a sweep
-//! begins.
+//! A sheet of paper with a title and a line about it: how every picture begins.
 
 use super::{
     palette::{INK, MUTED, PAPER, TEXT, TITLE},

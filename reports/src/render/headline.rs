@@ -81,7 +81,8 @@ pub(super) fn environment(run: &Run) -> String {
     )
 }
 
-/// `failure-sim, quick, seed 7, 2026-01-02T03:04:05Z`.
+/// What was run, how long, with which seed, and when: `quick, seed 7, 2026-01-02T03:04:05Z`
+/// behind the command.
 pub(super) fn run(run: &Run) -> String {
     format!(
         "{}, {}, seed {}, {}",

@@ -9,9 +9,10 @@ use crate::{
     numbers::seconds,
     plot::{
         legend::legend,
-        palette::{self, FAULT, INK, MUTED, PAPER, SMALL, STARTING, TEXT, TITLE},
-        picture::{Align, Area, Picture, TextStyle},
+        palette::{self, FAULT, MUTED, SMALL, STARTING},
+        picture::{Align, Picture, TextStyle},
         scale::Linear,
+        sheet,
     },
     run::{Arm, BreakerState, Injection, Load, Planned},
 };
@@ -22,7 +23,7 @@ use super::{
     arm,
 };
 
-pub(super) const WIDTH: f64 = 1200.0;
+pub(super) const WIDTH: f64 = sheet::WIDTH;
 pub(super) const LEFT: f64 = 176.0;
 pub(super) const RIGHT: f64 = WIDTH - 20.0;
 /// Most of the time before the fault that is shown.
@@ -58,29 +59,15 @@ pub(super) fn picture(
         .map(|s| dots(s.injection, load.rate_per_s, load.deadline_us))
         .collect();
     let frame = Frame::new(load, shown, &dots);
-    let mut picture = Picture::new(WIDTH);
-    let mut y = header(&mut picture, subject, entry, shown, (title, which));
+    let subtitle = subtitle(subject, entry, shown, which);
+    let (mut picture, mut y) = sheet::begin(title, &subtitle);
     y = legends(&mut picture, shown, &dots, &frame, y);
     let top = y;
     for (shown, dots) in shown.iter().zip(&dots) {
         y = arm::draw(&mut picture, &frame, shown, dots, y);
     }
     time_axis(&mut picture, &frame, top, y);
-    picture.height = y + 44.0;
-    // Paper is painted first; only now is its height known.
-    let mut finished = Picture::new(WIDTH);
-    finished.height = picture.height;
-    finished.rect(
-        Area {
-            left: 0.0,
-            top: 0.0,
-            right: WIDTH,
-            bottom: picture.height,
-        },
-        PAPER,
-    );
-    finished.shapes.append(&mut picture.shapes);
-    finished
+    sheet::end(picture, y + 44.0)
 }
 
 impl Frame {
@@ -117,16 +104,7 @@ impl Frame {
     }
 }
 
-fn header(
-    picture: &mut Picture,
-    subject: &Injected<'_>,
-    entry: &Planned,
-    shown: &[Shown<'_>],
-    (title, which): (&str, &str),
-) -> f64 {
-    let width = WIDTH - 32.0;
-    let style = TextStyle::new(TITLE, INK).bold();
-    let y = picture.paragraph(title, 16.0, 26.0, width, style);
+fn subtitle(subject: &Injected<'_>, entry: &Planned, shown: &[Shown<'_>], which: &str) -> String {
     let length = shown.first().map_or(0.0, |s| {
         let seen_us = s
             .injection
@@ -134,7 +112,7 @@ fn header(
             .saturating_sub(s.injection.injected_us);
         seen_us as f64 / 1e6
     });
-    let subtitle = format!(
+    format!(
         "For {}{which}, {}. {} operations per second, each to be answered within {} ms. \
          PostgreSQL {}, {}; seed {}.",
         seconds(length),
@@ -144,8 +122,7 @@ fn header(
         subject.run.environment.server_version,
         subject.run.environment.kind,
         subject.run.seed,
-    );
-    picture.paragraph(&subtitle, 16.0, y, width, TextStyle::new(TEXT, MUTED)) + 4.0
+    )
 }
 
 fn legends(

@@ -12,9 +12,10 @@ use crate::{
     plot::{
         Plot,
         legend::legend,
-        palette::{self, GRID, INK, LANE, MUTED, PAPER, SMALL, TEXT, TITLE, VERMILION},
+        palette::{self, GRID, INK, LANE, MUTED, SMALL, TEXT, VERMILION},
         picture::{Align, Area, Picture, TextStyle},
         scale::Log,
+        sheet,
     },
     run::{Planned, Run},
     stats::quantile::Observation,
@@ -28,9 +29,8 @@ use super::{
     bar,
 };
 
-const WIDTH: f64 = 1200.0;
 pub(super) const LEFT: f64 = 350.0;
-pub(super) const RIGHT: f64 = WIDTH - 200.0;
+pub(super) const RIGHT: f64 = sheet::WIDTH - 200.0;
 pub(super) const ROW: f64 = 22.0;
 const GAP: f64 = 16.0;
 /// The guide: "Error recovery: 10-30 second recovery".
@@ -53,10 +53,6 @@ pub(super) fn picture(subject: &Injected<'_>) -> Option<Plot> {
         return None;
     }
     let title = title(run, &rows);
-    let mut picture = Picture::new(WIDTH);
-    let mut shapes = Picture::new(WIDTH);
-    let heading = TextStyle::new(TITLE, INK).bold();
-    let mut y = shapes.paragraph(&title, 16.0, 26.0, WIDTH - 32.0, heading);
     let several = rows.iter().any(|row| row.times.len() > 1);
     let subtitle = format!(
         "Time from the end of the fault until goodput, latency and errors are back for two \
@@ -71,13 +67,7 @@ pub(super) fn picture(subject: &Injected<'_>) -> Option<Plot> {
         run.environment.kind,
         run.seed,
     );
-    y = shapes.paragraph(
-        &subtitle,
-        16.0,
-        y,
-        WIDTH - 32.0,
-        TextStyle::new(TEXT, MUTED),
-    ) + 4.0;
+    let (mut shapes, mut y) = sheet::begin(&title, &subtitle);
     let arms: Vec<(RGBAColor, &str)> = run
         .arms
         .iter()
@@ -86,19 +76,10 @@ pub(super) fn picture(subject: &Injected<'_>) -> Option<Plot> {
         .collect();
     y = legend(&mut shapes, "arm", &arms, 16.0, y) + 18.0;
     let bottom = plot(&mut shapes, run, &rows, y);
-    picture.height = bottom + 52.0;
-    let paper = Area {
-        left: 0.0,
-        top: 0.0,
-        right: WIDTH,
-        bottom: picture.height,
-    };
-    picture.rect(paper, PAPER);
-    picture.shapes.append(&mut shapes.shapes);
     Some(Plot {
         name: "recovery".to_owned(),
         title,
-        picture,
+        picture: sheet::end(shapes, bottom + 52.0),
     })
 }
 
