@@ -76,7 +76,10 @@ fn what_is_not_known_is_refused_by_name() {
     );
     assert_eq!(
         refused("command", "failure-sim", "tea-sim"),
-        "command: tea-sim, this version knows failure-sim, breaker-sweep, batch-sweep"
+        format!(
+            "command: tea-sim, this version knows {}",
+            Data::COMMANDS.join(", ")
+        )
     );
     // Read as one experiment, the data of another make no sense.
     assert!(refused("mixed", "failure-sim", "batch-sweep").ends_with("is not a record"));
