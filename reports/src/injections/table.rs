@@ -3,15 +3,12 @@
 use crate::{
     measure::Effect,
     numbers::{percent, seconds},
-    page::{Block, Cell, Column, Row, Style, Table, Text, maybe},
+    page::{Block, Cell, Column, Measure, Row, Style, Table, Text, maybe},
     run::Skipped,
 };
 
-/// A column: its name, what it holds, and its cell.
-type Measure = (&'static str, &'static str, fn(&Effect) -> Cell);
-
 /// The columns after fault and arm.
-const MEASURES: [Measure; 10] = [
+const MEASURES: [Measure<Effect>; 10] = [
     ("detect", "until the breaker opened", |e| {
         maybe(e.detect_s, seconds).into()
     }),

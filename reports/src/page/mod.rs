@@ -12,7 +12,7 @@ mod table;
 
 pub use block::{Block, Definition, Style, Text};
 pub(crate) use table::maybe;
-pub use table::{Cell, Column, Row, Table};
+pub use table::{Cell, Column, Measure, Row, Table};
 
 use crate::plot::Plot;
 

@@ -13,6 +13,9 @@ pub struct Table {
     pub empty: &'static str,
 }
 
+/// A column of measures: its name, what stands in it, and its cell of a row.
+pub type Measure<T> = (&'static str, &'static str, fn(&T) -> Cell);
+
 /// A column.
 #[derive(Debug, Clone)]
 pub struct Column {

@@ -182,11 +182,11 @@ struct Way<'a> {
     rate_per_s: Option<f64>,
 }
 
-/// A column: its name, what it holds, and its cell.
-type Measure = (&'static str, &'static str, fn(&Way<'_>) -> String);
+/// A column of numbers: its name, what it holds, and its cell.
+type Numbers = (&'static str, &'static str, fn(&Way<'_>) -> String);
 
 /// The columns after condition, mode and size.
-const MEASURES: [Measure; 11] = [
+const NUMBERS: [Numbers; 11] = [
     (
         "speed-up",
         "rate, in times of one at a time; of that itself, queries a second",
@@ -236,12 +236,12 @@ pub(super) fn numbers(findings: &Findings, class: &ClassFinding) -> Table {
         Column::text("mode"),
         Column::number("size"),
     ];
-    let measures = MEASURES.map(|(name, about, _)| Column::number(name).about(about));
+    let measures = NUMBERS.map(|(name, about, _)| Column::number(name).about(about));
     let mut rows = Vec::new();
     for condition in findings.of_class(&class.name) {
         let mut row = |mode: &str, size: String, way: &Way<'_>| {
             let names = [condition.place(), mode.to_owned(), size];
-            let numbers = MEASURES.map(|(.., cell)| cell(way));
+            let numbers = NUMBERS.map(|(.., cell)| cell(way));
             let cells = names.into_iter().chain(numbers).map(page::Cell::from);
             rows.push(Row {
                 first: way.cell.is_none(),

@@ -2,16 +2,13 @@
 
 use crate::{
     numbers::seconds,
-    page::{Cell, Column, Row, Table, maybe},
+    page::{Cell, Column, Measure, Row, Table, maybe},
 };
 
 use super::{CellFinding, Findings, Recovered};
 
-/// A column: its name, what it holds, and its cell.
-type Measure = (&'static str, &'static str, fn(&CellFinding) -> Cell);
-
 /// The columns after the cell's name.
-const MEASURES: [Measure; 8] = [
+const MEASURES: [Measure<CellFinding>; 8] = [
     (
         "week",
         "which of the guide's weeks has these settings",
