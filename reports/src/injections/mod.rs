@@ -19,4 +19,5 @@ mod table;
 
 pub use injected::Injected;
 pub(crate) use plots::{by_fault, summary};
+pub use recovery::RECOVERY_S;
 pub(crate) use table::{notes, skipped, table};

@@ -12,15 +12,15 @@ use crate::{
 
 use super::Injected;
 
-/// The guide: "Error recovery: 10-30 second recovery".
-const BAND_S: f64 = 30.0;
+/// The guide: "Error recovery: 10-30 second recovery". Faster is no breach of it.
+pub const RECOVERY_S: f64 = 30.0;
 
 /// Fewest injections that can bound a 95th percentile from above at 95 %
 /// confidence: the smallest n with `0.95^n <= 0.05`.
 const MIN_FOR_P95: usize = 59;
 
 pub(crate) fn median(subject: &Injected<'_>, arm: &str) -> Claim {
-    let says = format!("half of all recoveries take at most {BAND_S} s");
+    let says = format!("half of all recoveries take at most {RECOVERY_S} s");
     let mut claim = start(id::RECOVERY, arm, says);
     let times = times(subject, arm);
     claim.observe(quantile::median(&times));
@@ -29,7 +29,7 @@ pub(crate) fn median(subject: &Injected<'_>, arm: &str) -> Claim {
 }
 
 pub(crate) fn p95(subject: &Injected<'_>, arm: &str, ours: bool) -> Claim {
-    let says = format!("95 of 100 recoveries take at most {BAND_S} s");
+    let says = format!("95 of 100 recoveries take at most {RECOVERY_S} s");
     let mut claim = start(id::RECOVERY_P95, arm, says);
     let times = times(subject, arm);
     claim.observe(quantile::quantile(&times, 0.95));
@@ -46,7 +46,7 @@ pub(crate) fn p95(subject: &Injected<'_>, arm: &str, ours: bool) -> Claim {
 
 fn start(id: &str, arm: &str, says: String) -> Claim {
     let mut claim = Claim::new(id, arm, says, Source::Guide, Unit::Seconds, INJECTIONS);
-    claim.band_high = Some(BAND_S);
+    claim.band_high = Some(RECOVERY_S);
     claim
 }
 

@@ -29,6 +29,7 @@ mod words;
 use crate::{
     claim::Claim,
     experiment::{Experiment, json},
+    injections::RECOVERY_S,
     page::Page,
     run::{Contradiction, Run},
 };
@@ -69,8 +70,8 @@ impl Experiment for BreakerSweep {
     }
 }
 
-/// The guide's "10-30 second recovery": faster is no breach of it.
-pub const CLAIM_S: f64 = 30.0;
+/// The guide's bound of a recovery, before it is divided by the scale.
+pub const CLAIM_S: f64 = RECOVERY_S;
 
 #[cfg(test)]
 mod tests;

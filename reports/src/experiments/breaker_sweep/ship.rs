@@ -3,7 +3,7 @@
 
 use crate::claim::{Claim, Decision};
 
-use super::{CONFIRMATION, FALSE_OPENS, Findings};
+use super::{CLAIM_S, CONFIRMATION, FALSE_OPENS, Findings, ProbeMode};
 
 /// By what the guide's times were divided, for a title: `times / 60`.
 pub(super) fn scale(findings: &Findings) -> String {
@@ -15,20 +15,43 @@ pub(super) fn scale(findings: &Findings) -> String {
 
 /// The same, in full.
 pub(super) fn scale_in_full(findings: &Findings) -> String {
-    match findings.scale {
-        0 | 1 => "All times are the guide's own.".to_owned(),
-        scale => {
-            let of = |s: f64| (s / f64::from(scale) * 1e3).round() / 1e3;
-            format!(
-                "The guide's times are divided by {scale}: recovery timeouts of 120, 60 and 45 s \
-                 are {}, {} and {} s here, and its 30 s are {} s. Deadlines of operations and \
-                 probe intervals of the engine are not divided. --full runs the real times.",
-                of(120.0),
-                of(60.0),
-                of(45.0),
-                of(30.0)
-            )
-        }
+    let scale = match findings.scale {
+        0 | 1 => return "All times are the guide's own.".to_owned(),
+        scale => f64::from(scale),
+    };
+    let divided = |s: f64| ((s / scale * 1e3).round() / 1e3).to_string();
+    let weeks = findings.cells.iter();
+    let mut weeks: Vec<_> = weeks
+        .filter(|cell| cell.probe == ProbeMode::Passive)
+        .filter_map(|cell| Some((cell.week?, cell.recovery_timeout_s)))
+        .collect();
+    weeks.sort_by_key(|(week, _)| *week);
+    let all = |show: &dyn Fn(f64) -> String| {
+        let shown = weeks.iter().map(|(_, s)| show(*s));
+        listed(&shown.collect::<Vec<_>>())
+    };
+    let timeouts = match weeks.len() {
+        0 => String::new(),
+        _ => format!(
+            "recovery timeouts of {} s are {} s here, and ",
+            all(&|s| s.to_string()),
+            all(&divided)
+        ),
+    };
+    format!(
+        "The guide's times are divided by {scale}: {timeouts}its {CLAIM_S} s are {} s. Deadlines \
+         of operations and probe intervals of the engine are not divided. --full runs the real \
+         times.",
+        divided(CLAIM_S)
+    )
+}
+
+/// `120, 60 and 45`.
+fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
 use super::{
     super::{
         Injected,
+        recovery::RECOVERY_S,
         sentence::{self, leading},
     },
     bar,
@@ -33,8 +34,6 @@ pub(super) const LEFT: f64 = 350.0;
 pub(super) const RIGHT: f64 = sheet::WIDTH - 200.0;
 pub(super) const ROW: f64 = 22.0;
 const GAP: f64 = 16.0;
-/// The guide: "Error recovery: 10-30 second recovery".
-const CLAIM_S: f64 = 30.0;
 /// A measured time is fine to 10 ms: the axis starts there.
 const LEAST_S: f64 = 0.01;
 
@@ -159,7 +158,7 @@ fn plot(picture: &mut Picture, run: &Run, rows: &[Row<'_>], top: f64) -> f64 {
         .iter()
         .flat_map(|row| &row.times)
         .map(|t| t.least())
-        .fold(CLAIM_S, f64::max);
+        .fold(RECOVERY_S, f64::max);
     let axis = Log::new(LEAST_S, most * 1.3, LEFT, RIGHT);
     let gaps = rows.chunk_by(|a, b| a.entry.name == b.entry.name).count() as f64;
     let bottom = top + rows.len() as f64 * ROW + gaps * GAP;
@@ -201,8 +200,8 @@ fn scale(picture: &mut Picture, axis: &Log, top: f64, bottom: f64) {
     }
     let label = "time to recover, logarithmic";
     picture.text(label, f64::midpoint(LEFT, RIGHT), bottom + 34.0, style);
-    let x = axis.at(CLAIM_S).round();
+    let x = axis.at(RECOVERY_S).round();
     picture.upright_dashes(x, top - 4.0, bottom, VERMILION);
     let style = TextStyle::new(SMALL, VERMILION).align(Align::Center);
-    picture.text("the guide's 30 s", x, top - 12.0, style);
+    picture.text(format!("the guide's {RECOVERY_S} s"), x, top - 12.0, style);
 }

@@ -20,8 +20,6 @@ const GAP: f64 = 3.0;
 /// What stands left of the cells of a panel.
 const LABELS: f64 = 92.0;
 const PANEL: f64 = LABELS + 3.0 * (CELL.0 + GAP) + 20.0;
-/// The error rate of the guide's weeks, and of the grid of thresholds and timeouts.
-const USUAL: f64 = 0.5;
 
 /// What is shown of a cell.
 struct Quantity {
@@ -50,9 +48,9 @@ struct Panel<'a> {
 /// `None` if no cell was measured.
 pub(super) fn picture(findings: &Findings) -> Option<Plot> {
     let measured: Vec<&CellFinding> = findings.cells.iter().filter(|c| c.outages > 0).collect();
-    if measured.is_empty() {
-        return None;
-    }
+    // The guide's week in the middle, which the other cells differ from.
+    let middle = measured.iter().find(|cell| cell.week == Some(2));
+    let middle = middle.or(measured.first())?;
     let title = title(findings);
     let subtitle = format!(
         "Each square is a cell of the grid, darker where it costs more; false: opens on false alarms; \
@@ -61,9 +59,9 @@ pub(super) fn picture(findings: &Findings) -> Option<Plot> {
     );
     let (mut shapes, mut y) = sheet::begin(&title, &subtitle);
     let panels = [
-        by_threshold(&measured, ProbeMode::Passive),
-        by_threshold(&measured, ProbeMode::Active),
-        by_rate(&measured),
+        by_threshold(&measured, middle, ProbeMode::Passive),
+        by_threshold(&measured, middle, ProbeMode::Active),
+        by_rate(&measured, middle),
     ];
     let shipped = findings.recommended.as_ref().map(|r| &*r.arm);
     for quantity in &QUANTITIES {
@@ -122,8 +120,13 @@ fn sorted<T: PartialOrd + Copy>(mut values: Vec<T>) -> Vec<T> {
     values
 }
 
-fn by_threshold<'a>(cells: &[&'a CellFinding], probe: ProbeMode) -> Panel<'a> {
-    let usual = || cells.iter().filter(|c| c.error_rate == USUAL);
+/// Each threshold and timeout, at the error rate of the middle week.
+fn by_threshold<'a>(
+    cells: &[&'a CellFinding],
+    middle: &CellFinding,
+    probe: ProbeMode,
+) -> Panel<'a> {
+    let usual = || cells.iter().filter(|c| c.error_rate == middle.error_rate);
     let thresholds = sorted(usual().map(|c| c.failure_threshold).collect());
     let timeouts = sorted(usual().map(|c| c.recovery_timeout_s).collect());
     let at = |n: u32, s: f64| {
@@ -145,23 +148,25 @@ fn by_threshold<'a>(cells: &[&'a CellFinding], probe: ProbeMode) -> Panel<'a> {
 }
 
 /// The middle week's threshold and timeout, at each error rate.
-fn by_rate<'a>(cells: &[&'a CellFinding]) -> Panel<'a> {
-    let middle = || {
-        cells
-            .iter()
-            .filter(|c| c.failure_threshold == 5 && c.recovery_timeout_s == 60.0)
+fn by_rate<'a>(cells: &[&'a CellFinding], middle: &CellFinding) -> Panel<'a> {
+    let (threshold, timeout_s) = (middle.failure_threshold, middle.recovery_timeout_s);
+    let like_it = || {
+        let alike = |c: &&&CellFinding| {
+            c.failure_threshold == threshold && c.recovery_timeout_s == timeout_s
+        };
+        cells.iter().filter(alike)
     };
-    let rates = sorted(middle().map(|c| c.error_rate).collect());
+    let rates = sorted(like_it().map(|c| c.error_rate).collect());
     let row = |probe: ProbeMode| {
         let at = |rate: f64| {
-            let found = middle().find(|c| c.probe == probe && c.error_rate == rate);
+            let found = like_it().find(|c| c.probe == probe && c.error_rate == rate);
             found.copied()
         };
         let row = rates.iter().map(|rate| at(*rate)).collect();
         (probe.name().to_owned(), row)
     };
     Panel {
-        title: "error rate, at 5 failures and 60 s".to_owned(),
+        title: format!("error rate, at {threshold} failures and {timeout_s} s"),
         columns: rates.iter().map(|rate| format!("{rate}")).collect(),
         rows: vec![row(ProbeMode::Passive), row(ProbeMode::Active)],
     }
