@@ -181,6 +181,35 @@ fn the_headline_follows_the_exit_code() {
     );
 }
 
+#[test]
+fn what_files_held_is_had_from_the_record_again() {
+    let last = |change: &dyn Fn(&mut Record)| {
+        let mut record = complete();
+        change(&mut record);
+        let text = terminal(&judge(&record), Path::new("runs/of today"), false);
+        let at = text.find("again ").unwrap();
+        text[at..].to_owned()
+    };
+    let again = "again    cargo run -p scenarios -- failure-sim --quick --seed 7 --env local \
+                 --deadline-ms 250";
+    let replay = "or       cargo run -p scenarios -- replay 'runs/of today'\n";
+    assert_eq!(last(&|_| {}), format!("{again}\n"));
+    let planned = last(&|record| record.run.plan = Some("[[faults]]".to_owned()));
+    assert_eq!(planned, format!("{again}\n{replay}"));
+    let arguments = |arguments: &'static [&str]| {
+        last(&move |record| {
+            let more = arguments.iter().map(|argument| (*argument).to_owned());
+            record.run.arguments.extend(more);
+        })
+    };
+    assert_eq!(
+        arguments(&["--config", "my pool.toml"]),
+        format!("{again} --config 'my pool.toml'\n{replay}")
+    );
+    assert!(arguments(&["--config=$X.toml"]).ends_with(&format!("'--config=$X.toml'\n{replay}")));
+    assert!(!arguments(&["--rate", "40"]).contains("replay"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
