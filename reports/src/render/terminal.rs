@@ -1,12 +1,12 @@
 //! The summary on a terminal: about a hundred columns of ASCII, so that it
 //! survives any log.
 
-use std::{fmt::Write, path::Path};
+use std::path::Path;
 
 use crate::{
     Report, Verdict,
     claim::{Claim, Decision},
-    page::{Block, Cell, Page, Row, Ship, Table},
+    page::{Block, Page, Ship},
 };
 
 use super::{
@@ -14,6 +14,10 @@ use super::{
     headline::{environment, headline, run},
     quantity::{interval, observed},
 };
+
+mod table;
+
+use table::table;
 
 /// Claims first, then the numbers, then what to ship. `dir` is where the report is;
 /// `color` asks for ANSI colours.
@@ -120,11 +124,17 @@ fn summary(out: &mut String, page: &Page, ink: Ink) {
         name = "";
     }
     for block in &summary.blocks {
+        if let Block::Table(of) = block
+            && of.heading.is_empty()
+        {
+            // It takes the name into its own first line.
+            table(out, of, std::mem::take(&mut name), "  ", ink);
+            continue;
+        }
+        if !name.is_empty() {
+            line(out, &ink.bold(std::mem::take(&mut name)));
+        }
         match block {
-            Block::Table(of) if of.heading.is_empty() => {
-                table(out, of, name, "  ", ink);
-                name = "";
-            }
             Block::Table(of) => table(out, of, &of.heading, "    ", ink),
             Block::Text(text) => {
                 for part in wrapped(&text.plain(), WIDTH - 2) {
@@ -134,103 +144,6 @@ fn summary(out: &mut String, page: &Page, ink: Ink) {
             // There is no room for more.
             _ => {}
         }
-    }
-}
-
-/// Its name stands over the first column if it fits there, else on a line of its own.
-/// What is in words has one space before it, what is in numbers two.
-fn table(out: &mut String, table: &Table, name: &str, indent: &str, ink: Ink) {
-    let outer = &indent[2..];
-    if table.rows.is_empty() {
-        line(out, &format!("{outer}{}", ink.bold(name)));
-        line(out, &format!("{indent}{}", table.empty));
-        return;
-    }
-    let marks = table.rows.iter().any(|row| !row.chosen.is_empty());
-    let indent = if marks {
-        format!("{indent}  ")
-    } else {
-        indent.to_owned()
-    };
-    let widths: Vec<Width> = (0..table.columns.len())
-        .map(|i| Width::of(table, i))
-        .collect();
-    let first = widths.first().map_or(0, |width| width.text);
-    let fits = name.len() < indent.len() - outer.len() + first;
-    if !fits {
-        line(out, &format!("{outer}{name}"));
-    }
-    let mut head = match (fits, indent.len() + first) {
-        (true, width) => format!("{:<1$}", format!("{outer}{name}"), width),
-        (false, width) => " ".repeat(width),
-    };
-    for (column, width) in table.columns.iter().zip(&widths).skip(1) {
-        width.put(
-            &mut head,
-            &Cell::from(column.name.as_str()),
-            column.is_number(),
-        );
-    }
-    line(
-        out,
-        &if fits {
-            ink.bold(&head)
-        } else {
-            ink.dim(&head)
-        },
-    );
-    for row in &table.rows {
-        line(out, &self::row(table, row, &widths, (&indent, marks)));
-    }
-}
-
-fn row(table: &Table, row: &Row, widths: &[Width], (indent, marks): (&str, bool)) -> String {
-    let chosen = if row.chosen.is_empty() { "  " } else { "> " };
-    let mut text = match marks {
-        true => format!("{}{chosen}", &indent[2..]),
-        false => indent.to_owned(),
-    };
-    let columns = table.columns.iter().zip(widths);
-    for (i, (cell, (column, width))) in row.cells.iter().zip(columns).enumerate() {
-        let blank = Cell::default();
-        let cell = if column.once && !row.first {
-            &blank
-        } else {
-            cell
-        };
-        if i == 0 {
-            let _ = write!(text, "{:<1$}", cell.all(), width.text);
-        } else {
-            width.put(&mut text, cell, column.is_number());
-        }
-    }
-    text
-}
-
-/// What a column needs, and its marks behind that.
-struct Width {
-    text: usize,
-    mark: usize,
-}
-
-impl Width {
-    fn of(table: &Table, column: usize) -> Self {
-        let cells = || table.rows.iter().filter_map(|row| row.cells.get(column));
-        let head = table.columns[column].name.len();
-        // The name of the first one is that of the table.
-        let head = if column == 0 { 0 } else { head };
-        Self {
-            text: cells().map(|cell| cell.text.len()).fold(head, usize::max),
-            mark: cells().map(|cell| cell.mark.len()).fold(0, usize::max),
-        }
-    }
-
-    fn put(&self, text: &mut String, cell: &Cell, number: bool) {
-        let (width, mark) = (self.text, self.mark);
-        let _ = match number {
-            true => write!(text, "  {:>width$}{:<mark$}", cell.text, cell.mark),
-            false => write!(text, " {:<width$}{:<mark$}", cell.text, cell.mark),
-        };
     }
 }
 
