@@ -45,3 +45,15 @@ impl Noun {
         format!("no {}", self.one)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular_and_any_other_number_is_not() {
+        let said = [0, 1, 2].map(|n| INJECTIONS.of(n));
+        assert_eq!(said, ["0 injections", "1 injection", "2 injections"]);
+        assert_eq!(INJECTIONS.none(), "no injection");
+    }
+}

@@ -6,6 +6,7 @@ use crate::{
     synthetic::{self, failures, swept},
 };
 
+/// A record that the last version of schema 2 wrote, of a run that was made up.
 fn old(command: &str) -> Record {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/schema-2");
     Record::load(&std::path::Path::new(folder).join(format!("{command}.json"))).unwrap()

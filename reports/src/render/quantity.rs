@@ -57,3 +57,52 @@ pub(super) fn sample(claim: &Claim) -> String {
     };
     format!("{}{censored}", claim.counts.of(claim.n))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::{Noun, Source};
+
+    fn claim(unit: Unit) -> Claim {
+        let counts = Noun::new("pair", "pairs");
+        Claim::new("x", "seawall", "", Source::Seawall, unit, counts)
+    }
+
+    #[test]
+    fn a_count_says_of_how_many() {
+        let mut lost = claim(Unit::count("writes"));
+        assert_eq!(observed(&lost), "-");
+        (lost.observed, lost.low) = (Some(2.0), Some(2.0));
+        assert_eq!(observed(&lost), "2 writes");
+        lost.out_of = Some(90);
+        assert_eq!(observed(&lost), "2 of 90 writes");
+        assert_eq!(interval(&lost).unwrap(), "[2 writes, unbounded]");
+        (lost.n, lost.censored) = (1, 1);
+        assert_eq!(sample(&lost), "1 pair, 1 censored");
+    }
+
+    #[test]
+    fn a_difference_has_a_sign_and_a_time_has_none() {
+        let mut time = claim(Unit::Seconds);
+        (time.observed, time.low, time.high) = (Some(0.25), Some(0.0), Some(1.5));
+        assert_eq!(observed(&time), "0.25 s");
+        assert_eq!(interval(&time).unwrap(), "[0 s, 1.50 s]");
+        time.band_high = Some(0.01);
+        assert_eq!(observed(&time), "250.0 ms");
+        time.difference = true;
+        assert_eq!(observed(&time), "+0.25 s");
+        assert_eq!(interval(&time).unwrap(), "[+0.00 s, +1.50 s]");
+        (time.observed, time.at_least) = (None, Some(3.0));
+        assert_eq!(observed(&time), "> +3.00 s");
+    }
+
+    #[test]
+    fn times_and_parts_have_their_own_signs() {
+        let said = [Unit::Times, Unit::Ratio].map(|unit| {
+            let mut claim = claim(unit);
+            claim.observed = Some(0.5);
+            observed(&claim)
+        });
+        assert_eq!(said, ["0.50x", "50.0 %"]);
+    }
+}
