@@ -9,6 +9,7 @@ use crate::{
     claim::Claim,
     experiments,
     measure::Effect,
+    page::Page,
     run::{Contradiction, Ledger, Run},
 };
 
@@ -36,6 +37,9 @@ pub trait Experiment {
     /// Judges: those that gate first, those of an arm together.
     fn claims(run: &Run, data: &Self::Data, findings: &Self::Findings) -> Vec<Claim>;
 
+    /// Says it all to people.
+    fn page(run: &Run, data: &Self::Data, findings: &Self::Findings, claims: &[Claim]) -> Page;
+
     /// What became of all its writes together.
     fn ledger(_data: &Self::Data) -> Ledger {
         Ledger::default()
@@ -53,7 +57,7 @@ pub trait Experiment {
     }
 }
 
-/// What follows from a record, whatever its experiment.
+/// What follows from a record, whatever its experiment, for a verdict.
 pub(crate) struct Judged {
     pub(crate) claims: Vec<Claim>,
     pub(crate) injections: Vec<Effect>,
@@ -61,18 +65,21 @@ pub(crate) struct Judged {
     pub(crate) findings: serde_json::Map<String, serde_json::Value>,
 }
 
-fn judged<E: Experiment>(run: &Run, data: &E::Data) -> Judged {
+fn judged<E: Experiment>(run: &Run, data: &E::Data) -> (Judged, Page) {
     let findings = E::find(run, data);
+    let claims = E::claims(run, data, &findings);
     let published = E::published(&findings);
-    Judged {
-        claims: E::claims(run, data, &findings),
+    let page = E::page(run, data, &findings, &claims);
+    let judged = Judged {
+        claims,
         injections: E::injections(&findings).to_vec(),
         ledger: E::ledger(data),
         findings: published
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect(),
-    }
+    };
+    (judged, page)
 }
 
 /// Findings as JSON. What cannot be written is told in their place.
@@ -136,7 +143,7 @@ macro_rules! registry {
                 match self { $(Self::$experiment(data) => $experiment::check(run, data),)+ }
             }
 
-            pub(crate) fn judged(&self, run: &Run) -> Judged {
+            pub(crate) fn judged(&self, run: &Run) -> (Judged, Page) {
                 match self { $(Self::$experiment(data) => judged::<$experiment>(run, data),)+ }
             }
         }

@@ -8,23 +8,31 @@
 //! - [`stats`]: intervals from a handful of injections.
 //! - [`measure`]: what one fault did to one arm, in numbers.
 //! - [`claim`]: what is claimed, and whether a record bears it out.
+//! - [`page`], [`plot`]: what a report says, before it has a form; pictures.
+//! - [`injections`]: claims, tables and pictures of injections, for every experiment
+//!   that injects faults.
 //! - [`experiment`]: what an experiment is to a report, and which there are.
-//! - [`experiments`]: each of them.
+//! - [`experiments`]: each of them: its data, findings, claims and page.
 //! - [`verdict`]: `verdict.json`, and the exit code.
-//! - [`render`]: the verdict for people, build servers and browsers.
+//! - [`render`]: a page for people, build servers and browsers.
 //!
-//! [`write()`] does all of it: from a record to the files beside it.
+//! [`judge`] makes a [`Report`] of a record: its verdict and its page. [`write()`] does
+//! all of it, from a record to the files beside it.
 
 pub mod claim;
 pub mod experiment;
 pub mod experiments;
+pub mod injections;
 pub mod measure;
+pub mod page;
+pub mod plot;
 pub mod record;
 pub mod render;
 pub mod run;
 pub mod stats;
 pub mod verdict;
 
+mod numbers;
 mod report;
 mod write;
 

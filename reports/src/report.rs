@@ -1,6 +1,6 @@
 //! A record with all that follows from it, before it has a form.
 
-use crate::{Record, Verdict};
+use crate::{Record, Verdict, page::Page};
 
 /// A record, judged.
 #[derive(Debug, Clone)]
@@ -9,14 +9,17 @@ pub struct Report<'a> {
     pub record: &'a Record,
     /// What it says.
     pub verdict: Verdict,
+    /// How it is said to people.
+    pub page: Page,
 }
 
 /// Judges a record.
 #[must_use]
 pub fn judge(record: &Record) -> Report<'_> {
-    let judged = record.data.judged(&record.run);
+    let (judged, page) = record.data.judged(&record.run);
     Report {
         record,
         verdict: Verdict::new(&record.run, judged),
+        page,
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    claim::{self, Claim, Decision},
+    claim::{Claim, Decision, id},
     experiment::Judged,
     measure::Effect,
     record::RecordError,
@@ -115,7 +115,7 @@ impl Verdict {
 /// the user ended it.
 fn exit_code(run: &Run, claims: &[Claim]) -> u8 {
     let gating = || claims.iter().filter(|claim| claim.gating);
-    let lost = gating().any(|claim| claim.id == claim::NO_LOSS && claim.is(Decision::Refuted));
+    let lost = gating().any(|claim| claim.id == id::NO_LOSS && claim.is(Decision::Refuted));
     match run.ended {
         Ended::Interrupted => return exit::INTERRUPTED,
         _ if lost => return exit::DATA_LOST,

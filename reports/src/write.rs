@@ -1,11 +1,12 @@
 //! The files of a run that follow from its record.
 
-use std::{fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use crate::{
     Record, Report, judge,
+    plot::{Plot, PlotError},
     record::RecordError,
-    render::{self, Figure, PlotError},
+    render,
 };
 
 /// Why a report could not be written.
@@ -52,26 +53,16 @@ pub fn write<'a>(record: &'a Record, dir: &Path) -> Result<Report<'a>, WriteErro
         .map_err(WriteError::Verdict)?;
     let junit = render::junit(&report.verdict).map_err(WriteError::Junit)?;
     file(&dir.join("junit.xml"), &junit)?;
-    let plots = render::plots(&report);
-    let titles: Vec<(&str, &str)> = plots.iter().map(|p| (&*p.name, &*p.title)).collect();
-    file(&dir.join("report.md"), &render::markdown(&report, &titles))?;
-    let mut documents = Vec::new();
-    for plot in &plots {
+    file(&dir.join("report.md"), &render::markdown(&report))?;
+    let mut documents = BTreeMap::new();
+    for plot in report.page.plots() {
         let svg = plot.svg().map_err(WriteError::Plot)?;
         file(&folder.join(format!("{}.svg", plot.name)), &svg)?;
-        documents.push(svg);
+        documents.insert(&plot.name, svg);
     }
-    let figures: Vec<Figure<'_>> = plots
-        .iter()
-        .zip(&documents)
-        .map(|(plot, svg)| Figure {
-            name: &plot.name,
-            title: &plot.title,
-            svg,
-        })
-        .collect();
-    file(&dir.join("report.html"), &render::html(&report, &figures))?;
-    for plot in &plots {
+    let drawn = |plot: &Plot| documents.get(&plot.name).cloned().unwrap_or_default();
+    file(&dir.join("report.html"), &render::html(&report, &drawn))?;
+    for plot in report.page.plots() {
         plot.png(&folder.join(format!("{}.png", plot.name)))
             .map_err(WriteError::Plot)?;
     }

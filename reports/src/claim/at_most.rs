@@ -3,7 +3,7 @@
 
 use crate::stats::quantile::{self, Observation};
 
-use super::{Claim, Decision, injections};
+use super::{Claim, Decision};
 
 /// Decides a claim that the `q`-quantile of `values` is at most the band's upper
 /// end, and says what would settle it if these values do not.
@@ -20,6 +20,7 @@ pub(crate) fn enter(claim: &mut Claim, values: &[Observation], q: f64, tail: f64
 }
 
 fn unsettled(claim: &Claim, values: &[Observation], q: f64, tail: f64) -> String {
+    let counts = &claim.counts;
     let limit = claim.band_high.unwrap_or(f64::INFINITY);
     let within = values.iter().filter(|v| v.most() <= limit).count();
     let beyond = values.iter().filter(|v| v.least() > limit).count();
@@ -27,7 +28,7 @@ fn unsettled(claim: &Claim, values: &[Observation], q: f64, tail: f64) -> String
     let share = if known == 0 && !values.is_empty() {
         return format!(
             "none of {} was watched long enough",
-            injections(values.len())
+            counts.of(values.len())
         );
     } else if known == 0 {
         1.0
@@ -37,18 +38,21 @@ fn unsettled(claim: &Claim, values: &[Observation], q: f64, tail: f64) -> String
     let fewest = quantile::runs_to_settle(1.0, q, tail).unwrap_or(quantile::MOST_RUNS);
     let settle = match quantile::runs_to_settle(share, q, tail) {
         Some(n) if n <= fewest && values.len() < fewest => {
-            return format!("{fewest} injections are the fewest that can say it");
+            return format!("{} are the fewest that can say it", counts.of(fewest));
         }
-        Some(n) if n > values.len() => format!("about {n} injections would settle it"),
-        Some(_) if claim.censored == 0 => "a few more injections would settle it".to_owned(),
-        Some(_) => "injections that are watched longer would settle it".to_owned(),
+        Some(n) if n > values.len() => format!("about {} would settle it", counts.of(n)),
+        Some(_) if claim.censored == 0 => format!("a few more {} would settle it", counts.many()),
+        Some(_) => format!("{} that are watched longer would settle it", counts.many()),
         None => format!(
-            "not even {} injections would settle it",
-            quantile::MOST_RUNS
+            "not even {} would settle it",
+            counts.of(quantile::MOST_RUNS)
         ),
     };
     if values.len() < fewest {
-        return format!("{fewest} injections are the fewest that can say it; {settle}");
+        return format!(
+            "{} are the fewest that can say it; {settle}",
+            counts.of(fewest)
+        );
     }
     format!("the interval reaches across the band's end; {settle}")
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Noun, Unit};
 use crate::stats::{Interval, micro, quantile::Observation};
 
 /// What became of a claim.
@@ -28,10 +29,30 @@ impl Decision {
     }
 }
 
-/// A claim about one arm, judged. Numbers are in `unit`; ratios are 0..=1 and
-/// have the unit `ratio`, and times of something else have the unit `x`. A bound that does not exist is `None`: of the band,
-/// because nothing is claimed on that side; of the interval, because the data
-/// do not bound it.
+/// Who claims something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The migration guide.
+    Guide,
+    /// We do.
+    Seawall,
+}
+
+impl Source {
+    /// For people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Guide => "the migration guide",
+            Self::Seawall => "seawall",
+        }
+    }
+}
+
+/// A claim about one arm, judged. Numbers are in `unit`. A bound that does not exist is
+/// `None`: of the band, because nothing is claimed on that side; of the interval,
+/// because the data do not bound it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     /// Stable, within an arm unique.
@@ -40,8 +61,8 @@ pub struct Claim {
     pub arm: String,
     /// The claim, as a sentence.
     pub says: String,
-    /// Who claims it: `guide` (the migration guide) or `seawall`.
-    pub source: String,
+    /// Who claims it.
+    pub source: Source,
     /// Whether it decides the exit code.
     pub gating: bool,
     /// Whether it is so.
@@ -49,14 +70,21 @@ pub struct Claim {
     /// Why it is inconclusive and what would settle it, or what refuted it.
     pub reason: Option<String>,
     /// What the numbers are in.
-    pub unit: String,
-    /// Injections that entered; of batch sizes: rounds, or conditions where the claim
-    /// is about several at once.
+    pub unit: Unit,
+    /// Whether they are differences of two such quantities, which have a sign.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub difference: bool,
+    /// What entered, and is counted by `n`.
+    pub counts: Noun,
+    /// How many of them entered.
     pub n: usize,
     /// Of these, how many were only bounded from below.
     pub censored: usize,
     /// What was observed. `None` if nothing was, or if it is only bounded.
     pub observed: Option<f64>,
+    /// What `observed` counts some of: so many writes, of which none was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of: Option<u64>,
     /// Where `observed` is `None` because of censoring: its lower bound.
     pub at_least: Option<f64>,
     /// Lower end of the confidence interval.
@@ -71,19 +99,29 @@ pub struct Claim {
 
 impl Claim {
     /// A claim of which nothing is known yet.
-    pub(crate) fn new(id: &str, arm: &str, says: String, source: &str, unit: &str) -> Self {
+    pub(crate) fn new(
+        id: &str,
+        arm: &str,
+        says: impl Into<String>,
+        source: Source,
+        unit: Unit,
+        counts: Noun,
+    ) -> Self {
         Self {
             id: id.to_owned(),
             arm: arm.to_owned(),
-            says,
-            source: source.to_owned(),
+            says: says.into(),
+            source,
             gating: false,
             verdict: Decision::Inconclusive,
             reason: None,
-            unit: unit.to_owned(),
+            unit,
+            difference: false,
+            counts,
             n: 0,
             censored: 0,
             observed: None,
+            out_of: None,
             at_least: None,
             low: None,
             high: None,

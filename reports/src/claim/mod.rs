@@ -3,24 +3,23 @@
 //! A claim is an interval (its band) that a measured quantity shall lie in. It
 //! holds when the whole confidence interval of the quantity lies inside the
 //! band, is refuted when the whole of it lies outside, and is inconclusive
-//! otherwise (`band`). Here are the claims that are made wherever faults are injected
-//! or writes are checked, one file a claim; those of one experiment stand with it.
+//! otherwise (`band`).
+//!
+//! - `id`: the names of claims, which are a contract
+//! - `unit`, `noun`: what the numbers of a claim are, and what was counted
+//! - `at_most`: how a claim is decided that a quantile of times is at most so much
+//! - `no_loss`: the claim that is made wherever writes are checked
 //!
 //! Invariants: missing data never hold; the same record gives the same claims,
 //! bit for bit; an inconclusive claim says why, and what would settle it.
 
 pub(crate) mod at_most;
-pub(crate) mod availability;
 mod band;
-pub(crate) mod fail_fast;
-mod injected;
+pub mod id;
 pub(crate) mod no_loss;
-pub(crate) mod recovery;
+mod noun;
+mod unit;
 
-pub use band::{Claim, Decision};
-pub(crate) use injected::injections;
-pub use injected::{ARM_BARE, ARM_GUIDE, ARM_SEAWALL, Injected};
-pub use no_loss::NO_LOSS;
-
-#[cfg(test)]
-mod tests;
+pub use band::{Claim, Decision, Source};
+pub use noun::{INJECTIONS, Noun};
+pub use unit::Unit;

@@ -6,29 +6,22 @@
 
 use crate::run::Ledger;
 
-use super::{Claim, Decision, Injected, injections};
+use super::{Claim, Decision, Noun, Source, Unit, id};
 
-/// The id of the claim, which has an exit code of its own.
-pub const NO_LOSS: &str = "no-loss";
-
-pub(crate) fn of_injections(subject: &Injected<'_>, arm: &str) -> Claim {
-    let ledgers: Vec<Option<Ledger>> = subject.of_arm(arm).map(|(i, _)| i.ledger).collect();
-    of(arm, &ledgers, injections)
-}
-
-/// Of ledgers, `None` where nobody looked; so many of what they are of are called
-/// `places`.
-pub(crate) fn of(arm: &str, ledgers: &[Option<Ledger>], places: fn(usize) -> String) -> Claim {
+/// Of ledgers, `None` where nobody looked; there is one for each of what is counted.
+pub(crate) fn of(arm: &str, ledgers: &[Option<Ledger>], counts: Noun) -> Claim {
     let says = "no write is lost, duplicated or made up";
-    let mut claim = Claim::new(NO_LOSS, arm, says.to_owned(), "seawall", "writes");
+    let unit = Unit::count("writes");
+    let mut claim = Claim::new(id::NO_LOSS, arm, says, Source::Seawall, unit, counts);
     claim.band_high = Some(0.0);
     claim.n = ledgers.len();
     let sum: Ledger = ledgers.iter().flatten().copied().sum();
     let wrong = violations(&sum);
-    let doubt = doubt(ledgers, places);
+    let doubt = doubt(ledgers, &claim.counts);
     if ledgers.iter().any(Option::is_some) {
         let wrong = wrong as f64;
         claim.observed = Some(wrong);
+        claim.out_of = Some(sum.acked);
         claim.low = Some(wrong);
         claim.high = doubt.is_none().then_some(wrong);
     }
@@ -52,20 +45,20 @@ fn violations(ledger: &Ledger) -> u64 {
 }
 
 /// Why ledgers without a violation do not show that there was none.
-fn doubt(ledgers: &[Option<Ledger>], places: fn(usize) -> String) -> Option<String> {
+fn doubt(ledgers: &[Option<Ledger>], counts: &Noun) -> Option<String> {
     if ledgers.is_empty() {
-        return Some("no injection was carried out".to_owned());
+        return Some(format!("{} was carried out", counts.none()));
     }
     let unchecked = ledgers.iter().filter(|l| l.is_none()).count();
     if unchecked > 0 {
         return Some(format!(
             "the writes of {} could not be checked",
-            places(unchecked)
+            counts.of(unchecked)
         ));
     }
     let idle = ledgers.iter().flatten().filter(|l| l.acked == 0).count();
     if idle > 0 {
-        return Some(format!("no write was acknowledged in {}", places(idle)));
+        return Some(format!("no write was acknowledged in {}", counts.of(idle)));
     }
     ledgers
         .iter()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     experiment::Data,
-    run::{Contradiction, Run},
+    run::{Contradiction, Run, Step},
 };
 
 use super::{SCHEMA, v2};
@@ -95,7 +95,9 @@ impl Record {
             found: command,
             known: Data::COMMANDS.join(", "),
         })?;
-        let (run, data) = record.map_err(json)?;
+        let (mut run, data) = record.map_err(json)?;
+        let steps = run.schedule.iter_mut().flat_map(|entry| &mut entry.faults);
+        steps.for_each(Step::fill_words);
         let record = Self { run, data };
         record.check()?;
         Ok(record)

@@ -6,6 +6,7 @@ use crate::{
     synthetic::{self, failures, swept},
 };
 
+/// A record that the last version of schema 2 wrote, of a run that was made up.
 fn old(command: &str) -> Record {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/schema-2");
     Record::load(&std::path::Path::new(folder).join(format!("{command}.json"))).unwrap()
@@ -76,7 +77,10 @@ fn what_is_not_known_is_refused_by_name() {
     );
     assert_eq!(
         refused("command", "failure-sim", "tea-sim"),
-        "command: tea-sim, this version knows failure-sim, breaker-sweep, batch-sweep"
+        format!(
+            "command: tea-sim, this version knows {}",
+            Data::COMMANDS.join(", ")
+        )
     );
     // Read as one experiment, the data of another make no sense.
     assert!(refused("mixed", "failure-sim", "batch-sweep").ends_with("is not a record"));

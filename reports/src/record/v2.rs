@@ -1,7 +1,7 @@
 //! Records of schema 2, which had a field for every experiment.
 //!
-//! What they lack is made up for: arguments from the settings that were not the usual
-//! ones, and the words of a fault from its name.
+//! The arguments that they lack are made up from the settings that were not the usual
+//! ones.
 
 use serde::Deserialize;
 
@@ -58,11 +58,8 @@ pub(super) fn read(command: &str, text: &[u8]) -> Option<Result<(Run, Data), ser
     known.then(|| serde_json::from_slice(text).and_then(convert))
 }
 
-fn convert(mut old: Old) -> Result<(Run, Data), serde_json::Error> {
+fn convert(old: Old) -> Result<(Run, Data), serde_json::Error> {
     let missing = |field| serde::de::Error::missing_field(field);
-    for step in old.schedule.iter_mut().flat_map(|entry| &mut entry.faults) {
-        step.fill_words();
-    }
     let arguments = arguments(&old);
     let Settings {
         size,

@@ -1,11 +1,9 @@
-//! The verdict in one sentence.
-
-use super::view::{Record, Verdict};
-use std::path::Path;
+//! The verdict in one sentence, and where and when it was found.
 
 use crate::{
+    Report,
     claim::{Claim, Decision},
-    run::Ended,
+    run::{Ended, Run},
     verdict::exit,
 };
 
@@ -15,26 +13,9 @@ pub(super) struct Headline {
     pub(super) sentence: String,
 }
 
-pub(super) fn headline(record: &Record, verdict: &Verdict) -> Headline {
-    let done = match (&record.sweep, &record.batches) {
-        (None, Some(batches)) => format!("{} conditions measured", batches.conditions.len()),
-        // The stall is no outage.
-        (Some(sweep), _) => format!(
-            "{} of {} outages carried out",
-            sweep
-                .stretches
-                .iter()
-                .map(|s| s.outages.len())
-                .sum::<usize>(),
-            record.schedule.len().saturating_sub(1)
-        ),
-        (None, None) => format!(
-            "{} of {} injections carried out",
-            record.injections.len(),
-            record.schedule.iter().map(|p| p.arms.len()).sum::<usize>()
-        ),
-    };
-    let ended = match &record.ended {
+pub(super) fn headline(report: &Report<'_>) -> Headline {
+    let (verdict, done) = (&report.verdict, &report.page.carried_out);
+    let ended = match &verdict.ended {
         Ended::Complete => None,
         Ended::Interrupted => Some(format!("The run was interrupted: {done}")),
         Ended::NoSteadyState { reason } => Some(format!(
@@ -91,65 +72,20 @@ pub(super) fn headline(record: &Record, verdict: &Verdict) -> Headline {
     Headline { mood, sentence }
 }
 
-/// The command that does the same run again. `folder` is where it is, if that is
-/// known.
-pub(super) fn again(record: &Record, folder: Option<&Path>) -> String {
-    // The user's own queries are in the record; where their files are is not.
-    let batches = record.batches.as_ref();
-    let own = batches.is_some_and(|b| b.classes.iter().any(|c| c.guide_batch.is_none()));
-    if record.plan.is_some() || own {
-        let folder = folder.map_or("FOLDER-OF-THIS-RUN".into(), Path::to_string_lossy);
-        return format!("cargo run -p scenarios -- replay {folder}");
-    }
-    let size = match record.settings.size.as_str() {
-        "default" => String::new(),
-        size => format!(" --{size}"),
-    };
-    let url = if record.environment.kind == "external" {
-        " --database-url URL"
-    } else {
-        ""
-    };
-    format!(
-        "cargo run -p scenarios -- {}{size} --seed {} --env {}{url}{}",
-        record.command,
-        record.seed,
-        record.environment.kind,
-        load(record)
-    )
-}
-
-/// The flags of the load, where it was not the usual one.
-fn load(record: &Record) -> String {
-    if record.batches.is_some() {
-        // As fast as it goes: there is no rate, and no deadline.
-        return String::new();
-    }
-    let settings = &record.settings;
-    let usual_rate = if record.sweep.is_some() { 40 } else { 400 };
-    let mut flags = String::new();
-    if settings.rate_per_s != usual_rate {
-        flags += &format!(" --rate {}", settings.rate_per_s);
-    }
-    if settings.deadline_us != 500_000 {
-        flags += &format!(" --deadline-ms {}", settings.deadline_us / 1_000);
-    }
-    flags
-}
-
 /// `PostgreSQL 15.18 (local), proxy embedded, 2 CPUs, dev profile`.
-pub(super) fn environment(record: &Record) -> String {
-    let e = &record.environment;
+pub(super) fn environment(run: &Run) -> String {
+    let e = &run.environment;
     format!(
         "PostgreSQL {} ({}), proxy {}, {} CPUs, {} profile",
         e.server_version, e.kind, e.proxy, e.cpus, e.profile
     )
 }
 
-/// `failure-sim, quick, seed 7, 2026-01-02T03:04:05Z`.
-pub(super) fn run(record: &Record) -> String {
+/// What was run, how long, with which seed, and when: `quick, seed 7, 2026-01-02T03:04:05Z`
+/// behind the command.
+pub(super) fn run(run: &Run) -> String {
     format!(
         "{}, {}, seed {}, {}",
-        record.command, record.settings.size, record.seed, record.started_utc
+        run.command, run.size, run.seed, run.started_utc
     )
 }

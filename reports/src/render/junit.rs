@@ -10,7 +10,7 @@ use crate::{
     claim::{Claim, Decision},
 };
 
-use super::figures::{interval, observed, sample};
+use super::quantity::{interval, observed, sample};
 
 /// A suite for each arm.
 ///

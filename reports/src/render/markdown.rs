@@ -1,37 +1,61 @@
 //! `report.md`: the verdict for a pull request or a ticket.
+//!
+//! The claims come first and the pictures last; details, which nobody can open here,
+//! are left out.
 
-use super::view::{self, Verdict};
 use std::fmt::Write;
 
-use crate::{Report, experiments::breaker_sweep::Findings};
-
-use super::{
-    batches,
-    figures::{interval, observed, sample},
-    headline::{again, environment, headline, run},
-    measures,
-    sweep::{ship, table as cells},
-    table::{COLUMNS, lines},
+use crate::{
+    Report,
+    claim::Claim,
+    page::{Block, Form, Table, Text},
 };
 
-/// `plots` holds name and title of each picture; they stand beside the file, in
-/// `plots/`.
+use super::{
+    again,
+    headline::{environment, headline, run},
+    quantity::{interval, observed, sample},
+};
+
+/// Pictures stand beside the file, in `plots/`.
 #[must_use]
-pub fn markdown(report: &Report<'_>, plots: &[(&str, &str)]) -> String {
-    let (record, verdict) = (&view::record(report), &view::verdict(report));
+pub fn markdown(report: &Report<'_>) -> String {
     let mut out = String::new();
-    let headline = headline(record, verdict);
-    let _ = writeln!(out, "# {}\n", escape(&headline.sentence));
-    let _ = writeln!(
-        out,
-        "{}. {}.\n",
-        escape(&run(record)),
-        escape(&environment(record))
-    );
-    out.push_str("## Claims\n\n");
+    let (of, page) = (&report.record.run, &report.page);
+    let _ = writeln!(out, "# {}\n", escape(&headline(report).sentence));
+    let place = [run(of), environment(of)].map(|text| escape(&text));
+    let _ = writeln!(out, "{}. {}.", place[0], place[1]);
+    blocks(&mut out, &page.lead);
+    claims(&mut out, &report.verdict.claims);
+    for section in page.sections.iter().filter(|s| s.is_in(Form::Markdown)) {
+        let shown =
+            |block: &Block| !matches!(block, Block::Plot(_) | Block::Claims | Block::Details(..));
+        if section.blocks.iter().any(shown) {
+            let title = format!("{} {}", section.title, section.note);
+            let _ = writeln!(out, "\n## {}", escape(title.trim_end()));
+            blocks(&mut out, &section.blocks);
+        }
+    }
+    for plot in page.plots() {
+        let (title, name) = (escape(&plot.title), &plot.name);
+        let _ = writeln!(out, "\n### {title}\n\n![{title}](plots/{name}.png)");
+    }
+    out.push_str("\n## How it was measured\n");
+    blocks(&mut out, &page.measured);
+    out.push_str("\n## Again\n");
+    code(&mut out, "", &again::command(report));
+    if let Some(replay) = again::replay(report, "FOLDER") {
+        out.push_str("\nOr, without the files that it read, from the folder of this run:\n");
+        code(&mut out, "", &replay);
+    }
+    out
+}
+
+fn claims(out: &mut String, claims: &[Claim]) {
+    out.push_str("\n## Claims\n\n");
     out.push_str("| verdict | arm | claim | observed | 95 % interval | from | note |\n");
     out.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
-    for claim in &verdict.claims {
+    for claim in claims {
         let gate = if claim.gating { "" } else { " (does not gate)" };
         let _ = writeln!(
             out,
@@ -45,85 +69,83 @@ pub fn markdown(report: &Report<'_>, plots: &[(&str, &str)]) -> String {
             escape(claim.reason.as_deref().unwrap_or_default()),
         );
     }
-    match (&verdict.sweep, &verdict.batches) {
-        (Some(findings), _) => swept(&mut out, verdict, findings),
-        (None, Some(findings)) => batches::markdown::swept(&mut out, findings),
-        (None, None) => faults(&mut out, verdict),
-    }
-    for (name, title) in plots {
-        let title = escape(title);
-        let _ = writeln!(out, "\n### {title}\n\n![{title}](plots/{name}.png)");
-    }
-    out.push_str("\n## How it was measured\n\n");
-    for measure in measures::of(record) {
-        let _ = writeln!(out, "- **{}**: {}", measure.name, measure.means);
-    }
-    out.push_str("\n## Again\n\n```\n");
-    let _ = writeln!(out, "{}\n```", again(record, None));
-    out
 }
 
-fn faults(out: &mut String, verdict: &Verdict) {
-    out.push_str("\n## Faults\n\n| fault | arm |");
-    for column in &COLUMNS {
-        let _ = write!(out, " {} |", column.name);
+/// Each after an empty line.
+fn blocks(out: &mut String, blocks: &[Block]) {
+    for block in blocks {
+        match block {
+            Block::Text(of) => text(out, of),
+            Block::List(clauses) => {
+                out.push('\n');
+                for clause in clauses {
+                    let _ = writeln!(out, "- {}", escape(clause));
+                }
+            }
+            Block::Table(of) => table(out, of),
+            Block::Code(language, text) => code(out, language, text),
+            Block::Arms(arms) => {
+                out.push('\n');
+                for arm in arms {
+                    let _ = writeln!(out, "- **{}**: {}", escape(&arm.name), escape(&arm.about));
+                }
+            }
+            Block::Definitions(all) => {
+                out.push('\n');
+                for definition in *all {
+                    let _ = writeln!(out, "- **{}**: {}", definition.word, definition.means);
+                }
+            }
+            Block::Plot(_) | Block::Claims | Block::Details(..) => {}
+        }
     }
-    out.push_str("\n| --- | --- |");
-    out.push_str(&" ---: |".repeat(COLUMNS.len()));
+}
+
+fn text(out: &mut String, text: &Text) {
     out.push('\n');
-    for line in lines(verdict) {
-        let _ = write!(out, "| {} | {} |", escape(&line.fault), escape(&line.arm));
-        for cell in &line.cells {
-            let _ = write!(out, " {} |", escape(cell));
+    let parts = text.parts.iter().map(|(part, strong)| match strong {
+        true => format!("**{}**", escape(part)),
+        false => escape(part),
+    });
+    let _ = writeln!(out, "{}", parts.collect::<String>().trim_end());
+}
+
+fn code(out: &mut String, language: &str, text: &str) {
+    let _ = writeln!(out, "\n```{language}\n{}\n```", text.trim_end());
+}
+
+fn table(out: &mut String, table: &Table) {
+    if !table.heading.is_empty() {
+        let _ = writeln!(out, "\n### {}", escape(&table.heading));
+    }
+    if table.rows.is_empty() {
+        let _ = writeln!(out, "\n{}", escape(table.empty));
+        return;
+    }
+    out.push_str("\n|");
+    for column in &table.columns {
+        let _ = write!(out, " {} |", escape(&column.name));
+    }
+    out.push_str("\n|");
+    for column in &table.columns {
+        let dashes = if column.is_number() { "---:" } else { "---" };
+        let _ = write!(out, " {dashes} |");
+    }
+    out.push('\n');
+    for row in &table.rows {
+        out.push('|');
+        for (i, cell) in row.cells.iter().enumerate() {
+            let said = escape(&cell.all());
+            let strong = cell.strong || (i == 0 && !row.chosen.is_empty());
+            let said = if strong { format!("**{said}**") } else { said };
+            let _ = write!(out, " {said} |");
         }
         out.push('\n');
     }
-    out.push_str("\n`>`: not back when the load ended, so longer than this.\n");
-    for skipped in &verdict.skipped {
-        let _ = writeln!(
-            out,
-            "\nSkipped: {}. {}",
-            escape(&skipped.fault),
-            escape(&skipped.reason)
-        );
-    }
 }
 
-fn swept(out: &mut String, verdict: &Verdict, findings: &Findings) {
-    let _ = writeln!(out, "\n## What to ship ({})\n", ship::scale(findings));
-    match &findings.recommended {
-        Some(recommended) => {
-            let (reason, confirmed) = (escape(&recommended.reason), ship::confirmed(verdict));
-            let _ = writeln!(out, "{reason}; {}.\n", escape(&confirmed));
-            let _ = writeln!(out, "```toml\n{}```", recommended.toml);
-        }
-        None => out.push_str("Nothing: no cell had outages, and false alarms without an open.\n"),
-    }
-    let _ = writeln!(out, "\n## Cells ({})\n", ship::scale(findings));
-    out.push_str("| cell |");
-    for column in &cells::COLUMNS {
-        let _ = write!(out, " {} |", column.name);
-    }
-    out.push_str("\n| --- |");
-    out.push_str(&" ---: |".repeat(cells::COLUMNS.len()));
-    out.push('\n');
-    for line in cells::lines(findings) {
-        let bold = if line.shipped { "**" } else { "" };
-        let _ = write!(out, "| {bold}{}{bold} |", escape(&line.cell.arm));
-        for cell in &line.cells {
-            let _ = write!(out, " {} |", escape(cell));
-        }
-        out.push('\n');
-    }
-    let _ = writeln!(out, "\n{}", escape(&ship::scale_in_full(findings)));
-    for skipped in &verdict.skipped {
-        let (fault, reason) = (escape(&skipped.fault), escape(&skipped.reason));
-        let _ = writeln!(out, "\nSkipped: {fault}. {reason}");
-    }
-}
-
-/// Keeps a text within its cell, and as text.
-pub(super) fn escape(text: &str) -> String {
+/// What Markdown would read as something else.
+fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,28 +1,24 @@
-//! The same verdict for different readers: a terminal, a page, a build server,
-//! and pictures of what happened.
+//! A report in its forms: for a terminal, a ticket, a browser, a build server.
 //!
-//! Invariants: a renderer computes nothing that is not in the verdict or in
-//! [`measure`](crate::measure::measure); the same record gives the same bytes; a
-//! record that was cut short renders as far as it got.
+//! Invariants: a renderer knows pages, claims and pictures, and no experiment; it
+//! computes nothing; the same record gives the same bytes; a record that was cut short
+//! renders as far as it got.
+//!
+//! - `headline`: the verdict in one sentence, and where it was found
+//! - `again`: the command that does the same run again
+//! - `quantity`: the numbers of a claim, as text
 
-mod batches;
-mod figures;
-mod finding;
+mod again;
 mod headline;
 mod html;
 mod junit;
 mod markdown;
-mod measures;
-mod plots;
-mod sweep;
-mod table;
+mod quantity;
 mod terminal;
-mod view;
 
-pub use html::{Figure, html};
+pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
-pub use plots::{Plot, PlotError, plots};
 pub use terminal::terminal;
 
 #[cfg(test)]

@@ -1,56 +1,54 @@
 //! The summary on a terminal: about a hundred columns of ASCII, so that it
 //! survives any log.
 
-use super::view::{self, Verdict};
-use std::{fmt::Write, path::Path};
+use std::path::Path;
 
 use crate::{
-    Report,
+    Report, Verdict,
     claim::{Claim, Decision},
-    experiments::breaker_sweep::Findings,
+    page::{Block, Page, Ship},
 };
 
 use super::{
-    batches,
-    figures::{interval, observed},
-    headline::{again, environment, headline, run},
-    sweep::{ship, table as cells},
-    table::{COLUMNS, lines},
+    again,
+    headline::{environment, headline, run},
+    quantity::{interval, observed},
 };
 
-/// Claims first, then what each fault did. `dir` is where the report is;
+mod table;
+
+use table::table;
+
+/// Claims first, then the numbers, then what to ship. `dir` is where the report is;
 /// `color` asks for ANSI colours.
 #[must_use]
 pub fn terminal(report: &Report<'_>, dir: &Path, color: bool) -> String {
-    let (record, verdict) = (&view::record(report), &view::verdict(report));
     let ink = Ink { color };
     let mut out = String::new();
-    claims(&mut out, verdict, ink);
-    match (&verdict.sweep, &verdict.batches) {
-        (Some(findings), _) => swept(&mut out, verdict, findings, ink),
-        (None, Some(findings)) => batches::terminal::swept(&mut out, findings, ink),
-        (None, None) => faults(&mut out, verdict, ink),
+    claims(&mut out, &report.verdict, ink);
+    summary(&mut out, &report.page, ink);
+    for shipped in &report.page.ship {
+        line(&mut out, "");
+        ship(&mut out, shipped, ink);
     }
-    for skipped in &verdict.skipped {
+    for skipped in &report.verdict.skipped {
         line(
             &mut out,
             &format!("skipped  {}: {}", skipped.fault, skipped.reason),
         );
     }
-    let headline = headline(record, verdict);
+    let (headline, of) = (headline(report), &report.record.run);
+    let verdict = ink.decision(headline.mood, &headline.sentence);
     line(&mut out, "");
-    line(
-        &mut out,
-        &format!(
-            "verdict  {}",
-            ink.decision(headline.mood, &headline.sentence)
-        ),
-    );
-    line(&mut out, &format!("run      {}", run(record)));
-    line(&mut out, &format!("on       {}", environment(record)));
-    let report = dir.join("report.html");
-    line(&mut out, &format!("report   {}", report.display()));
-    line(&mut out, &format!("again    {}", again(record, Some(dir))));
+    line(&mut out, &format!("verdict  {verdict}"));
+    line(&mut out, &format!("run      {}", run(of)));
+    line(&mut out, &format!("on       {}", environment(of)));
+    let page = dir.join("report.html");
+    line(&mut out, &format!("report   {}", page.display()));
+    line(&mut out, &format!("again    {}", again::command(report)));
+    if let Some(replay) = again::replay(report, &dir.to_string_lossy()) {
+        line(&mut out, &format!("or       {replay}"));
+    }
     out
 }
 
@@ -89,12 +87,12 @@ fn claim(out: &mut String, claim: &Claim, ink: Ink) {
     }
 }
 
-pub(super) const WIDTH: usize = 100;
+const WIDTH: usize = 100;
 /// A claim and its numbers may stand on one line up to here.
 const MOST: usize = 108;
 const INDENT: usize = 18;
 
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let full = lines
@@ -112,103 +110,67 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-fn faults(out: &mut String, verdict: &Verdict, ink: Ink) {
-    let lines = lines(verdict);
-    if lines.is_empty() {
-        line(out, &ink.bold("FAULTS"));
-        line(out, "  none was injected");
-        return;
-    }
-    let widths: Vec<usize> = COLUMNS
-        .iter()
-        .enumerate()
-        .map(|(i, column)| {
-            let cells = lines.iter().map(|l| l.cells[i].len());
-            cells.fold(column.name.len(), usize::max)
-        })
-        .collect();
-    let arm = lines.iter().map(|l| l.arm.len()).fold(3, usize::max);
-    let fault = lines.iter().map(|l| l.fault.len()).fold(9, usize::max) + 1;
-    let mut head = format!("{:<1$}{2:<arm$}", "FAULTS", fault + 2, "arm");
-    for (column, width) in COLUMNS.iter().zip(&widths) {
-        let _ = write!(head, "  {:>width$}", column.name);
-    }
-    line(out, &ink.bold(&head));
-    let mut last = "";
-    for row in &lines {
-        let name = if row.fault == last { "" } else { &*row.fault };
-        let mut text = format!("  {name:<fault$}{:<arm$}", row.arm);
-        for (cell, width) in row.cells.iter().zip(&widths) {
-            let _ = write!(text, "  {cell:>width$}");
+fn summary(out: &mut String, page: &Page, ink: Ink) {
+    let summary = &page.summary;
+    let mut name = summary.name.as_str();
+    if !summary.says.is_empty() {
+        let head = format!("{name:<12}{}", summary.says);
+        for (i, part) in wrapped(&head, WIDTH).iter().enumerate() {
+            match i {
+                0 => line(out, &ink.bold(part)),
+                _ => line(out, &ink.dim(&format!("  {part}"))),
+            }
         }
-        line(out, &text);
-        last = &row.fault;
+        name = "";
     }
-    if lines
-        .iter()
-        .any(|l| l.cells.iter().any(|c| c.starts_with('>')))
-    {
-        let text = "  > not back when the load ended, so longer than this";
-        line(out, &ink.dim(text));
+    for block in &summary.blocks {
+        if let Block::Table(of) = block
+            && of.heading.is_empty()
+        {
+            // It takes the name into its own first line.
+            table(out, of, std::mem::take(&mut name), "  ", ink);
+            continue;
+        }
+        if !name.is_empty() {
+            line(out, &ink.bold(std::mem::take(&mut name)));
+        }
+        match block {
+            Block::Table(of) => table(out, of, &of.heading, "    ", ink),
+            Block::Text(text) => {
+                for part in wrapped(&text.plain(), WIDTH - 2) {
+                    line(out, &ink.dim(&format!("  {part}")));
+                }
+            }
+            // There is no room for more.
+            _ => {}
+        }
     }
 }
 
-/// The grid, and what to ship.
-fn swept(out: &mut String, verdict: &Verdict, findings: &Findings, ink: Ink) {
-    let lines = cells::lines(findings);
-    let widths: Vec<usize> = (0..cells::COLUMNS.len())
-        .map(|i| {
-            let all = lines.iter().map(|line| line.cells[i].len());
-            all.fold(cells::COLUMNS[i].name.len(), usize::max)
-        })
-        .collect();
-    let name = lines.iter().map(|l| l.cell.arm.len()).fold(4, usize::max);
-    let mut head = format!("{:<1$}", "CELLS", name + 4);
-    for (column, width) in cells::COLUMNS.iter().zip(&widths) {
-        let _ = write!(head, "  {:>width$}", column.name);
-    }
-    line(out, &ink.bold(&head));
-    for row in &lines {
-        let mut text = format!(
-            "  {} {:<name$}",
-            if row.shipped { ">" } else { " " },
-            row.cell.arm
-        );
-        for (cell, width) in row.cells.iter().zip(&widths) {
-            let _ = write!(text, "  {cell:>width$}");
-        }
-        line(out, &text);
-    }
-    for part in wrapped(&ship::scale_in_full(findings), WIDTH - 2) {
-        line(out, &ink.dim(&format!("  {part}")));
-    }
-    line(out, "");
-    let Some(recommended) = &findings.recommended else {
-        line(
-            out,
-            "ship     nothing: no cell had outages, and false alarms without an open",
-        );
+fn ship(out: &mut String, ship: &Ship, ink: Ink) {
+    if ship.settings.is_empty() {
+        line(out, &format!("ship     {}", ship.name));
         return;
-    };
-    line(out, &format!("ship     {}", ink.bold(&recommended.arm)));
-    for text in [&recommended.reason, &ship::confirmed(verdict)] {
+    }
+    line(out, &format!("ship     {}", ink.bold(&ship.name)));
+    for text in &ship.says {
         for part in wrapped(text, WIDTH - 9) {
             line(out, &ink.dim(&format!("         {part}")));
         }
     }
-    for setting in recommended.toml.lines() {
+    for setting in ship.settings.lines() {
         line(out, &format!("         {setting}"));
     }
 }
 
-pub(super) fn line(out: &mut String, text: &str) {
+fn line(out: &mut String, text: &str) {
     out.push_str(text.trim_end());
     out.push('\n');
 }
 
 /// ANSI colours, or none.
 #[derive(Clone, Copy)]
-pub(super) struct Ink {
+struct Ink {
     color: bool,
 }
 
@@ -221,11 +183,11 @@ impl Ink {
         }
     }
 
-    pub(super) fn bold(self, text: &str) -> String {
+    fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    pub(super) fn dim(self, text: &str) -> String {
+    fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
 

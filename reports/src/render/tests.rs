@@ -14,6 +14,7 @@ use crate::{
         breaker_sweep::ProbeMode,
     },
     judge,
+    plot::Plot,
     run::{Ended, Outcome, Skipped},
     synthetic::{self, Fault, failures, swept_batches},
 };
@@ -45,45 +46,35 @@ fn compare(name: &str, found: &str) {
     );
 }
 
-fn drawn(report: &Report<'_>) -> String {
-    let figures: Vec<(String, String)> = plots(report)
-        .into_iter()
-        .map(|plot| (plot.name, plot.title))
-        .collect();
-    let figures: Vec<Figure<'_>> = figures
-        .iter()
-        .map(|(name, title)| Figure {
-            name,
-            title,
-            svg: "<svg width=\"9\" viewBox=\"0 0 9 9\"></svg>",
-        })
-        .collect();
-    // A line for each element, so that a difference can be read.
-    html(report, &figures).replace("><", ">\n<")
+/// The page, with pictures of nothing.
+fn page(report: &Report<'_>) -> String {
+    let nothing = |_: &Plot| "<svg width=\"9\" viewBox=\"0 0 9 9\"></svg>".to_owned();
+    html(report, &nothing)
 }
 
-fn all(name: &str, record: &Record) {
+/// A line for each element, so that a difference can be read.
+fn lines(page: &str) -> String {
+    page.replace("><", ">\n<")
+}
+
+fn all(name: &str, record: &Record, folder: &str) {
     let report = judge(record);
-    let plots = plots(&report);
-    let titles: Vec<(&str, &str)> = plots.iter().map(|p| (&*p.name, &*p.title)).collect();
-    let dir = Path::new("reports/runs/latest");
-    let json = serde_json::to_string_pretty(&report.verdict).unwrap();
-    compare(&format!("{name}.json"), &json);
-    let text = terminal(&report, dir, false);
+    compare(&format!("{name}.json"), &report.verdict.to_json().unwrap());
+    let text = terminal(&report, Path::new(folder), false);
     compare(&format!("{name}.txt"), &text);
-    compare(&format!("{name}.md"), &markdown(&report, &titles));
+    compare(&format!("{name}.md"), &markdown(&report));
     compare(&format!("{name}.xml"), &junit(&report.verdict).unwrap());
-    compare(&format!("{name}.html"), &drawn(&report));
+    compare(&format!("{name}.html"), &lines(&page(&report)));
 }
 
 #[test]
 fn a_complete_run_looks_as_it_did() {
-    all("complete", &complete());
+    all("complete", &complete(), "reports/runs/latest");
 }
 
 #[test]
 fn an_interrupted_run_looks_as_it_did() {
-    all("interrupted", &interrupted());
+    all("interrupted", &interrupted(), "reports/runs/latest");
 }
 
 #[test]
@@ -114,13 +105,7 @@ fn the_terminal_gets_ascii_of_about_a_hundred_columns() {
 fn the_page_fetches_nothing_and_runs_nothing() {
     let record = complete();
     let report = judge(&record);
-    let svg = plots(&report)[1].svg().unwrap();
-    let figures = [Figure {
-        name: "refused",
-        title: "A fault",
-        svg: &svg,
-    }];
-    let page = html(&report, &figures);
+    let page = html(&report, &|plot| plot.svg().unwrap());
     for forbidden in [
         "<script",
         "<link",
@@ -143,10 +128,10 @@ fn text_from_outside_stays_text() {
         reason: "<i>a|b".to_owned(),
     };
     let report = judge(&record);
-    let page = drawn(&report);
+    let page = page(&report);
     assert!(!page.contains("<i>a") && page.contains("&lt;i&gt;a|b"));
     assert!(!page.contains("<b>|") && page.contains("&lt;b&gt;|*x*"));
-    let text = markdown(&report, &[]);
+    let text = markdown(&report);
     assert!(text.contains("\\<i\\>a\\|b"), "{text}");
 }
 
@@ -156,7 +141,7 @@ fn the_headline_follows_the_exit_code() {
         let mut record = complete();
         change(&mut record);
         let report = judge(&record);
-        let headline = headline::headline(&view::record(&report), &view::verdict(&report));
+        let headline = headline::headline(&report);
         (headline.mood, headline.sentence)
     };
     assert_eq!(
@@ -194,6 +179,35 @@ fn the_headline_follows_the_exit_code() {
             .1
             .ends_with("expected x, saw y; 0 of 12 injections carried out")
     );
+}
+
+#[test]
+fn what_files_held_is_had_from_the_record_again() {
+    let last = |change: &dyn Fn(&mut Record)| {
+        let mut record = complete();
+        change(&mut record);
+        let text = terminal(&judge(&record), Path::new("runs/of today"), false);
+        let at = text.find("again ").unwrap();
+        text[at..].to_owned()
+    };
+    let again = "again    cargo run -p scenarios -- failure-sim --quick --seed 7 --env local \
+                 --deadline-ms 250";
+    let replay = "or       cargo run -p scenarios -- replay 'runs/of today'\n";
+    assert_eq!(last(&|_| {}), format!("{again}\n"));
+    let planned = last(&|record| record.run.plan = Some("[[faults]]".to_owned()));
+    assert_eq!(planned, format!("{again}\n{replay}"));
+    let arguments = |arguments: &'static [&str]| {
+        last(&move |record| {
+            let more = arguments.iter().map(|argument| (*argument).to_owned());
+            record.run.arguments.extend(more);
+        })
+    };
+    assert_eq!(
+        arguments(&["--config", "my pool.toml"]),
+        format!("{again} --config 'my pool.toml'\n{replay}")
+    );
+    assert!(arguments(&["--config=$X.toml"]).ends_with(&format!("'--config=$X.toml'\n{replay}")));
+    assert!(!arguments(&["--rate", "40"]).contains("replay"));
 }
 
 proptest! {
@@ -234,11 +248,11 @@ proptest! {
         let report = judge(&record);
         let json = serde_json::to_string(&report.verdict).unwrap();
         prop_assert_eq!(&serde_json::from_str::<Verdict>(&json).unwrap(), &report.verdict);
-        for plot in plots(&report) {
+        for plot in report.page.plots() {
             let svg = plot.svg().unwrap();
             prop_assert!(!svg.contains("NaN") && !svg.contains("inf\""));
         }
-        prop_assert!(drawn(&report).ends_with("</html>"));
+        prop_assert!(page(&report).ends_with("</html>"));
         prop_assert!(terminal(&report, Path::new("x"), true).is_ascii());
         junit(&report.verdict).unwrap();
     }
@@ -254,7 +268,7 @@ fn a_build_server_fails_for_what_gates_only() {
     }
     let xml = junit(&judge(&record).verdict).unwrap();
     assert_eq!(xml.matches("<failure").count(), 1);
-    assert!(xml.contains(r#"<failure message="no write is lost, duplicated or made up: 6 writes, 6 injections: 6 lost, 0 duplicate, 0 unexpected, 0 out of order" type="refuted"/>"#), "{xml}");
+    assert!(xml.contains(r#"<failure message="no write is lost, duplicated or made up: 6 of 2616 writes, 6 injections: 6 lost, 0 duplicate, 0 unexpected, 0 out of order" type="refuted"/>"#), "{xml}");
     failures(&mut record).injections.clear();
     let xml = junit(&judge(&record).verdict).unwrap();
     assert_eq!(
@@ -276,14 +290,10 @@ fn swept() -> Record {
 #[test]
 fn a_sweep_says_what_to_ship_and_by_what_times_were_divided() {
     let record = swept();
+    all("sweep", &record, "runs/sweep");
     let report = judge(&record);
     let text = terminal(&report, Path::new("runs/sweep"), false);
-    compare("sweep.txt", &text);
-    compare("sweep.md", &markdown(&report, &[]));
-    compare("sweep.json", &report.verdict.to_json().unwrap());
-    compare("sweep.xml", &junit(&report.verdict).unwrap());
-    let page = drawn(&report);
-    compare("sweep.html", &page);
+    let page = page(&report);
     for text in [&text, &page] {
         assert!(text.contains("circuit_breaker_recovery_timeout = 120"));
         assert!(text.contains("divided by 60"));
@@ -303,8 +313,8 @@ fn a_sweep_without_anything_measured_is_rendered() {
     let report = judge(&record);
     let text = terminal(&report, Path::new("runs/sweep"), true);
     assert!(text.contains("0 of 18 outages carried out"), "{text}");
-    assert!(html(&report, &[]).contains("Nothing: no cell"));
-    assert!(markdown(&report, &[]).contains("Nothing: no cell"));
+    assert!(page(&report).contains("Nothing: no cell"));
+    assert!(markdown(&report).contains("Nothing: no cell"));
 }
 
 /// Two of the guide's classes and one of the user's own, at a few sizes.
@@ -327,16 +337,7 @@ fn few_batches() -> Record {
 
 #[test]
 fn batch_sizes_look_as_they_did() {
-    let record = few_batches();
-    let report = judge(&record);
-    let plots = plots(&report);
-    let titles: Vec<(&str, &str)> = plots.iter().map(|p| (&*p.name, &*p.title)).collect();
-    let text = terminal(&report, Path::new("runs/batches"), false);
-    compare("batches.txt", &text);
-    compare("batches.json", &report.verdict.to_json().unwrap());
-    compare("batches.md", &markdown(&report, &titles));
-    compare("batches.xml", &junit(&report.verdict).unwrap());
-    compare("batches.html", &drawn(&report));
+    all("batches", &few_batches(), "runs/batches");
 }
 
 #[test]
@@ -348,8 +349,8 @@ fn batch_sizes_say_what_to_ship_and_fit_a_terminal() {
     for line in text.lines() {
         assert!(line.len() <= 110, "{}: {line}", line.len());
     }
-    let page = drawn(&report);
-    let text_of_ticket = markdown(&report, &[]);
+    let page = page(&report);
+    let text_of_ticket = markdown(&report);
     let findings = report.verdict.findings["batches"].clone();
     let findings: crate::experiments::batch_sweep::Findings =
         serde_json::from_value(findings).unwrap();
@@ -386,7 +387,7 @@ fn a_failing_batch_size_is_marked_and_one_left_out_is_named() {
     let text = terminal(&report, Path::new("x"), false);
     assert!(text.contains("*! "), "{text}");
     let left_out = "reads, 5000</b> was left out: the connection takes no more";
-    assert!(html(&report, &[]).contains(left_out));
+    assert!(page(&report).contains(left_out));
 }
 
 #[test]
@@ -400,15 +401,18 @@ fn a_sweep_of_batch_sizes_without_anything_measured_is_rendered() {
         text.contains("interrupted: 2 conditions measured"),
         "{text}"
     );
-    assert!(text.contains("scenarios -- replay x\n"));
+    assert!(
+        text.contains("\nor       cargo run -p scenarios -- replay x\n"),
+        "{text}"
+    );
     assert!(text.contains("updates: nothing: no size was measured"));
     let batches = swept_batches(&mut record);
     batches.conditions.clear();
     batches.classes.clear();
     let report = judge(&record);
-    assert!(html(&report, &[]).contains("Nothing: no class was measured"));
-    assert!(markdown(&report, &[]).contains("## What to ship"));
-    assert!(plots(&report).is_empty());
+    assert!(page(&report).contains("Nothing: no class was measured"));
+    assert!(markdown(&report).contains("## What to ship"));
+    assert_eq!(report.page.plots().count(), 0);
 }
 
 #[test]
@@ -416,14 +420,17 @@ fn the_name_of_a_user_s_class_stays_text() {
     let classes = vec![synthetic::class("<i>a|b/../c", false, None)];
     let record = synthetic::batches(classes, 6, 7, 0.02, synthetic::usual);
     let report = judge(&record);
-    let page = drawn(&report);
+    let page = page(&report);
     assert!(!page.contains("<i>") && page.contains("&lt;i&gt;a|b/../c"));
-    let text = markdown(&report, &[]);
+    let text = markdown(&report);
+    // What stands between fences is taken as it is.
+    let prose: String = text.split("```").step_by(2).collect();
     assert!(
-        text.contains("\\<i\\>a\\|b") && !text.contains("<i>"),
+        prose.contains("\\<i\\>a\\|b") && !prose.contains("<i>"),
         "{text}"
     );
-    assert_eq!(plots(&report)[0].name, "speedup--i-a-b-..-c");
+    let plot = report.page.plots().next().unwrap();
+    assert_eq!(plot.name, "speedup--i-a-b-..-c");
 }
 
 proptest! {
@@ -466,13 +473,13 @@ proptest! {
         // Numbers of this size come back to sixteen digits; what they came to, as it was.
         let decisions = |v: &Verdict| v.claims.iter().map(|c| c.verdict).collect::<Vec<_>>();
         prop_assert_eq!(decisions(&read), decisions(&report.verdict));
-        for plot in plots(&report) {
+        for plot in report.page.plots() {
             let svg = plot.svg().unwrap();
             prop_assert!(!svg.contains("NaN") && !svg.contains("inf\""));
         }
-        prop_assert!(drawn(&report).ends_with("</html>"));
+        prop_assert!(page(&report).ends_with("</html>"));
         prop_assert!(terminal(&report, Path::new("x"), true).is_ascii());
-        prop_assert!(markdown(&report, &[]).contains("## Again"));
+        prop_assert!(markdown(&report).contains("## Again"));
         junit(&report.verdict).unwrap();
     }
 }

@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Injection, Planned};
 
+/// What most services run today.
+pub const ARM_BARE: &str = "bare";
+/// The engine, configured as the guide says.
+pub const ARM_GUIDE: &str = "guide";
+/// The engine, as we would ship it.
+pub const ARM_SEAWALL: &str = "seawall";
+
 /// What every record has, whatever was found out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {

@@ -23,7 +23,7 @@ mod plan;
 pub use self::{
     contradiction::Contradiction,
     event::{Event, What},
-    head::{Arm, Ended, Environment, Run, Skipped},
+    head::{ARM_BARE, ARM_GUIDE, ARM_SEAWALL, Arm, Ended, Environment, Run, Skipped},
     injection::{Attempts, BreakerState, Injection, Ledger, Transition},
     load::{Load, Operations, Outcome},
     plan::{Planned, Span, Step, Stream},

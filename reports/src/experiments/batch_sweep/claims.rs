@@ -7,22 +7,25 @@
 //! decide nothing of the guide's, and gate only where there are no others.
 
 use crate::{
-    claim::{ARM_SEAWALL, Claim, Decision, no_loss},
-    run::Ledger,
+    claim::{Claim, Decision, Noun, Source, Unit, no_loss},
+    run::{ARM_SEAWALL, Ledger},
     stats::{Interval, Ratio, bootstrap, proportion, quantile::MOST_RUNS},
 };
 
 use super::{
     CLAIM_LOW,
     data::{Mode, Size},
-    finding::{Cell, ClassFinding, ConditionFinding, Findings, rounds},
+    finding::{Cell, ClassFinding, ConditionFinding, Findings},
     guide,
 };
 
-/// The claim of the noise floor. Its `n` counts conditions.
+/// The claim of the noise floor.
 pub const NOISE: &str = "noise";
 /// The claim of how much faster pipelining is; `throughput-<class>` of one class.
 pub const THROUGHPUT: &str = "throughput";
+
+pub(super) const CONDITIONS: Noun = Noun::new("condition", "conditions");
+pub(super) const ROUNDS: Noun = Noun::new("round", "rounds");
 
 /// All of them, those that gate first.
 pub(super) fn claims(findings: &Findings) -> Vec<Claim> {
@@ -137,7 +140,7 @@ fn shipped(
     classes: &[&ClassFinding],
     gating: bool,
 ) -> Claim {
-    let mut claim = Claim::new(id, ARM_SEAWALL, says, "guide", "x");
+    let mut claim = Claim::new(id, ARM_SEAWALL, says, Source::Guide, Unit::Times, ROUNDS);
     claim.gating = gating;
     claim.band_low = Some(CLAIM_LOW);
     let cells = recommended(findings, classes);
@@ -178,9 +181,12 @@ pub(super) fn unsettled(ratio: Ratio, bound: f64) -> String {
     let needed =
         log(ratio.mean).and_then(|mean| bootstrap::more_to_settle(ratio.n, mean, logs, bound.ln()));
     match needed {
-        Some(n) if n > ratio.n => format!("{across}; about {} would settle it", rounds(n)),
+        Some(n) if n > ratio.n => format!("{across}; about {} would settle it", ROUNDS.of(n)),
         Some(_) => format!("{across}; a few more rounds would settle it"),
-        None => format!("{across}; not even {} would settle it", rounds(MOST_RUNS)),
+        None => format!(
+            "{across}; not even {} would settle it",
+            ROUNDS.of(MOST_RUNS)
+        ),
     }
 }
 
@@ -189,14 +195,10 @@ fn no_loss(findings: &Findings) -> Option<Claim> {
     let with_rows = |class: &str| findings.of_class(class).any(|c| c.ledger.is_some());
     let checked = findings.conditions.iter().filter(|c| with_rows(&c.class));
     let ledgers: Vec<Option<Ledger>> = checked.map(|c| c.ledger).collect();
-    let conditions = |n| match n {
-        1 => "1 condition".to_owned(),
-        n => format!("{n} conditions"),
-    };
     (!ledgers.is_empty()).then(|| {
-        let mut claim = no_loss::of(ARM_SEAWALL, &ledgers, conditions);
+        let mut claim = no_loss::of(ARM_SEAWALL, &ledgers, CONDITIONS);
         claim.gating = true;
-        claim.unit = "rows".to_owned();
+        claim.unit = Unit::count("rows");
         claim
     })
 }
@@ -204,8 +206,9 @@ fn no_loss(findings: &Findings) -> Option<Claim> {
 /// One at a time against itself. A 95 % interval leaves 1 out once in twenty times, so
 /// it takes more than that to refute it.
 fn noise(findings: &Findings) -> Claim {
-    let says = "one at a time is as fast as itself".to_owned();
-    let mut claim = Claim::new(NOISE, ARM_SEAWALL, says, "seawall", "x");
+    let says = "one at a time is as fast as itself";
+    let (source, unit) = (Source::Seawall, Unit::Times);
+    let mut claim = Claim::new(NOISE, ARM_SEAWALL, says, source, unit, CONDITIONS);
     let all = || findings.conditions.iter();
     claim.n = all().count();
     let bounded = || all().filter_map(|c| Some((c, c.noise.low?, c.noise.high?)));

@@ -9,6 +9,7 @@ use crate::{
 
 use super::{
     choose::{self, KNEE, Recommendation},
+    claims::ROUNDS,
     data::{Class, Condition, Data, How, LeftOut, Mode, Size, Slice},
     measure::{PerQuery, median_s, noise, rate_per_s, slices, speedups},
 };
@@ -308,7 +309,7 @@ fn cell(condition: &Condition, mode: Mode, size: Size, base: &Sequential, seed: 
     let doubt = match (failed, base.failed) {
         (0, 0) if speedup.n < MIN_VALUES => Some(format!(
             "{}; {MIN_VALUES} are the fewest that can say it",
-            rounds(speedup.n)
+            ROUNDS.of(speedup.n)
         )),
         (0, 0) => None,
         (0, n) => Some(format!(
@@ -336,14 +337,5 @@ fn cell(condition: &Condition, mode: Mode, size: Size, base: &Sequential, seed: 
         failed,
         truth: PerQuery::of(condition, how),
         doubt,
-    }
-}
-
-/// `1 round`, `8 rounds`.
-pub(crate) fn rounds(n: usize) -> String {
-    if n == 1 {
-        "1 round".to_owned()
-    } else {
-        format!("{n} rounds")
     }
 }

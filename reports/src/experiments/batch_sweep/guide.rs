@@ -7,13 +7,14 @@
 //! and decides no exit code.
 
 use crate::{
-    claim::{ARM_GUIDE, Claim, Decision},
+    claim::{Claim, Decision, Source, Unit},
+    run::ARM_GUIDE,
     stats::{median, micro},
 };
 
 use super::{
     CLAIM_HIGH, CLAIM_LOW,
-    claims::{At, THROUGHPUT, unsettled},
+    claims::{At, CONDITIONS, THROUGHPUT, unsettled},
     data::Mode,
     finding::{ClassFinding, ConditionFinding, Findings},
 };
@@ -67,7 +68,7 @@ fn there(cell: &At<'_>) -> There {
 }
 
 fn as_written(id: &str, says: String, findings: &Findings, classes: &[&ClassFinding]) -> Claim {
-    let mut claim = Claim::new(id, ARM_GUIDE, says, "guide", "x");
+    let mut claim = Claim::new(id, ARM_GUIDE, says, Source::Guide, Unit::Times, CONDITIONS);
     (claim.band_low, claim.band_high) = (Some(CLAIM_LOW), Some(CLAIM_HIGH));
     let mut cells = Vec::new();
     for class in classes {

@@ -4,6 +4,7 @@
 //! - `finding`: the curves of every condition, and what to ship for each class
 //! - `choose`: the knee of a curve, the model beside it, and the size to ship
 //! - `claims`: what is said of the recommendation, and what noise there is
+//! - `page`, `ship`, `table`, `plots`, `words`: what its report says
 //! - `guide`: the guide's "2 to 10 times the throughput", as written
 //!
 //! Definitions:
@@ -28,18 +29,24 @@ mod data;
 mod finding;
 mod guide;
 mod measure;
+mod page;
+mod plots;
+mod ship;
+mod table;
+mod words;
 
 use crate::{
     claim::Claim,
     experiment::{Experiment, json},
+    page::Page,
     run::{Contradiction, Ledger, Run},
 };
 
 pub use choose::{AutoCompared, KNEE, Recommendation, SHARE};
 pub use claims::{NOISE, THROUGHPUT};
 pub use data::{Class, Condition, Data, How, LeftOut, Mode, Round, Size, Slice, Truth};
+use finding::round_trip;
 pub use finding::{ByRtt, Cell, ClassFinding, ConditionFinding, Curve, Findings, Sequential, find};
-pub(crate) use finding::{round_trip, rounds};
 pub use measure::PerQuery;
 
 /// The experiment.
@@ -61,6 +68,10 @@ impl Experiment for BatchSweep {
 
     fn claims(_run: &Run, _data: &Data, findings: &Findings) -> Vec<Claim> {
         claims::claims(findings)
+    }
+
+    fn page(_run: &Run, data: &Data, findings: &Findings, claims: &[Claim]) -> Page {
+        page::page(data, findings, claims)
     }
 
     fn ledger(data: &Data) -> Ledger {

@@ -5,7 +5,7 @@
 //! and does not gate: it is not our configuration.
 
 use crate::{
-    claim::{Claim, Decision, at_most, injections},
+    claim::{Claim, Decision, Noun, Source, Unit, at_most, id},
     stats::{
         Interval,
         quantile::{self, ONE_SIDED, Observation, TWO_SIDED},
@@ -16,11 +16,15 @@ use crate::{
 use super::{
     CLAIM_S,
     data::{Data, ProbeMode},
-    finding::{Findings, Week, effects_on, false_opens_of, times},
+    finding::{Findings, Week, false_opens_of},
 };
 
-/// The claim that a false alarm opens nothing. Its `n` counts false alarms.
+/// The claim that a false alarm opens nothing.
 pub const FALSE_OPENS: &str = "false-opens";
+/// The claim that what was recommended does as well on fresh outages.
+pub const CONFIRMATION: &str = "confirmation";
+
+const OUTAGES: Noun = Noun::new("outage", "outages");
 
 /// All of them, those that gate first.
 pub(super) fn claims(data: &Data, findings: &Findings) -> Vec<Claim> {
@@ -29,17 +33,17 @@ pub(super) fn claims(data: &Data, findings: &Findings) -> Vec<Claim> {
         Some(recommended) => {
             let arm = &*recommended.arm;
             claims.push(no_false_open(data, arm));
-            let times = times(&effects_on(data, arm, |_| true));
-            let mut median = recovery("recovery", arm, data, &times, 0.5);
+            let times = findings.recoveries(arm);
+            let mut median = recovery(id::RECOVERY, arm, data, &times, 0.5);
             median.gating = true;
             claims.push(median);
-            claims.push(recovery("recovery-p95", arm, data, &times, 0.95));
-            claims.extend(confirmation(data, arm));
+            claims.push(recovery(id::RECOVERY_P95, arm, data, &times, 0.95));
+            claims.extend(confirmation(data, findings, arm));
         }
         None => claims.push(nothing_to_ship(data, findings)),
     }
     for week in &findings.weeks {
-        let times = times(&effects_on(data, &week.arm, |_| true));
+        let times = findings.recoveries(&week.arm);
         let id = format!("recovery-week{}", week.week);
         let said = said(week);
         let mut median = recovery(&id, &week.arm, data, &times, 0.5);
@@ -86,7 +90,7 @@ fn bound(data: &Data) -> String {
 fn recovery(id: &str, arm: &str, data: &Data, times: &[Observation], q: f64) -> Claim {
     let share = if q > 0.5 { "95 of 100" } else { "half of all" };
     let says = format!("{share} recoveries take at most {}", bound(data));
-    let mut claim = Claim::new(id, arm, says, "guide", "s");
+    let mut claim = Claim::new(id, arm, says, Source::Guide, Unit::Seconds, OUTAGES);
     claim.band_high = Some(CLAIM_S / f64::from(data.scale.max(1)));
     let tail = if q > 0.5 { ONE_SIDED } else { TWO_SIDED };
     at_most::enter(&mut claim, times, q, tail);
@@ -99,12 +103,20 @@ fn recovery(id: &str, arm: &str, data: &Data, times: &[Observation], q: f64) -> 
     claim
 }
 
-fn no_false_open(data: &Data, arm: &str) -> Claim {
-    let says = "no false alarm opens the circuit".to_owned();
-    let mut claim = Claim::new(FALSE_OPENS, arm, says, "seawall", "opens");
+/// That none of the false alarms opens an arm's circuit; not judged yet.
+fn false_opens(data: &Data, arm: &str) -> Claim {
+    let says = "no false alarm opens the circuit";
+    let unit = Unit::count("opens");
+    let counts = Noun::new("false alarm", "false alarms");
+    let mut claim = Claim::new(FALSE_OPENS, arm, says, Source::Seawall, unit, counts);
     claim.gating = true;
     claim.band_high = Some(0.0);
     claim.n = data.stretches.iter().map(|s| s.alarms.len()).sum();
+    claim
+}
+
+fn no_false_open(data: &Data, arm: &str) -> Claim {
+    let mut claim = false_opens(data, arm);
     match false_opens_of(data, arm, |_| true) {
         Some(opens) => {
             let opens = opens as f64;
@@ -121,11 +133,7 @@ fn no_false_open(data: &Data, arm: &str) -> Claim {
 
 /// That no cell can be shipped is a finding where all of them open for nothing.
 fn nothing_to_ship(data: &Data, findings: &Findings) -> Claim {
-    let says = "no false alarm opens the circuit".to_owned();
-    let mut claim = Claim::new(FALSE_OPENS, "every cell", says, "seawall", "opens");
-    claim.gating = true;
-    claim.band_high = Some(0.0);
-    claim.n = data.stretches.iter().map(|s| s.alarms.len()).sum();
+    let mut claim = false_opens(data, "every cell");
     let opens: Option<Vec<u64>> = findings.cells.iter().map(|c| c.false_opens).collect();
     match opens.and_then(|opens| opens.into_iter().min()) {
         Some(least @ 1..) => {
@@ -143,15 +151,17 @@ fn nothing_to_ship(data: &Data, findings: &Findings) -> Claim {
 
 /// On outages that nothing was chosen by: what one costs, less what the same one
 /// costs with the guide's week 2.
-fn confirmation(data: &Data, arm: &str) -> Option<Claim> {
+fn confirmation(data: &Data, findings: &Findings, arm: &str) -> Option<Claim> {
     let week2 = data
         .cells
         .iter()
         .find(|cell| cell.week == Some(2) && cell.probe == ProbeMode::Passive)?;
-    let says = "fresh outages cost no more than with week 2".to_owned();
-    let mut claim = Claim::new("confirmation", arm, says, "seawall", "s");
+    let says = "fresh outages cost no more than with week 2";
+    let (source, unit) = (Source::Seawall, Unit::Seconds);
+    let mut claim = Claim::new(CONFIRMATION, arm, says, source, unit, OUTAGES);
+    claim.difference = true;
     claim.band_high = Some(0.0);
-    let [ours, theirs] = [arm, &week2.arm].map(|a| effects_on(data, a, |fresh| fresh));
+    let [ours, theirs] = [arm, &week2.arm].map(|a| findings.effects.of(a, |fresh| fresh));
     let pairs = ours.iter().filter_map(|ours| {
         let theirs = theirs.iter().find(|t| t.planned == ours.planned)?;
         Some(Observation::Exact(ours.outage_s - theirs.outage_s))
@@ -164,7 +174,7 @@ fn confirmation(data: &Data, arm: &str) -> Option<Claim> {
         claim.reason = Some(match pairs.len() {
             0..6 => format!(
                 "{} in both; 6 are the fewest that can say it",
-                injections(pairs.len())
+                OUTAGES.of(pairs.len())
             ),
             _ => "the interval reaches across zero".to_owned(),
         });

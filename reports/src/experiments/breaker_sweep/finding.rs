@@ -23,6 +23,40 @@ pub struct Findings {
     pub weeks: Vec<Week>,
     /// What to ship. `None` if no cell could be chosen.
     pub recommended: Option<Recommendation>,
+    /// What all of it was found from.
+    #[serde(skip)]
+    pub(super) effects: Effects,
+}
+
+/// What the outages did to the cells: by cell, and whether the outages were fresh.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Effects(Vec<(String, bool, Vec<OutageEffect>)>);
+
+impl Effects {
+    fn measure(data: &Data) -> Self {
+        let stretches = data.stretches.iter();
+        let each = stretches.flat_map(|stretch| {
+            let runs = stretch.runs.iter();
+            runs.map(move |run| (run.arm.clone(), stretch.fresh, effects(data, stretch, run)))
+        });
+        Self(each.collect())
+    }
+
+    /// On a cell: those of the sweep, of the fresh outages, or of both.
+    pub(super) fn of(&self, arm: &str, wanted: impl Fn(bool) -> bool) -> Vec<&OutageEffect> {
+        let all = self.0.iter();
+        all.filter(|(of, fresh, _)| of == arm && wanted(*fresh))
+            .flat_map(|(.., effects)| effects)
+            .collect()
+    }
+}
+
+impl Findings {
+    /// All recoveries of a cell, in seconds as measured: of the sweep, and fresh ones.
+    #[must_use]
+    pub fn recoveries(&self, arm: &str) -> Vec<Observation> {
+        times(&self.effects.of(arm, |_| true))
+    }
 }
 
 /// What the sweep found of one cell. Fresh outages are not in it.
@@ -101,33 +135,20 @@ pub struct Week {
 /// Finds it.
 #[must_use]
 pub fn find(data: &Data) -> Findings {
-    let mut cells: Vec<CellFinding> = data.cells.iter().map(|cell| of_cell(data, cell)).collect();
+    let effects = Effects::measure(data);
+    let cells = data.cells.iter();
+    let mut cells: Vec<CellFinding> = cells.map(|cell| of_cell(data, &effects, cell)).collect();
     front(&mut cells);
+    let weeks = data.cells.iter();
     Findings {
         scale: data.scale,
-        weeks: data
-            .cells
-            .iter()
-            .filter_map(|cell| week(data, cell))
+        weeks: weeks
+            .filter_map(|cell| week(data, &effects, cell))
             .collect(),
-        recommended: recommend(data, &cells),
+        recommended: recommend(data, &effects, &cells),
         cells,
+        effects,
     }
-}
-
-/// The effects on a cell: of the data, of the fresh outages, or of both.
-pub(super) fn effects_on(
-    data: &Data,
-    arm: &str,
-    wanted: impl Fn(bool) -> bool,
-) -> Vec<OutageEffect> {
-    let stretches = data.stretches.iter().filter(|s| wanted(s.fresh));
-    stretches
-        .flat_map(|stretch| {
-            let runs = stretch.runs.iter().filter(|run| run.arm == arm);
-            runs.flat_map(|run| effects(data, stretch, run))
-        })
-        .collect()
 }
 
 /// Opens of a cell on false alarms; `None` if a kind of them was not met.
@@ -148,19 +169,13 @@ pub(super) fn false_opens_of(data: &Data, arm: &str, wanted: impl Fn(bool) -> bo
     opens
 }
 
-/// All recoveries of a cell, in seconds as measured: of the data, and fresh ones.
-#[must_use]
-pub fn recoveries(data: &Data, arm: &str) -> Vec<Observation> {
-    times(&effects_on(data, arm, |_| true))
-}
-
-pub(super) fn times(effects: &[OutageEffect]) -> Vec<Observation> {
+fn times(effects: &[&OutageEffect]) -> Vec<Observation> {
     let times = effects.iter().map(|effect| effect.recovery.into());
     times.collect()
 }
 
-fn of_cell(data: &Data, cell: &Cell) -> CellFinding {
-    let effects = effects_on(data, &cell.arm, |fresh| !fresh);
+fn of_cell(data: &Data, effects: &Effects, cell: &Cell) -> CellFinding {
+    let effects = effects.of(&cell.arm, |fresh| !fresh);
     let detected = effects.iter().filter_map(|e| e.detect_us);
     let n = effects.len();
     CellFinding {
@@ -200,14 +215,14 @@ fn recovered(times: &[Observation]) -> Recovered {
     }
 }
 
-fn week(data: &Data, cell: &Cell) -> Option<Week> {
+fn week(data: &Data, effects: &Effects, cell: &Cell) -> Option<Week> {
     // The guide's own: the same thresholds with our probe are another matter.
     if cell.probe != ProbeMode::Passive {
         return None;
     }
     let week = cell.week?;
     let within_s = CLAIM_S / f64::from(data.scale.max(1));
-    let times = times(&effects_on(data, &cell.arm, |_| true));
+    let times = times(&effects.of(&cell.arm, |_| true));
     let within = times.iter().filter(|t| t.most() <= within_s).count();
     // One that was given up before may have been within it or not.
     let beyond = times.iter().filter(|t| t.least() > within_s).count();

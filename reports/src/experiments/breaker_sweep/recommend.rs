@@ -13,7 +13,7 @@ use crate::stats::median;
 
 use super::{
     data::Data,
-    finding::{CellFinding, effects_on},
+    finding::{CellFinding, Effects},
 };
 
 /// A cell, and why it is the one.
@@ -39,13 +39,17 @@ fn resolution_s(data: &Data) -> f64 {
 }
 
 /// `None` if no cell has both outages and false alarms, without an open.
-pub(super) fn recommend(data: &Data, cells: &[CellFinding]) -> Option<Recommendation> {
+pub(super) fn recommend(
+    data: &Data,
+    effects: &Effects,
+    cells: &[CellFinding],
+) -> Option<Recommendation> {
     let candidates: Vec<(&CellFinding, f64, f64)> = cells
         .iter()
         .filter(|cell| cell.false_opens == Some(0))
         .filter_map(|cell| Some((cell, cell.outage_equivalent_s?, cell.wasted?)))
         .collect();
-    let outages = |cell: &CellFinding| effects_on(data, &cell.arm, |fresh| !fresh);
+    let outages = |cell: &CellFinding| effects.of(&cell.arm, |fresh| !fresh);
     let (best, ..) = candidates
         .iter()
         .min_by(|(_, a, _), (_, b, _)| a.total_cmp(b))?;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     Record, Verdict,
-    claim::Decision,
+    claim::{Decision, Source},
     run::{BreakerState, Ended, Transition},
     synthetic::{sweep, swept},
     verdict::exit,
@@ -112,8 +112,8 @@ fn the_guide_s_weeks_are_judged_beside_what_to_expect() {
         let claim = claim(&verdict, id);
         assert!(!claim.gating);
         assert_eq!(
-            (&*claim.source, claim.n, claim.band_high),
-            ("guide", claim.n, Some(0.5))
+            (claim.source, claim.n, claim.band_high),
+            (Source::Guide, claim.n, Some(0.5))
         );
         let reason = claim.reason.as_deref().unwrap();
         let percent = format!("(0, timeout) gives {:.0} %", expected * 100.0);

@@ -1,7 +1,9 @@
 //! Which claims it makes, of which arms, and which of them gate.
 
-use crate::claim::{
-    ARM_GUIDE, ARM_SEAWALL, Claim, Injected, availability, fail_fast, no_loss, recovery,
+use crate::{
+    claim::Claim,
+    injections::{Injected, availability, fail_fast, no_loss, recovery},
+    run::{ARM_GUIDE, ARM_SEAWALL},
 };
 
 /// All of them: those of the arm that gates come first.
@@ -19,10 +21,7 @@ pub(super) fn claims(subject: &Injected<'_>) -> Vec<Claim> {
                 recovery::p95(subject, arm, ours),
             ];
             claims.extend(fail_fast::claim(subject, arm).map(|c| gate(ours, c)));
-            claims.push(gate(
-                ours || arm == ARM_GUIDE,
-                no_loss::of_injections(subject, arm),
-            ));
+            claims.push(gate(ours || arm == ARM_GUIDE, no_loss::claim(subject, arm)));
             claims.extend(availability::claim(subject, arm).map(|c| gate(ours, c)));
             claims
         })

@@ -2,16 +2,21 @@
 //!
 //! Every fault of the plan is injected under load, into each arm. What is measured of
 //! an injection and claimed of an arm is the same wherever a fault is injected, and
-//! stands in [`crate::measure`] and [`crate::claim`]; here is which of it this
-//! experiment claims, and what decides its exit code.
+//! stands in [`crate::measure`] and [`crate::injections`]; here is which of it this
+//! experiment claims, and what decides its exit code (`claims`), and what its report
+//! says (`page`, `words`).
 
 mod claims;
 mod data;
+mod page;
+mod words;
 
 use crate::{
-    claim::{Claim, Injected},
+    claim::Claim,
     experiment::Experiment,
+    injections::Injected,
     measure::{Effect, Measured, measure, side_by_side},
+    page::Page,
     run::{Contradiction, Ledger, Run},
 };
 
@@ -56,12 +61,7 @@ impl Experiment for FailureSim {
     }
 
     fn claims(run: &Run, data: &Data, findings: &Findings) -> Vec<Claim> {
-        claims::claims(&Injected {
-            run,
-            load: &data.load,
-            injections: &data.injections,
-            measured: &findings.measured,
-        })
+        claims::claims(&injected(run, data, findings))
     }
 
     fn ledger(data: &Data) -> Ledger {
@@ -71,4 +71,20 @@ impl Experiment for FailureSim {
     fn injections(findings: &Findings) -> &[Effect] {
         &findings.effects
     }
+
+    fn page(run: &Run, data: &Data, findings: &Findings, _claims: &[Claim]) -> Page {
+        page::page(run, data, findings)
+    }
 }
+
+fn injected<'a>(run: &'a Run, data: &'a Data, findings: &'a Findings) -> Injected<'a> {
+    Injected {
+        run,
+        load: &data.load,
+        injections: &data.injections,
+        measured: &findings.measured,
+    }
+}
+
+#[cfg(test)]
+mod tests;

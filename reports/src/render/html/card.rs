@@ -3,9 +3,12 @@
 
 use maud::{Markup, html};
 
-use crate::claim::{Claim, Decision};
+use crate::{
+    claim::{Claim, Decision, Unit},
+    numbers::percent,
+};
 
-use super::super::figures::{interval, observed, sample};
+use super::super::quantity::{interval, observed, sample};
 
 const WIDTH: f64 = 260.0;
 const LEFT: f64 = 24.0;
@@ -31,8 +34,7 @@ pub(super) fn card(claim: &Claim) -> Markup {
             }
             @if let Some(reason) = &claim.reason { p.reason { (reason) } }
             p.muted.source {
-                @if claim.source == "guide" { "claimed by the migration guide" }
-                @else { "claimed by " (claim.source) }
+                "claimed by " (claim.source.name())
             }
         }
     }
@@ -70,7 +72,7 @@ fn drawing(claim: &Claim) -> Markup {
     } else {
         "start"
     };
-    let label = format!("claimed: {}", claimed(claim, |v| limit(v, &claim.unit)));
+    let label = format!("claimed: {}", claimed(claim, |v| limit(v, claim)));
     let says = format!(
         "interval of {}, claimed {}",
         claim.id,
@@ -119,10 +121,13 @@ fn claimed(claim: &Claim, show: impl Fn(f64) -> String) -> String {
 }
 
 /// What is claimed, as it was claimed: `30 s`, `10 ms`, `2x`.
-fn limit(value: f64, unit: &str) -> String {
-    match unit {
-        "s" if value < 0.1 => format!("{} ms", (value * 1e6).round() / 1e3),
-        "x" => format!("{value}x"),
+fn limit(value: f64, claim: &Claim) -> String {
+    match &claim.unit {
+        Unit::Seconds if value < 0.1 && !claim.difference => {
+            format!("{} ms", (value * 1e6).round() / 1e3)
+        }
+        Unit::Times => format!("{value}x"),
+        Unit::Ratio => percent(value),
         unit => format!("{value} {unit}"),
     }
 }
@@ -150,16 +155,16 @@ impl Axis {
             claim.band_high,
         ];
         let values = || values.into_iter().flatten();
-        match claim.unit.as_str() {
+        match claim.unit {
             // A difference of times, below zero where ours is the shorter one.
-            "s" if values().any(|v| v < 0.0) => {
+            Unit::Seconds if claim.difference => {
                 let most = values().map(f64::abs).fold(0.1, f64::max) * 1.2;
                 Some(Self::Linear {
                     from: -most,
                     to: most,
                 })
             }
-            "s" => {
+            Unit::Seconds => {
                 let least = values().filter(|v| *v > 0.0).fold(f64::MAX, f64::min);
                 let most = values().fold(1e-6, f64::max);
                 Some(Self::Log {
@@ -167,7 +172,7 @@ impl Axis {
                     to: (most * 1.5).log10().ceil(),
                 })
             }
-            "x" if claim.band_low.or(claim.band_high).is_some() => {
+            Unit::Times if claim.band_low.or(claim.band_high).is_some() => {
                 let least = values().filter(|v| *v > 0.0).fold(f64::MAX, f64::min);
                 let most = values().fold(1e-6, f64::max);
                 let from = (least.max(1e-6) * 0.9).log10().floor();

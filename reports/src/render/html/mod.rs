@@ -1,12 +1,11 @@
 //! `report.html`: one file, nothing fetched, for who has never seen a run.
 //!
-//! The order is that of the questions a reader has: what came out, what was
-//! claimed, how fast which arm recovered, what happened under each fault, what
-//! the words mean, and how to do it again.
+//! - `page`: the document, from top to bottom
+//! - `block`: the parts of its sections
+//! - `card`: a claim
 
-mod batches;
+mod block;
 mod card;
 mod page;
-mod sweep;
 
-pub use page::{Figure, html};
+pub use page::html;

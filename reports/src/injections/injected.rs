@@ -1,0 +1,35 @@
+//! Injections with their measures: what the claims about recovery are judged on.
+
+use crate::{
+    measure::Measured,
+    run::{Injection, Load, Run},
+};
+
+/// Injections of a run, with their measures.
+pub struct Injected<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// What its arms were given to do.
+    pub load: &'a Load,
+    /// What was recorded.
+    pub injections: &'a [Injection],
+    /// One entry for each of the injections.
+    pub measured: &'a [Measured],
+}
+
+impl<'a> Injected<'a> {
+    /// All of them, in the order of the record.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'a Injection, &'a Measured)> {
+        self.injections.iter().zip(self.measured)
+    }
+
+    /// The injections of an arm.
+    pub(super) fn of_arm(&self, arm: &str) -> impl Iterator<Item = (&'a Injection, &'a Measured)> {
+        self.all()
+            .filter(move |(injection, _)| injection.arm == arm)
+    }
+
+    pub(super) fn has_arm(&self, arm: &str) -> bool {
+        self.run.arms.iter().any(|a| a.name == arm)
+    }
+}

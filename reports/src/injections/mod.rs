@@ -1,0 +1,23 @@
+//! What several experiments have in common that inject faults: claims about an arm's
+//! recovery, the table of faults, and their pictures.
+//!
+//! What one injection came to is measured in [`crate::measure`]; here is what many of
+//! them say, and how it is shown.
+//!
+//! - `injected`: injections with their measures
+//! - `recovery`, `fail_fast`, `availability`, `no_loss`: a claim each
+//! - `table`, `sentence`, `plots`: for people
+
+pub(crate) mod availability;
+pub(crate) mod fail_fast;
+mod injected;
+pub(crate) mod no_loss;
+mod plots;
+pub(crate) mod recovery;
+mod sentence;
+mod table;
+
+pub use injected::Injected;
+pub(crate) use plots::{by_fault, summary};
+pub use recovery::RECOVERY_S;
+pub(crate) use table::{notes, skipped, table};

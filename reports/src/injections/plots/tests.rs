@@ -1,0 +1,152 @@
+use super::answer::Answer;
+use crate::{
+    Record,
+    plot::{
+        Plot,
+        legible::{is_legible, texts},
+        picture::Shape,
+    },
+    synthetic::{self, failures},
+};
+
+fn plots(record: &Record) -> Vec<Plot> {
+    crate::judge(record).page.plots().cloned().collect()
+}
+
+#[test]
+fn labels_are_neither_clipped_nor_covered() {
+    for arms in [
+        &["bare", "seawall"][..],
+        &["bare", "guide", "seawall"],
+        &["seawall"],
+        &["guide"],
+    ] {
+        for seed in 0..12 {
+            let record = synthetic::record(seed, 1, arms);
+            let plots = plots(&record);
+            assert_eq!(plots.len(), 1 + synthetic::FAULTS.len());
+            plots.iter().for_each(is_legible);
+        }
+    }
+    let mut wordy = synthetic::record(7, 1, &["bare", "seawall"]);
+    wordy.run.arms[0].about = "a sentence that does not end for quite a while and then ".repeat(5);
+    plots(&wordy).iter().for_each(is_legible);
+    let several = synthetic::record(7, 4, &["bare", "guide", "seawall"]);
+    plots(&several).iter().for_each(is_legible);
+}
+
+#[test]
+fn faults_that_overlap_have_a_lane_each() {
+    let mut record = synthetic::record(7, 1, &["bare", "seawall"]);
+    let crash = synthetic::Fault::Crash.name();
+    for injection in &mut failures(&mut record).injections {
+        let mut second = injection.spans[0].clone();
+        crash.clone_into(&mut second.kind);
+        second.effective_us += 500_000;
+        second.cleared_us -= 200_000;
+        injection.spans.push(second);
+    }
+    for planned in &mut record.run.schedule {
+        let mut second = planned.faults[0].clone();
+        crash.clone_into(&mut second.kind);
+        planned.faults.push(second);
+        planned.name = format!("{}-and-crash", planned.name);
+    }
+    let schedule = record.run.schedule.clone();
+    for injection in &mut failures(&mut record).injections {
+        injection.fault = schedule[injection.planned].name.clone();
+    }
+    record.check().unwrap();
+    let plots = plots(&record);
+    plots.iter().for_each(is_legible);
+    let alone = synthetic::record(7, 1, &["bare", "seawall"]);
+    let blackhole = |plots: &[Plot]| {
+        let mut of = plots.iter().filter(|p| p.name.starts_with("blackhole"));
+        of.next().unwrap().svg().unwrap()
+    };
+    let count = |svg: &str| svg.matches(">\nblackhole\n<").count();
+    assert_eq!(count(&blackhole(&plots)), 2, "one lane in each arm");
+    assert_eq!(count(&blackhole(&self::plots(&alone))), 0);
+}
+
+/// Once only the arm whose turn it was stood in the picture.
+#[test]
+fn arms_that_take_turns_are_drawn_together() {
+    let together = synthetic::record(7, 2, &["bare", "seawall"]);
+    let in_turns = synthetic::in_turns(together.clone());
+    for (a, b) in plots(&together).iter().zip(&plots(&in_turns)) {
+        assert_eq!(a.svg().unwrap(), b.svg().unwrap(), "{}", a.name);
+    }
+}
+
+#[test]
+fn a_run_that_was_cut_short_is_drawn_as_far_as_it_got() {
+    let record = synthetic::record(7, 1, &["bare", "seawall"]);
+    for n in [0, 1, 3] {
+        let part = synthetic::interrupted_after(n, record.clone());
+        let plots = plots(&part);
+        assert_eq!(plots.len(), if n == 0 { 0 } else { 1 + n.div_ceil(2) });
+        plots.iter().for_each(is_legible);
+    }
+    let mut in_the_fault = synthetic::interrupted_after(1, record);
+    let only = &mut failures(&mut in_the_fault).injections[0];
+    (only.cleared_us, only.ready_us) = (only.injected_us, only.injected_us);
+    only.ended_us = only.injected_us;
+    plots(&in_the_fault).iter().for_each(is_legible);
+    only_drawn(&in_the_fault);
+}
+
+fn only_drawn(record: &Record) {
+    for plot in plots(record) {
+        assert!(plot.svg().unwrap().ends_with("</svg>\n"));
+    }
+}
+
+#[test]
+fn every_outcome_that_occurred_is_in_the_picture_and_its_legend() {
+    let record = synthetic::record(7, 1, &["bare", "seawall"]);
+    let all = plots(&record);
+    let blackhole = all.iter().find(|plot| plot.name == "blackhole").unwrap();
+    let said: Vec<&str> = texts(&blackhole.picture)
+        .iter()
+        .map(|text| text.text.as_str())
+        .collect();
+    for answer in [Answer::Ok, Answer::Rejected, Answer::Unknown] {
+        assert!(said.contains(&answer.name()), "{answer:?}");
+        let drawn =
+            blackhole.picture.shapes.iter().filter(
+                |shape| matches!(shape, Shape::Rect { color, .. } if *color == answer.color()),
+            );
+        assert!(drawn.count() > 1, "{answer:?} is in the legend only");
+    }
+    assert!(!said.contains(&Answer::Failed.name()));
+}
+
+#[test]
+fn of_several_faults_of_a_kind_the_slowest_is_shown() {
+    let record = synthetic::record(7, 3, &["bare", "seawall"]);
+    let verdict = crate::judge(&record).verdict;
+    let slowest = verdict
+        .injections
+        .iter()
+        .filter(|e| e.fault == "pause" && e.arm == "seawall")
+        .filter_map(|e| e.recover_s)
+        .fold(0.0, f64::max);
+    let plots = plots(&record);
+    let pause = plots.iter().find(|plot| plot.name == "pause").unwrap();
+    assert!(
+        pause
+            .title
+            .contains(&format!("seawall serves again {slowest:.2} s")),
+        "{} is not {slowest}",
+        pause.title
+    );
+}
+
+#[test]
+fn a_picture_names_fonts_that_a_browser_may_have() {
+    let record = synthetic::record(7, 1, &["seawall"]);
+    let svg = plots(&record)[0].svg().unwrap();
+    assert!(svg.contains(r#"font-family="DejaVu Sans, Verdana, Arial, sans-serif""#));
+    assert!(!svg.contains("NaN") && !svg.contains("inf"));
+}
