@@ -55,25 +55,7 @@ impl Injection {
     pub fn check(&self, run: &Run) -> Result<(), Contradiction> {
         let invalid =
             |field, value: String, allowed| Err(Contradiction::new(field, value, allowed));
-        let ops = &self.operations;
-        let n = ops.latencies_us.len();
-        if ops.kinds.len() != n || ops.outcomes.len() != n || ops.lags_us.len() != n {
-            let value = format!(
-                "{} kinds, {} outcomes, {n} latencies, {} lags",
-                ops.kinds.len(),
-                ops.outcomes.len(),
-                ops.lags_us.len()
-            );
-            return invalid("operations", value, "columns of one length");
-        }
-        let unknown = |c: &char| Outcome::from_letter(*c).is_none();
-        if let Some(c) = ops.outcomes.chars().find(unknown) {
-            let value = format!("{c:?}");
-            return invalid("operations.outcomes", value, "one of o f r t u n");
-        }
-        if let Some(c) = ops.kinds.chars().find(|c| !matches!(c, 'r' | 'w')) {
-            return invalid("operations.kinds", format!("{c:?}"), "one of r w");
-        }
+        self.operations.check()?;
         let times = [
             self.steady_us,
             self.requested_us,

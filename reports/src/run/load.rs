@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Contradiction;
+
 /// What every arm was given to do, and when that counts as served.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Load {
@@ -34,6 +36,36 @@ pub struct Operations {
     /// From scheduled arrival until the arm was called: the generator's own delay,
     /// which is part of the latency. Zero for one never sent or never answered.
     pub lags_us: Vec<u64>,
+}
+
+impl Operations {
+    /// Checks what every reader relies on: columns of one length, known letters.
+    ///
+    /// # Errors
+    /// Names the first column that does not hold.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        let invalid =
+            |field, value: String, allowed| Err(Contradiction::new(field, value, allowed));
+        let n = self.latencies_us.len();
+        if self.kinds.len() != n || self.outcomes.len() != n || self.lags_us.len() != n {
+            let value = format!(
+                "{} kinds, {} outcomes, {n} latencies, {} lags",
+                self.kinds.len(),
+                self.outcomes.len(),
+                self.lags_us.len()
+            );
+            return invalid("operations", value, "columns of one length");
+        }
+        let unknown = |c: &char| Outcome::from_letter(*c).is_none();
+        if let Some(c) = self.outcomes.chars().find(unknown) {
+            let value = format!("{c:?}");
+            return invalid("operations.outcomes", value, "one of o f r t u n");
+        }
+        if let Some(c) = self.kinds.chars().find(|c| !matches!(c, 'r' | 'w')) {
+            return invalid("operations.kinds", format!("{c:?}"), "one of r w");
+        }
+        Ok(())
+    }
 }
 
 /// What became of an operation.
