@@ -108,7 +108,8 @@ impl LoadedArm {
 
 impl<'s, 'a> Loaded<'s, 'a> {
     /// Puts arms under load, through the proxy. `planned` is the entry of the schedule
-    /// that it is for.
+    /// that it is for; their writes are told apart by numbers from `first_client` on,
+    /// which no other load of the run must have.
     ///
     /// # Errors
     /// If the configuration of an arm is not valid.
@@ -116,6 +117,7 @@ impl<'s, 'a> Loaded<'s, 'a> {
         stage: &'s Stage<'a>,
         load: &run::Load,
         planned: Option<usize>,
+        first_client: usize,
         names: &[String],
     ) -> Result<Self, Stop> {
         let start = clock::now() + FIRST_OPERATION;
@@ -130,8 +132,7 @@ impl<'s, 'a> Loaded<'s, 'a> {
             let Some(setup) = stage.setups.get(name) else {
                 continue;
             };
-            let number = planned.unwrap_or(0) * names.len() + i;
-            let number = i32::try_from(number).unwrap_or(i32::MAX);
+            let number = i32::try_from(first_client + i).unwrap_or(i32::MAX);
             let arm = loaded.arm(name, setup, number)?;
             loaded.arms.push(arm);
         }

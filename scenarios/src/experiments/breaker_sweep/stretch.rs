@@ -51,7 +51,8 @@ async fn stretch(
     if first >= stage.run.schedule.len() {
         return Ok(());
     }
-    let mut loaded = Loaded::start(stage, &data.load, Some(first), &arms)?;
+    let client = first * arms.len();
+    let mut loaded = Loaded::start(stage, &data.load, Some(first), client, &arms)?;
     let mut done = Stretch {
         fresh,
         started_us: loaded.started_us(),

@@ -22,7 +22,8 @@ pub(super) async fn carry_out(
     planned: usize,
 ) -> Result<Vec<Injection>, Stop> {
     let arms = &stage.run.schedule[planned].arms;
-    let mut loaded = Loaded::start(stage, &data.load, Some(planned), arms)?;
+    let first = planned * arms.len();
+    let mut loaded = Loaded::start(stage, &data.load, Some(planned), first, arms)?;
     let steady = loaded.until_steady().await?;
     let moments = loaded.through(planned).await?;
     let waited = until_recovered(&mut loaded, data, steady, &moments).await;
