@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Contradiction, Operations, Outcome, Run, Span};
+use super::{Contradiction, Operations, Run, Span};
 
 /// What one fault did to one arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
