@@ -10,10 +10,7 @@ use std::{
 
 use clap::Parser;
 use reports::{Record, run::Event};
-use scenarios::{
-    environment::Kind,
-    experiment::{Experiment, Frame},
-};
+use scenarios::{environment::Kind, experiment::Experiment, flags::Frame};
 use serde_json::Value;
 
 /// The binary beside this test's own folder.

@@ -3,11 +3,8 @@
 use std::{fs, future::pending, path::PathBuf, process::Command, time::Duration};
 
 use scenarios::{
-    environment::{Environment, EnvironmentError, Kind, Session, Shutdown, Wanted},
-    faults::{
-        kind::Needs,
-        probe::{Look, Met, probe},
-    },
+    environment::{Environment, EnvironmentError, Kind, Needs, Session, Shutdown, Wanted},
+    faults::probe::{Look, Met, probe},
 };
 use seawall::clock;
 

@@ -15,11 +15,12 @@ use reports::{
 };
 use scenarios::{
     environment::{Endpoint, Environment, Kind, Wanted},
-    experiment::{Frame, Size},
+    experiment,
     experiments::failure_sim::FailureSim,
     faults::{Kind as Fault, kind, process, session, strangers::Sessions},
+    flags::{Frame, Size},
     load::{arrivals::Arrivals, ledger::Checker, workload::Workload},
-    stage::{self, Interrupt, Label, Place},
+    stage::{Interrupt, Label, Place},
 };
 use seawall::clock;
 
@@ -318,7 +319,7 @@ async fn a_panic_takes_the_fault_back_too() {
         size: Size::Quick,
         own_server: false,
     };
-    let experiment: FailureSim = planned(&flags, &frame);
+    let planned: FailureSim = planned(&flags, &frame);
     let label = Label {
         arguments: Vec::new(),
         seed: frame.seed,
@@ -338,7 +339,7 @@ async fn a_panic_takes_the_fault_back_too() {
         let seen = matches!(&event.what, What::FaultEffective { fault } if fault == "lock-storm");
         assert!(!seen, "a bug");
     };
-    let record = stage::carry_out(&experiment, &label, &place, &interrupt, &listener);
+    let record = experiment::carry_out(&planned, &label, &place, &interrupt, &listener);
     let record = record.await.expect("a record all the same");
     let ended = format!("{:?}", record.run.ended);
     assert!(

@@ -5,7 +5,6 @@
 //! `SEAWALL_TEST_ENV=docker`: without it a missing one is a failure, never a pass.
 //! The fault proxy is also driven with `psql`, `pgbench` and a Python client.
 
-mod arrows;
 mod batch_sweep;
 mod breaker_sweep;
 mod command;
@@ -21,4 +20,5 @@ mod proxy_postgres;
 mod python_client;
 mod reap;
 mod server;
+mod tidy;
 mod toxics;

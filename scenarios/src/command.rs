@@ -7,17 +7,17 @@ use std::{
 };
 
 use clap::{CommandFactory as _, FromArgMatches as _, error::ContextKind};
-use reports::run::Run;
+use reports::{Record, run::Run};
 
 use crate::{
     cli::{
-        self, Cli, CliError, Command, Doctor, FaultProxy, Invocation, List, Listing, Reap, Replay,
-        args::{Format, OutputArgs},
+        self, Chosen, Cli, Command, Doctor, FaultProxy, Invocation, List, Listing, Reap, Replay,
         arguments, exit,
     },
     environment::{self, EnvironmentError, Kind, chain},
-    experiment::{self, Data, Experiment, NotRepeatable},
+    experiment::{self, Data, Experiment, NotRepeatable, with_experiments},
     faults::kind,
+    flags::{CliError, Format, OutputArgs},
     progress::Progress,
     redact::redacted,
     stage::{self, Interrupt, Label, Place},
@@ -97,7 +97,7 @@ const REAP: &str = "reap";
 
 async fn command(command: Command, arguments: Vec<String>) -> u8 {
     let done = match &command {
-        Command::Experiment(chosen) => chosen.run(&arguments).await,
+        Command::Experiment(chosen) => run_chosen(chosen, &arguments).await,
         Command::Replay(replay) => self::replay(replay).await,
         Command::List(list) => Ok(self::list(list)),
         Command::FaultProxy(proxy) => fault_proxy(proxy).await,
@@ -110,8 +110,33 @@ async fn command(command: Command, arguments: Vec<String>) -> u8 {
     })
 }
 
+macro_rules! dispatch {
+    ($($variant:ident => $experiment:ty,)+) => {
+        /// Runs what was chosen, and returns its exit code.
+        async fn run_chosen(chosen: &Chosen, arguments: &[String]) -> Result<u8, Failure> {
+            match chosen {
+                $(Chosen::$variant(invocation) => {
+                    self::experiment::<$experiment>(invocation, arguments).await
+                })+
+            }
+        }
+
+        /// Runs the experiment of a record again, and returns its exit code.
+        async fn run_again(record: Record, replay: &Replay) -> Result<u8, Failure> {
+            match &record.data {
+                $(reports::Data::$variant(data) => {
+                    let experiment = <$experiment as Experiment>::again(&record.run, data);
+                    again(experiment, &record.run, replay).await
+                })+
+            }
+        }
+    };
+}
+
+with_experiments!(dispatch);
+
 fn usage(error: CliError) -> Failure {
-    (error.to_string(), error.code())
+    (error.to_string(), exit::of_usage(&error))
 }
 
 fn bug(error: &dyn std::error::Error) -> Failure {
@@ -119,7 +144,7 @@ fn bug(error: &dyn std::error::Error) -> Failure {
 }
 
 /// Plans an experiment and runs it.
-pub(crate) async fn experiment<E: Experiment>(
+async fn experiment<E: Experiment>(
     invocation: &Invocation<E::Options>,
     arguments: &[String],
 ) -> Result<u8, Failure>
@@ -144,25 +169,23 @@ where
 /// Runs the experiment of an earlier run again.
 async fn replay(replay: &Replay) -> Result<u8, Failure> {
     let path = replay.run.join("record.json");
-    let record = reports::Record::load(&path).map_err(|error| {
+    let record = Record::load(&path).map_err(|error| {
         let reason = NotRepeatable {
             reason: chain(&error),
             allowed: "the folder of a run",
         };
         not_repeatable(replay, reason)
     })?;
-    experiment::again(record, replay).await
+    run_again(record, replay).await
 }
 
 fn not_repeatable(replay: &Replay, reason: NotRepeatable) -> Failure {
-    usage(CliError::Replay {
-        path: replay.run.display().to_string(),
-        reason,
-    })
+    let path = replay.run.display();
+    (format!("replay: {path}: {reason}"), exit::USAGE)
 }
 
 /// Runs what was planned in an earlier run, if it can be done again.
-pub(crate) async fn again<E: Experiment>(
+async fn again<E: Experiment>(
     experiment: Result<E, NotRepeatable>,
     of: &Run,
     replay: &Replay,
@@ -171,9 +194,9 @@ where
     reports::Data: From<Data<E>>,
 {
     let experiment = experiment.map_err(|reason| not_repeatable(replay, reason))?;
-    let size = experiment::Size::of(of).map_err(|reason| not_repeatable(replay, reason))?;
+    let size = experiment::size(of).map_err(|reason| not_repeatable(replay, reason))?;
     let label = Label {
-        arguments: arguments::unresolved(&of.arguments),
+        arguments: Label::unresolved(&of.arguments),
         seed: of.seed,
         size: size.name(),
     };
@@ -207,10 +230,10 @@ where
     let progress = Progress::new(output.quiet);
     progress.say("starting PostgreSQL");
     let listener = |event: &reports::run::Event| progress.event(event);
-    let record = stage::carry_out(experiment, label, &place, &interrupt, &listener).await;
+    let record = experiment::carry_out(experiment, label, &place, &interrupt, &listener).await;
     progress.finish();
     output.conclude(&folder);
-    let record = record.map_err(|error| (chain(&error), cli::exit_code(&error)))?;
+    let record = record.map_err(|error| (chain(&error), exit::of_run(&error)))?;
     let report = reports::write(&record, &folder).map_err(|e| bug(&e))?;
     match output.format {
         Format::Text => print(&reports::render::terminal(&report, &folder, colour())),
@@ -223,7 +246,7 @@ fn list(list: &List) -> u8 {
     let text = match list.what {
         Listing::Faults => kind::list(list.deadline_ms),
         Listing::Experiments => {
-            let mut all: Vec<(&str, &str)> = experiment::ALL.to_vec();
+            let mut all: Vec<(&str, &str)> = cli::EXPERIMENTS.to_vec();
             all.push(("replay DIR", "What an earlier run did, exactly, once more"));
             let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
             let lines = all
@@ -310,7 +333,7 @@ async fn reap(reap: &Reap) -> Result<u8, Failure> {
     let wanted = reap.target.wanted().map_err(usage)?;
     let reaped = environment::reap::reap(&wanted, reap.dry_run)
         .await
-        .map_err(|error| (chain(&error), cli::exit_code(&error.into())))?;
+        .map_err(|error| (chain(&error), exit::of_run(&error.into())))?;
     let code = if reaped.is_complete() { 0 } else { exit::BUG };
     print(&match reap.format {
         Format::Text => reaped.text(),

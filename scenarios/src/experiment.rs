@@ -4,72 +4,22 @@
 //! [`Environment`](crate::environment) says; how operations arrive, a
 //! [`load`](crate::load). A new one is a file or folder in
 //! [`experiments`](crate::experiments), one in `reports`, and a line in each registry:
-//! here, the one at the foot of this file.
+//! here, the one at the foot of
+//! this file.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use reports::{
     Record,
-    run::{Arm, Planned, Run},
+    run::{Event, Run},
 };
 
+pub use crate::stage::Setting;
 use crate::{
-    cli::{CliError, Invocation},
     environment::Endpoint,
-    experiments,
-    load::{client::Setup, workload::Workload},
-    stage::{NotPrepared, Stage, Stop},
+    flags::{CliError, Frame, Size},
+    load::{client::NotRecorded, workload::Workload},
+    stage::{Interrupt, Label, NotPrepared, Place, RunError, Stage, Stop},
 };
-
-/// How long a run may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Size {
-    /// About 45 s.
-    Quick,
-    /// About 3 minutes.
-    Default,
-    /// As long as the guide's own time-outs need: about half an hour.
-    Full,
-}
-
-impl Size {
-    /// All sizes, the shortest first.
-    pub const ALL: &'static [Self] = &[Self::Quick, Self::Default, Self::Full];
-
-    /// The size that a record was made with.
-    ///
-    /// # Errors
-    /// What the record says instead.
-    pub fn of(run: &Run) -> Result<Self, NotRepeatable> {
-        let mut all = Self::ALL.iter().copied();
-        all.find(|size| size.name() == run.size)
-            .ok_or_else(|| NotRepeatable {
-                reason: format!("size: {}", run.size),
-                allowed: "quick, default or full",
-            })
-    }
-
-    /// As in a record.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Default => "default",
-            Self::Full => "full",
-        }
-    }
-}
-
-/// What is known of a run beside an experiment's own options.
-#[derive(Debug, Clone, Copy)]
-pub struct Frame {
-    /// Everything random comes from it.
-    pub seed: u64,
-    /// How long the run may take.
-    pub size: Size,
-    /// Whether the server is started by the run, and so can be killed, paused and
-    /// restarted.
-    pub own_server: bool,
-}
 
 /// An experiment, and what the user should know before it begins.
 pub type WithRemarks<E> = (E, Vec<String>);
@@ -84,15 +34,31 @@ pub struct NotRepeatable {
     pub allowed: &'static str,
 }
 
-/// What every record holds of an experiment before anything is measured.
-#[derive(Debug, Clone, Default)]
-pub struct Setting {
-    /// The configurations under test, in the order they are reported in.
-    pub arms: Vec<(Arm, Setup)>,
-    /// The fault plan as the user gave it, if there is one.
-    pub plan: Option<String>,
-    /// What is done, and when.
-    pub schedule: Vec<Planned>,
+impl From<NotRecorded> for NotRepeatable {
+    fn from(not: NotRecorded) -> Self {
+        Self {
+            reason: not.to_string(),
+            allowed: "a run of this version",
+        }
+    }
+}
+
+impl NotRepeatable {
+    /// A record does not hold a size that there is.
+    fn size(found: &str) -> Self {
+        Self {
+            reason: format!("size: {found}"),
+            allowed: "quick, default or full",
+        }
+    }
+}
+
+/// The size that a record was made with.
+///
+/// # Errors
+/// If there is no such size.
+pub fn size(run: &Run) -> Result<Size, NotRepeatable> {
+    Size::named(&run.size).ok_or_else(|| NotRepeatable::size(&run.size))
 }
 
 /// What an experiment records.
@@ -153,64 +119,50 @@ pub trait Experiment: Sized + Send + Sync {
     ) -> impl Future<Output = Result<(), Stop>> + Send;
 }
 
-/// One line for each experiment: its variant, its type, and its name in `reports`.
-macro_rules! experiments {
-    ($($variant:ident => $experiment:ty,)+) => {
-        /// The commands that run an experiment.
-        #[derive(Debug, Clone, Subcommand)]
-        pub enum Chosen {
-            $(
-                #[doc = ""]
-                #[command(
-                    name = <<$experiment as Experiment>::Recorded as reports::experiment::Experiment>::COMMAND,
-                    about = <$experiment as Experiment>::ABOUT
-                )]
-                $variant(Invocation<<$experiment as Experiment>::Options>),
-            )+
-        }
+/// Carries an experiment out. Returns when everything is taken down again; the record is
+/// in the folder.
+///
+/// Not cancel safe: raise the interrupt instead.
+///
+/// # Errors
+/// If nothing could be measured. What goes wrong later is in [`Run::ended`].
+pub async fn carry_out<E: Experiment>(
+    experiment: &E,
+    label: &Label,
+    place: &Place,
+    interrupt: &Interrupt,
+    listener: &(dyn Fn(&Event) + Sync),
+) -> Result<Record, RunError>
+where
+    reports::Data: From<Data<E>>,
+{
+    let command = <E::Recorded as reports::experiment::Experiment>::COMMAND;
+    let setting = experiment.setting();
+    let mut stage = Stage::set(command, setting, label, place, interrupt, listener).await?;
+    let direct = stage.environment.endpoint();
+    let prepared = experiment.prepare(direct, &stage.workload).await;
+    if let Err(error) = prepared {
+        stage.strike().await;
+        return Err(error.into());
+    }
+    stage.ready();
+    let mut data = experiment.nothing_yet();
+    let ended = match stage.save(&data) {
+        Ok(()) => experiment.run(&mut stage, &mut data).await,
+        Err(error) => Err(error.into()),
+    };
+    stage.take_down(ended, data).await
+}
 
-        impl Chosen {
-            /// Runs what was chosen, and returns its exit code.
-            ///
-            /// # Errors
-            /// If nothing could be measured.
-            pub async fn run(&self, arguments: &[String]) -> Result<u8, crate::command::Failure> {
-                match self {
-                    $(Self::$variant(invocation) => {
-                        crate::command::experiment::<$experiment>(invocation, arguments).await
-                    })+
-                }
-            }
-        }
-
-        /// Name and purpose of each experiment.
-        pub static ALL: &[(&str, &str)] = &[
-            $((
-                <<$experiment as Experiment>::Recorded as reports::experiment::Experiment>::COMMAND,
-                <$experiment as Experiment>::ABOUT,
-            ),)+
-        ];
-
-        /// Runs the experiment of a record again, and returns its exit code.
-        ///
-        /// # Errors
-        /// If it cannot be done again, or nothing could be measured.
-        pub async fn again(
-            record: Record,
-            replay: &crate::cli::Replay,
-        ) -> Result<u8, crate::command::Failure> {
-            match record.data {
-                $(reports::Data::$variant(ref data) => {
-                    let experiment = <$experiment as Experiment>::again(&record.run, data);
-                    crate::command::again(experiment, &record.run, replay).await
-                })+
-            }
+/// The registry: one line for each experiment, its variant and its type. Hands them to
+/// the macro `$then`, which makes of them what it needs.
+macro_rules! with_experiments {
+    ($then:ident) => {
+        $then! {
+            FailureSim => $crate::experiments::failure_sim::FailureSim,
+            BreakerSweep => $crate::experiments::breaker_sweep::BreakerSweep,
+            BatchSweep => $crate::experiments::batch_sweep::BatchSweep,
         }
     };
 }
-
-experiments! {
-    FailureSim => experiments::failure_sim::FailureSim,
-    BreakerSweep => experiments::breaker_sweep::BreakerSweep,
-    BatchSweep => experiments::batch_sweep::BatchSweep,
-}
+pub(crate) use with_experiments;

@@ -6,7 +6,8 @@
 //! - [`load`]: how: operations, open loop, and the ledger of what was acknowledged
 //! - [`faults`]: the plan, the faults, and a probe that looks from outside
 //! - [`stage`]: an experiment on an environment, into a record
-//! - [`cli`], [`command`], [`progress`], [`redact`]: the face
+//! - [`flags`]: what several commands can be told; [`cli`], [`command`], [`progress`],
+//!   [`redact`]: the face
 //!
 //! An experiment says what, an environment where, a load how; none of the three knows
 //! which of the others it meets. Verdicts are not made here: [`reports`] judges the
@@ -18,6 +19,7 @@ pub mod environment;
 pub mod experiment;
 pub mod experiments;
 pub mod faults;
+pub mod flags;
 pub mod load;
 pub mod progress;
 pub mod redact;

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 
 use clap::{ArgMatches, Command, parser::ValueSource};
 
+use crate::stage::RESOLVED;
+
 /// Flags that say where results go, not what is done.
 const ABOUT_OUTPUT: [&str; 3] = ["out", "format", "quiet"];
-/// Recorded as they came out, whether they were typed or not.
-const RESOLVED: [&str; 2] = ["seed", "env"];
 /// May hold a password, so that only its place is recorded.
 const SECRET: &str = "database_url";
 
@@ -41,32 +41,8 @@ pub fn recorded(command: &Command, matches: &ArgMatches) -> Vec<String> {
     arguments
 }
 
-/// The same with what was drawn from and what was found, since the defaults may be
-/// others next time.
-#[must_use]
-pub fn resolved(arguments: &[String], seed: u64, environment: &str) -> Vec<String> {
-    let mut resolved = arguments.to_vec();
-    resolved.extend(["--seed".to_owned(), seed.to_string()]);
-    resolved.extend(["--env".to_owned(), environment.to_owned()]);
-    resolved
-}
-
-/// The same without them: what [`resolved`] was made from.
-#[must_use]
-pub fn unresolved(arguments: &[String]) -> Vec<String> {
-    let mut left = Vec::new();
-    let mut all = arguments.iter();
-    while let Some(argument) = all.next() {
-        match argument.as_str() {
-            "--seed" | "--env" => drop(all.next()),
-            _ => left.push(argument.clone()),
-        }
-    }
-    left
-}
-
 /// Moves flags that stand before the command behind it, where they are read:
-/// `scenarios --seed 7 failure-sim` is `scenarios failure-sim --seed 7`.
+/// `scenarios --seed 7 reap` is `scenarios reap --seed 7`.
 ///
 /// Which of them take a value is looked up among the flags of all commands.
 #[must_use]
@@ -186,8 +162,5 @@ mod tests {
         assert!(recorded_of(&["s", "batch-sweep", "--seed", "9"]).is_empty());
         let files = recorded_of(&["s", "batch-sweep", "-f", "a.sql", "-fb.sql"]);
         assert_eq!(files, ["--file", "a.sql", "--file", "b.sql"]);
-        let whole = resolved(&files, 9, "local");
-        assert_eq!(whole[4..], ["--seed", "9", "--env", "local"]);
-        assert_eq!(unresolved(&whole), files);
     }
 }

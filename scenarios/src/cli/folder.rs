@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{CliError, args::OutputArgs};
+use crate::flags::{CliError, OutputArgs};
 
 impl OutputArgs {
     /// Makes the folder of a run, without what an earlier run left in it.

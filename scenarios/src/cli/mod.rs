@@ -1,21 +1,22 @@
 //! The command line: what is typed into what is wanted, errors into exit codes.
 //!
 //! Every command has its own flags: what means nothing to it is no flag of it. Flags that
-//! several have in common stand in [`args`], once. [`arguments`] keeps what was typed for
-//! the record, and [`folder`] makes the folder of a run.
+//! several have in common stand in [`crate::flags`], once. [`arguments`] keeps what was
+//! typed for the record, and [`folder`] makes the folder of a run.
 
-pub mod args;
 pub mod arguments;
-mod error;
+pub mod exit;
 pub mod folder;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use self::args::{DEADLINE_MS, DrawArgs, Format, OutputArgs, ProxyArgs, ServerArgs, TargetArgs};
-pub use self::error::{CliError, exit, exit_code};
-use crate::experiment::Chosen;
+use crate::{
+    experiment::{Experiment, with_experiments},
+    flags::{self, DrawArgs, Format, OutputArgs, ProxyArgs, ServerArgs, TargetArgs},
+    load::DEADLINE_MS,
+};
 
 /// See what a database failure does to a service, before production does.
 ///
@@ -46,6 +47,35 @@ pub enum Command {
     /// Remove what a killed run left: containers, servers, folders
     Reap(Reap),
 }
+
+macro_rules! chosen {
+    ($($variant:ident => $experiment:ty,)+) => {
+        /// The commands that run an experiment.
+        #[derive(Debug, Clone, Subcommand)]
+        pub enum Chosen {
+            $(
+                #[doc = concat!("Runs [`", stringify!($experiment), "`].")]
+                #[command(
+                    name = <<$experiment as Experiment>::Recorded
+                        as reports::experiment::Experiment>::COMMAND,
+                    about = <$experiment as Experiment>::ABOUT
+                )]
+                $variant(Invocation<<$experiment as Experiment>::Options>),
+            )+
+        }
+
+        /// Name and purpose of each experiment.
+        pub static EXPERIMENTS: &[(&str, &str)] = &[
+            $((
+                <<$experiment as Experiment>::Recorded
+                    as reports::experiment::Experiment>::COMMAND,
+                <$experiment as Experiment>::ABOUT,
+            ),)+
+        ];
+    };
+}
+
+with_experiments!(chosen);
 
 /// An experiment: its own flags, and those of every run.
 #[derive(Debug, Clone, Args)]
@@ -83,7 +113,7 @@ pub struct List {
     #[arg(value_enum, default_value = "experiments")]
     pub(crate) what: Listing,
     /// Deadline of an operation, which some parameters of faults are usually taken from
-    #[arg(long, default_value_t = DEADLINE_MS, value_name = "MS", value_parser = args::deadlines())]
+    #[arg(long, default_value_t = DEADLINE_MS, value_name = "MS", value_parser = flags::deadlines())]
     pub(crate) deadline_ms: u32,
 }
 

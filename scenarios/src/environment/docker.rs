@@ -135,7 +135,7 @@ pub(super) async fn start(
     );
     let started = unless(cancelled, started(found, small_disk, &docker, &token)).await;
     if started.is_err()
-        && let Err(error) = sweep(&docker, &token).await
+        && let Err(error) = remove_half_made(&docker, &token).await
     {
         tracing::error!(%error, token, "a container may be left");
     }
@@ -194,7 +194,7 @@ async fn started(
         }),
         Err(error) => {
             let log = container.log_tail().await;
-            // Should this fail, the sweep that follows an error has another try.
+            // Should this fail, the removal that follows an error has another try.
             let _removed = container.remove().await;
             Err(error.with_log(log))
         }
@@ -202,7 +202,7 @@ async fn started(
 }
 
 /// Removes what a start that failed has left.
-async fn sweep(docker: &Docker, token: &str) -> Result<(), EnvironmentError> {
+async fn remove_half_made(docker: &Docker, token: &str) -> Result<(), EnvironmentError> {
     let label = format!("{START_LABEL}={token}");
     let listed = labelled(docker, &label).await?;
     for id in listed.into_iter().filter_map(|container| container.id) {

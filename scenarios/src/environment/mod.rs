@@ -10,6 +10,7 @@ mod error;
 mod external;
 pub(crate) mod lease;
 mod local;
+mod needs;
 mod process;
 pub mod reap;
 
@@ -22,8 +23,8 @@ pub use self::{
     docker::{DEFAULT_IMAGE, Found as DockerFound, LOCAL_IMAGE},
     endpoint::{Endpoint, LOAD, Session},
     error::{EnvironmentError, chain},
+    needs::Needs,
 };
-use crate::faults::kind::Needs;
 
 /// Longest wait for a server to take sessions.
 const START: Duration = Duration::from_secs(40);

@@ -17,8 +17,8 @@ use super::{
     session::{self, Doing, Done, SessionsError, Undoing},
 };
 use crate::{
-    environment::{Environment, EnvironmentError},
-    load::workload::Workload,
+    environment::{Environment, EnvironmentError, Needs},
+    load::{DEADLINE_MS, workload::Workload},
 };
 
 /// All kinds, those of the network first: the order of `scenarios list faults`.
@@ -202,42 +202,6 @@ impl PartialEq for Kind {
 
 impl Eq for Kind {}
 
-/// What it takes to do a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
-    /// The proxy of every run.
-    Proxy,
-    /// A toxic that Toxiproxy itself does not have.
-    EmbeddedProxy,
-    /// Sessions with the server.
-    Sessions,
-    /// A server that was started here.
-    OwnServer,
-    /// A server that was started here, all of whose processes can be stopped.
-    OwnProcesses,
-    /// A server that was started here, since a parameter of it is set.
-    OwnParameters,
-    /// A container, whose network can be taken away.
-    Container,
-    /// A small disk that can be filled safely.
-    SmallDisk,
-}
-
-impl fmt::Display for Needs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Proxy => "nothing: the proxy does it",
-            Self::EmbeddedProxy => "the embedded proxy",
-            Self::Sessions => "nothing: sessions with the server do it",
-            Self::OwnServer | Self::OwnProcesses | Self::OwnParameters => {
-                "a server that was started here"
-            }
-            Self::Container => "a container",
-            Self::SmallDisk => "a container, or a local server and root (a tmpfs of 64 MB)",
-        })
-    }
-}
-
 /// How a fault is done and undone.
 pub(crate) enum Act {
     /// Between client and server, by the proxy.
@@ -293,7 +257,7 @@ impl Parameter {
     #[must_use]
     pub fn of(&self, step: &Step) -> u32 {
         let set = step.parameters.get(self.name).copied();
-        set.unwrap_or_else(|| self.usual.value(crate::cli::args::DEADLINE_MS))
+        set.unwrap_or_else(|| self.usual.value(DEADLINE_MS))
     }
 }
 

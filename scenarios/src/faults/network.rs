@@ -6,11 +6,12 @@ use reports::run::{Step, Stream};
 
 use super::{
     kind::{
-        Act, Kind, Needs, Parameter, Toxic,
+        Act, Kind, Parameter, Toxic,
         Usual::{OfDeadline, Value},
     },
     probe::{Check, Look, Met, PATIENCE, TELLS, ms},
 };
+use crate::environment::Needs;
 
 /// How much slower than a healthy link a slow one is made to be by what a probe moves
 /// over it, so that the two can be told apart.

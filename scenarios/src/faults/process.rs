@@ -1,10 +1,10 @@
 //! Faults of the server's processes, and of its own network.
 
 use super::{
-    kind::{Act, Kind, Needs},
+    kind::{Act, Kind},
     probe::{Check, Look, Met, PATIENCE},
 };
-use crate::environment::Shutdown;
+use crate::environment::{Needs, Shutdown};
 
 /// The server is killed (SIGKILL), started again, and does crash recovery.
 pub static CRASH: Kind = Kind {

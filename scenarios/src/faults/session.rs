@@ -9,13 +9,13 @@ use seawall::clock::{self, Instant};
 pub use super::strangers::{Sessions, SessionsError};
 use super::{
     kind::{
-        Act, Kind, Needs, Parameter,
+        Act, Kind, Parameter,
         Usual::{OfDeadline, Value},
     },
     probe::{Check, LOGIN, Look, Met, PATIENCE, Probed, TELLS, ms},
     strangers::{AGAIN, Held, end_sessions, run},
 };
-use crate::environment::Session;
+use crate::environment::{Needs, Session};
 
 /// Ten minutes: longer than any run waits.
 const MS_MOST: u32 = 600_000;

@@ -22,10 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::NoTls;
 
 use super::workload::{Operation, Workload};
-use crate::{
-    environment::{Endpoint, LOAD},
-    experiment::NotRepeatable,
-};
+use crate::environment::{Endpoint, LOAD};
 
 /// A configuration under test.
 #[derive(Debug, Clone)]
@@ -82,10 +79,10 @@ impl Setup {
     /// # Errors
     /// If the record does not hold all of its configuration, or this version does not
     /// take it.
-    pub fn recorded(arm: &Arm) -> Result<Self, NotRepeatable> {
-        let no = |reason: String| NotRepeatable {
-            reason: format!("arm {}: {reason}", arm.name),
-            allowed: "a run of this version",
+    pub fn recorded(arm: &Arm) -> Result<Self, NotRecorded> {
+        let no = |reason: String| NotRecorded {
+            arm: arm.name.clone(),
+            reason,
         };
         let mut settings = arm.config.clone();
         match settings.remove(CLIENT).as_deref() {
@@ -104,6 +101,17 @@ impl Setup {
             None => Err(no("its whole configuration was not recorded".to_owned())),
         }
     }
+}
+
+/// The record of an arm does not say how it was set up, or not so that this version can
+/// do the same.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("arm {arm}: {reason}")]
+pub struct NotRecorded {
+    /// The arm.
+    pub arm: String,
+    /// What is missing or not understood.
+    pub reason: String,
 }
 
 /// A pool of one arm, for one injection.

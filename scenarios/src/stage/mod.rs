@@ -1,11 +1,10 @@
-//! An experiment on an environment, into a record.
+//! What a run needs while it runs: set up, used, and taken down.
 //!
 //! The order is always: server, proxy, tables; then the experiment; then everything is
 //! taken down in reverse. However it ends - done, interrupted, failed - faults are
 //! rolled back, server and proxy are gone, and the record holds what was measured.
 //!
-//! [`carry_out`] does all of it. The [`Stage`] holds what a run needs while it runs;
-//! [`Loaded`] puts arms under load on it and takes them through faults, which
+//! The [`Stage`] holds it; [`Loaded`] puts arms under load on it and takes them through faults, which
 //! `nemesis` carries out; [`Events`] tells what happens as it happens, and [`Interrupt`]
 //! is the user's wish to stop.
 
@@ -20,7 +19,7 @@ use std::{collections::BTreeMap, net::SocketAddr, ops::Range, path::PathBuf};
 use reports::{
     Record,
     record::{RecordError, SCHEMA},
-    run::{self, Ended, Event, Planned, Run, Skipped, What},
+    run::{self, Arm, Ended, Event, Planned, Run, Skipped, What},
 };
 use seawall::clock;
 use serde::Serialize;
@@ -33,10 +32,8 @@ pub use self::{
     loaded::{Finished, Loaded, LoadedArm, Moments},
 };
 use crate::{
-    cli::arguments::resolved,
-    environment::{Environment, Wanted, chain},
-    experiment::{Data, Experiment, Setting},
-    faults::{Kind, kind::Needs, strangers::Sessions, toxics::Toxics},
+    environment::{Environment, Needs, Wanted, chain},
+    faults::{Kind, strangers::Sessions, toxics::Toxics},
     load::{client::Setup, workload::Workload},
 };
 
@@ -51,6 +48,17 @@ pub struct Place {
     pub folder: PathBuf,
 }
 
+/// What every record holds of an experiment before anything is measured.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// The configurations under test, in the order they are reported in.
+    pub arms: Vec<(Arm, Setup)>,
+    /// The fault plan as the user gave it, if there is one.
+    pub plan: Option<String>,
+    /// What is done, and when.
+    pub schedule: Vec<Planned>,
+}
+
 /// What the record says of how a run came to be.
 #[derive(Debug, Clone)]
 pub struct Label {
@@ -60,6 +68,37 @@ pub struct Label {
     pub seed: u64,
     /// `quick`, `default` or `full`.
     pub size: &'static str,
+}
+
+/// Flags that are recorded as they came out, whether they were typed or not.
+pub const RESOLVED: [&str; 2] = ["seed", "env"];
+
+impl Label {
+    /// The arguments with what was drawn from and what was found, since the defaults may
+    /// be others next time.
+    fn resolved(&self, environment: &str) -> Vec<String> {
+        let mut resolved = self.arguments.clone();
+        for (flag, value) in RESOLVED.iter().zip([&*self.seed.to_string(), environment]) {
+            resolved.extend([format!("--{flag}"), value.to_owned()]);
+        }
+        resolved
+    }
+
+    /// The arguments of a record without them: what they were resolved from.
+    #[must_use]
+    pub fn unresolved(recorded: &[String]) -> Vec<String> {
+        let mut left = Vec::new();
+        let mut all = recorded.iter();
+        while let Some(argument) = all.next() {
+            let flag = argument.strip_prefix("--");
+            if flag.is_some_and(|flag| RESOLVED.contains(&flag)) {
+                all.next();
+            } else {
+                left.push(argument.clone());
+            }
+        }
+        left
+    }
 }
 
 /// Everything that a run needs while it runs.
@@ -77,58 +116,21 @@ pub struct Stage<'a> {
     record: PathBuf,
 }
 
-/// Carries an experiment out. Returns when everything is taken down again; the record is
-/// in the folder.
-///
-/// Not cancel safe: raise the interrupt instead.
-///
-/// # Errors
-/// If nothing could be measured. What goes wrong later is in [`Run::ended`].
-pub async fn carry_out<E: Experiment>(
-    experiment: &E,
-    label: &Label,
-    place: &Place,
-    interrupt: &Interrupt,
-    listener: &(dyn Fn(&Event) + Sync),
-) -> Result<Record, RunError>
-where
-    reports::Data: From<Data<E>>,
-{
-    let environment = Environment::start(&place.wanted, interrupt.raised()).await?;
-    let set = Stage::set(experiment, label, place, interrupt, listener, environment);
-    let mut stage = match set.await {
-        Ok(stage) => stage,
-        Err((error, environment)) => {
-            // The first error is the one to tell.
-            if let Err(error) = environment.stop().await {
-                tracing::error!(error = chain(&error), "taking the server down");
-            }
-            return Err(error);
-        }
-    };
-    let mut data = experiment.nothing_yet();
-    let saved = stage.save(&data);
-    let ended = match saved {
-        Ok(()) => experiment.run(&mut stage, &mut data).await,
-        Err(error) => Err(error.into()),
-    };
-    stage.run.ended = ended.map_or_else(Ended::from, |()| Ended::Complete);
-    stage.take_down(data).await
-}
-
 impl<'a> Stage<'a> {
-    /// Sets proxy and tables up, in front of and in a server. Gives the server back if
-    /// that fails.
-    async fn set<E: Experiment>(
-        experiment: &E,
+    /// Starts the server, and sets proxy and tables up, in front of it and in it.
+    ///
+    /// # Errors
+    /// If any of it cannot be had; what was there already is taken down again.
+    pub(crate) async fn set(
+        command: &str,
+        setting: Setting,
         label: &Label,
         place: &Place,
         interrupt: &'a Interrupt,
         listener: &'a (dyn Fn(&Event) + Sync),
-        environment: Environment,
-    ) -> Result<Self, (RunError, Environment)> {
-        let setting = experiment.setting();
-        let prepared = async {
+    ) -> Result<Self, RunError> {
+        let environment = Environment::start(&place.wanted, interrupt.raised()).await?;
+        let made = async {
             if interrupt.is_raised() {
                 return Err(RunError::Interrupted(Interrupted));
             }
@@ -138,44 +140,28 @@ impl<'a> Stage<'a> {
                 None => Toxics::embedded(&upstream, label.seed).await?,
                 Some(api) => Toxics::of_user(api, &upstream).await?,
             };
-            // Not from the seed: two runs on one server must not share tables.
-            let mut workload = Workload::new(fastrand::Rng::new().u32(..));
-            if let Some(disk) = environment.small_disk()
-                && fills_disk(&setting.schedule, &environment).is_ok()
-            {
-                workload = workload.on_small_disk(disk);
-            }
-            let made = async {
-                let direct = environment.endpoint();
-                workload.create(direct).await?;
-                experiment.prepare(direct, &workload).await
-            };
-            if let Err(error) = made.await {
-                // What was half made, and our proxy in the user's Toxiproxy. If that
-                // fails too, the first error is the one to tell.
-                if let Err(error) = workload.drop(environment.endpoint()).await {
-                    tracing::warn!(error = chain(&error), "dropping half-made tables");
-                }
-                if let Err(error) = toxics.stop().await {
-                    tracing::warn!(error = chain(&error), "removing the proxy");
-                }
-                return Err(error.into());
-            }
-            Ok((events, toxics, workload))
+            Ok((events, toxics))
         };
-        let (events, toxics, workload) = match prepared.await {
-            Ok(prepared) => prepared,
-            Err(error) => return Err((error, environment)),
+        let (events, toxics) = match made.await {
+            Ok(made) => made,
+            Err(error) => {
+                // The first error is the one to tell.
+                if let Err(error) = environment.stop().await {
+                    tracing::error!(error = chain(&error), "taking the server down");
+                }
+                return Err(error);
+            }
         };
-        let command = <E::Recorded as reports::experiment::Experiment>::COMMAND;
+        // Not from the seed: two runs on one server must not share tables.
+        let mut workload = Workload::new(fastrand::Rng::new().u32(..));
+        if let Some(disk) = environment.small_disk()
+            && fills_disk(&setting.schedule, &environment).is_ok()
+        {
+            workload = workload.on_small_disk(disk);
+        }
         let run = begun(command, label, &setting, &environment, &toxics);
-        let ready = What::EnvironmentReady {
-            environment: run.environment.kind.clone(),
-            server_version: run.environment.server_version.clone(),
-        };
-        events.all(None, clock::now(), ready);
         let setups = setting.arms.into_iter();
-        Ok(Self {
+        let stage = Self {
             interrupt,
             events,
             sessions: Sessions::new(environment.endpoint(), &workload),
@@ -185,7 +171,36 @@ impl<'a> Stage<'a> {
             run,
             setups: setups.map(|(arm, setup)| (arm.name, setup)).collect(),
             record: place.folder.join("record.json"),
-        })
+        };
+        let made = stage.workload.create(stage.environment.endpoint()).await;
+        if let Err(error) = made {
+            stage.strike().await;
+            return Err(NotPrepared::from(error).into());
+        }
+        Ok(stage)
+    }
+
+    /// Says that the server is ready for what is to be measured.
+    pub(crate) fn ready(&self) {
+        let ready = What::EnvironmentReady {
+            environment: self.run.environment.kind.clone(),
+            server_version: self.run.environment.server_version.clone(),
+        };
+        self.events.all(None, clock::now(), ready);
+    }
+
+    /// Takes everything down where nothing was measured: what was half made, our proxy
+    /// in the user's Toxiproxy, the server. The error that led here is the one to tell.
+    pub(crate) async fn strike(self) {
+        if let Err(error) = self.workload.drop(self.environment.endpoint()).await {
+            tracing::warn!(error = chain(&error), "dropping half-made tables");
+        }
+        if let Err(error) = self.toxics.stop().await {
+            tracing::warn!(error = chain(&error), "removing the proxy");
+        }
+        if let Err(error) = self.environment.stop().await {
+            tracing::error!(error = chain(&error), "taking the server down");
+        }
     }
 
     /// Writes the record as it is now.
@@ -237,11 +252,20 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Takes everything down, whatever fails, and then says what did.
-    async fn take_down<D: Serialize>(mut self, data: D) -> Result<Record, RunError>
+    /// Takes everything down, whatever fails, and then says what did. `ended` is how the
+    /// experiment ended.
+    ///
+    /// # Errors
+    /// If the record cannot be written.
+    pub(crate) async fn take_down<D: Serialize>(
+        mut self,
+        ended: Result<(), Stop>,
+        data: D,
+    ) -> Result<Record, RunError>
     where
         reports::Data: From<D>,
     {
+        self.run.ended = ended.map_or_else(Ended::from, |()| Ended::Complete);
         if self.interrupt.is_raised() {
             self.events.all(None, clock::now(), What::Interrupted);
         }
@@ -301,7 +325,7 @@ fn begun(
     Run {
         schema: SCHEMA,
         command: command.to_owned(),
-        arguments: resolved(&label.arguments, label.seed, environment.kind()),
+        arguments: label.resolved(environment.kind()),
         seed: label.seed,
         size: label.size.to_owned(),
         started_utc: utc_now(),
@@ -367,6 +391,19 @@ pub fn utc_now() -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_out_is_recorded_behind_what_was_typed() {
+        let typed = ["--fault", "crash", "--quick"].map(str::to_owned).to_vec();
+        let label = Label {
+            arguments: typed.clone(),
+            seed: 9,
+            size: "quick",
+        };
+        let resolved = label.resolved("local");
+        assert_eq!(resolved[3..], ["--seed", "9", "--env", "local"]);
+        assert_eq!(Label::unresolved(&resolved), typed);
+    }
 
     /// What a record of an experiment begins with, where nothing of it matters.
     pub(crate) fn run(command: &str) -> Run {

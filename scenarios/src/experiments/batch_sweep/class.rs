@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use reports::experiments::batch_sweep::Class;
 
 use super::split::{Statement, statements};
-use crate::cli::CliError;
+use crate::flags::CliError;
 
 const FLAG: &str = "-f";
 /// What begins a statement that only reads, unless it says otherwise further on.

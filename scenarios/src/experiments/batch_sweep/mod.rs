@@ -38,9 +38,9 @@ use self::{
     truth::{prime, truth},
 };
 use crate::{
-    cli::CliError,
     environment::Endpoint,
-    experiment::{Experiment, Frame, NotRepeatable, Setting, Size, WithRemarks},
+    experiment::{Experiment, NotRepeatable, Setting, WithRemarks},
+    flags::{CliError, Frame, Size},
     load::workload::Workload,
     stage::{NotPrepared, Stage, Stop},
 };
@@ -84,7 +84,7 @@ impl Experiment for BatchSweep {
     fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
         let own = |class: &&Class| class.guide_batch.is_none();
         let own = data.classes.iter().filter(own).cloned().collect();
-        let planned = Self::new(own, Size::of(run)?);
+        let planned = Self::new(own, crate::experiment::size(run)?);
         if planned.plan.classes == data.classes {
             return Ok(planned);
         }

@@ -22,17 +22,14 @@ use reports::{
 use seawall::{PoolConfig, breaker::Probe};
 
 use crate::{
-    cli::{
-        CliError,
-        args::{DeadlineArgs, rates},
-    },
-    experiment::{Experiment, Frame, NotRepeatable, Setting, Size, WithRemarks},
+    experiment::{Experiment, NotRepeatable, Setting, WithRemarks},
     faults::{
         Kind, kind, network,
         plan::{Plan, Steady, Wish},
         process,
         schedule::{Draw, draw},
     },
+    flags::{CliError, DeadlineArgs, Frame, Size, rates},
     load::{arrivals::max_in_flight, client::Setup},
     stage::{Stage, Stop},
 };

@@ -13,17 +13,14 @@ use reports::{
 use seawall::{PoolConfig, breaker::Probe};
 
 use crate::{
-    cli::{
-        CliError,
-        args::{ConfigArgs, DeadlineArgs, PlanArgs, rates},
-    },
-    experiment::{Experiment, Frame, NotRepeatable, Setting, Size, WithRemarks},
+    experiment::{Experiment, NotRepeatable, Setting, WithRemarks},
     faults::{
         Kind, kind, network,
         plan::Plan,
         process,
         schedule::{Draw, draw},
     },
+    flags::{CliError, ConfigArgs, DeadlineArgs, Frame, PlanArgs, Size, rates},
     load::{arrivals::max_in_flight, client::Setup},
     stage::{Interrupted, Stage, Stop},
 };

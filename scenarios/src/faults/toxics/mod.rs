@@ -22,7 +22,8 @@ use seawall::clock;
 use tokio::sync::oneshot;
 
 use self::driver::{Driver, toxic};
-use super::kind::{self, Act, Kind, Needs, Toxic};
+use super::kind::{self, Act, Kind, Toxic};
+use crate::environment::Needs;
 
 /// Longest wait for the proxy's API.
 const ANSWER: Duration = Duration::from_secs(5);

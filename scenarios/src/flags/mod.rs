@@ -1,4 +1,9 @@
 //! Flags that several commands have in common, and what they mean.
+//!
+//! `draw`: what a run is drawn within; `error`: what is wrong with a flag.
+
+mod draw;
+mod error;
 
 use std::{
     fs,
@@ -10,15 +15,15 @@ use std::{
 use clap::{Args, ValueEnum, builder::RangedI64ValueParser};
 use seawall::{PoolConfig, config::Secret};
 
-use super::CliError;
+pub use self::{
+    draw::{DrawArgs, Frame, Size},
+    error::CliError,
+};
 use crate::{
     environment::{Kind, Wanted},
-    experiment::{Frame, Size},
     faults::{Kind as Fault, plan::Plan},
+    load::DEADLINE_MS,
 };
-
-/// Deadline of an operation in milliseconds, if the user does not say.
-pub const DEADLINE_MS: u32 = 500;
 
 /// Deadlines that an operation may have, in milliseconds.
 pub fn deadlines() -> RangedI64ValueParser<u32> {
@@ -150,39 +155,6 @@ impl ProxyArgs {
         first
             .map(Some)
             .ok_or_else(|| CliError::Refused(url.clone()))
-    }
-}
-
-#[derive(Debug, Clone, Copy, Args)]
-#[expect(
-    missing_docs,
-    reason = "clap would show it as the purpose of every command"
-)]
-pub struct DrawArgs {
-    /// Draws everything that is random: same seed and flags, same plan
-    #[arg(long, default_value = "1", value_name = "N")]
-    seed: u64,
-    /// About 45 s
-    #[arg(long, conflicts_with = "full")]
-    quick: bool,
-    /// As long as the guide's own time-outs need
-    #[arg(long)]
-    full: bool,
-}
-
-impl DrawArgs {
-    /// What a run on that server is drawn within.
-    #[must_use]
-    pub fn frame(self, wanted: &Wanted) -> Frame {
-        Frame {
-            seed: self.seed,
-            size: match (self.quick, self.full) {
-                (true, _) => Size::Quick,
-                (_, true) => Size::Full,
-                _ => Size::Default,
-            },
-            own_server: wanted.kind != Kind::External,
-        }
     }
 }
 

@@ -1,5 +1,4 @@
-//! What holds of the sources as a whole: folders do not depend on each other in circles, time
-//! comes through `clock` only, and the breaker knows nothing of Postgres.
+//! Reads the sources of a crate, and which of its folders know which.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,44 +6,111 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file of `src`, without comments, literals, and code that is only there for tests.
-struct Source {
-    path: PathBuf,
-    /// The top-level module that it belongs to.
-    module: String,
-    code: String,
+/// A file of a crate's `src`.
+pub(super) struct Source {
+    /// From `src` on.
+    pub(super) path: PathBuf,
+    /// The folder or file directly in `src` that it belongs to.
+    pub(super) module: String,
+    /// What stands in it, but for code that only tests need.
+    pub(super) text: String,
+    /// The same without comments, and with its literals empty.
+    pub(super) code: String,
 }
 
-/// All files of `src` but `lib.rs`, which is the map of the others, and tests.
-fn sources() -> Vec<Source> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+/// All files of a crate but tests. `folder` is from the root of the workspace on.
+pub(super) fn sources(folder: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let src = root.join(folder).join("src");
     let (mut folders, mut found) = (vec![src.clone()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder of src") {
             let path = entry.expect("an entry").path();
             let inside = path.strip_prefix(&src).expect("in src").to_path_buf();
-            if inside.with_extension("").ends_with("tests") || inside == Path::new("lib.rs") {
+            let of_tests = |part: &std::ffi::OsStr| part == "tests" || part == "legible";
+            if inside.with_extension("").iter().any(of_tests) {
                 continue;
             }
             if path.is_dir() {
                 folders.push(path);
-                continue;
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(source(inside, &fs::read_to_string(&path).expect("text")));
             }
-            let first = inside.components().next().expect("a name");
-            let module = Path::new(first.as_os_str()).with_extension("");
-            found.push(Source {
-                module: module.to_string_lossy().into_owned(),
-                code: without_tests(&bare(&fs::read_to_string(&path).expect("text"))),
-                path: inside,
-            });
         }
     }
-    assert!(found.len() > 40, "src has been read: {}", found.len());
+    assert!(
+        found.len() > 20,
+        "{folder}/src has been read: {}",
+        found.len()
+    );
     found
 }
 
+fn source(path: PathBuf, text: &str) -> Source {
+    let first = path.components().next().expect("a name");
+    let module = Path::new(first.as_os_str()).with_extension("");
+    // Without its tests where they stand at its foot.
+    let tests = text.find("#[cfg(test)]\nmod tests {");
+    let tests = tests.or_else(|| text.find("#[cfg(test)]\npub(crate) mod tests {"));
+    let tests = tests.or_else(|| text.find("#[cfg(test)]\npub(super) mod tests {"));
+    Source {
+        module: module.to_string_lossy().into_owned(),
+        code: without_tests(&bare(text)),
+        text: text[..tests.unwrap_or(text.len())].to_owned(),
+        path,
+    }
+}
+
+/// The modules that each module of a crate uses, where those of `joined` count as one.
+pub(super) fn arrows(sources: &[Source], joined: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+    let called = |module: &str| {
+        let join = joined.contains(&module);
+        if join {
+            joined.concat()
+        } else {
+            module.to_owned()
+        }
+    };
+    let lib = sources.iter().find(|source| source.module == "lib");
+    let root = lib.map(|lib| exported(&lib.code)).unwrap_or_default();
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for Source { module, code, .. } in sources {
+        if ["lib", "main"].contains(&&**module) {
+            continue;
+        }
+        let from = called(module);
+        let used = arrows.entry(from.clone()).or_default();
+        for path in paths(code) {
+            let Some(rest) = path.strip_prefix("crate::") else {
+                continue;
+            };
+            let name: String = rest.chars().take_while(|c| *c != ':').collect();
+            let to = called(root.get(&name).unwrap_or(&name));
+            if to != from {
+                used.insert(to);
+            }
+        }
+    }
+    arrows
+}
+
+/// Where the names at the root of a crate come from.
+fn exported(lib: &str) -> BTreeMap<String, String> {
+    let mut from = BTreeMap::new();
+    for statement in lib.split(';') {
+        let Some((_, path)) = statement.split_once("pub use ") else {
+            continue;
+        };
+        let (module, names) = path.split_once("::").expect("a path");
+        for name in names.trim_matches(['{', '}']).split(',') {
+            from.insert(name.trim().to_owned(), module.to_owned());
+        }
+    }
+    from
+}
+
 /// Rust without its comments, and with its literals empty.
-fn bare(text: &str) -> String {
+pub(super) fn bare(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -92,7 +158,7 @@ fn literal(rest: &str, quote: char) -> usize {
 }
 
 /// Leaves out the items behind `#[cfg(test)]`.
-fn without_tests(code: &str) -> String {
+pub(super) fn without_tests(code: &str) -> String {
     let (mut out, mut rest) = (String::new(), code);
     while let Some((before, item)) = rest.split_once("#[cfg(test)]") {
         out.push_str(before);
@@ -111,7 +177,7 @@ fn without_tests(code: &str) -> String {
 }
 
 /// Every path that is imported, in full, and every one of two names or more elsewhere.
-fn paths(code: &str) -> BTreeSet<String> {
+pub(super) fn paths(code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for import in code.split("use ").skip(1) {
         let tree: String = import.chars().take_while(|c| *c != ';').collect();
@@ -149,27 +215,8 @@ fn flatten(before: &str, tree: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The modules that each module uses.
-fn arrows<'a>(
-    sources: impl Iterator<Item = (&'a str, &'a str)>,
-) -> BTreeMap<String, BTreeSet<String>> {
-    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (module, code) in sources {
-        let used = arrows.entry(module.to_owned()).or_default();
-        for path in paths(code) {
-            if let Some(rest) = path.strip_prefix("crate::") {
-                let to: String = rest.chars().take_while(|c| *c != ':').collect();
-                if to != module {
-                    used.insert(to);
-                }
-            }
-        }
-    }
-    arrows
-}
-
 /// A circle among modules, if there is one.
-fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+pub(super) fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn walk(
         arrows: &BTreeMap<String, BTreeSet<String>>,
         way: &mut Vec<String>,
@@ -200,55 +247,8 @@ fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
 }
 
 #[test]
-fn folders_do_not_depend_on_each_other_in_circles() {
-    let sources = sources();
-    let arrows = arrows(sources.iter().map(|s| (&*s.module, &*s.code)));
-    for (module, used) in &arrows {
-        for name in used {
-            // A path through what `lib.rs` exports would hide an arrow.
-            assert!(arrows.contains_key(name), "{module} uses crate::{name}");
-        }
-    }
-    for source in &sources {
-        let depth = source.path.components().count();
-        let is_root = depth == 1 || source.path.ends_with("mod.rs") && depth == 2;
-        let hidden = paths(&source.code)
-            .into_iter()
-            .find(|path| is_root && path.starts_with("super::"));
-        assert_eq!(hidden, None, "{}", source.path.display());
-    }
-    assert_eq!(circle(&arrows), None, "{arrows:#?}");
-}
-
-#[test]
-fn time_comes_through_the_clock_only() {
-    for Source { path, code, .. } in sources() {
-        if path == Path::new("clock.rs") {
-            continue;
-        }
-        let forbidden = |path: &String| {
-            path.starts_with("tokio::time") || path.starts_with("std::time::Instant")
-        };
-        let past = paths(&code).into_iter().find(forbidden);
-        assert_eq!(past, None, "{}", path.display());
-    }
-}
-
-#[test]
-fn the_breaker_knows_nothing_of_postgres() {
-    for Source { path, code, module } in sources() {
-        for name in ["tokio_postgres", "SqlState", "crate::error"] {
-            let named = module == "breaker"
-                && (code.contains(name) || paths(&code).iter().any(|path| path.contains(name)));
-            assert!(!named, "{} names {name}", path.display());
-        }
-    }
-}
-
-#[test]
 fn what_is_looked_for_is_found() {
-    let code = bare(
-        r##"
+    let text = r##"
         //! crate::comment
         use crate::{a::{self, b}, c};
         use std::{time::{Duration, Instant}, fmt};
@@ -256,23 +256,23 @@ fn what_is_looked_for_is_found() {
         #[cfg(test)]
         mod tests { use crate::e; fn g() { {} } }
         fn h() { crate::g::h() }
-        "##,
-    );
-    let code = without_tests(&code);
-    let found = arrows([("x", &*code)].into_iter());
+        "##;
+    let found = arrows(&[source("x.rs".into(), text)], &["c", "d"]);
     let used: Vec<&str> = found["x"].iter().map(String::as_str).collect();
-    assert_eq!(used, ["a", "c", "d", "g"]);
-    assert!(paths(&code).contains("std::time::Instant"));
+    assert_eq!(used, ["a", "cd", "g"]);
+    assert!(paths(&without_tests(&bare(text))).contains("std::time::Instant"));
 
-    let modules = |b: &'static str| {
+    let modules = |b: &str| {
         [
-            ("a", "use crate::b;"),
-            ("b", b),
-            ("c", "use crate::d::X;"),
-            ("d", "fn f() { crate::a::f() }"),
+            ("a.rs", "use crate::b;"),
+            ("b.rs", b),
+            ("c.rs", "use crate::D;"),
+            ("d.rs", "fn f() { crate::a::f() }"),
+            ("lib.rs", "pub use d::D;"),
         ]
+        .map(|(path, text)| source(path.into(), text))
     };
-    assert_eq!(circle(&arrows(modules("").into_iter())), None);
-    let found = circle(&arrows(modules("use crate::{c, d};").into_iter()));
+    assert_eq!(circle(&arrows(&modules(""), &[])), None);
+    let found = circle(&arrows(&modules("use crate::{c, d};"), &[]));
     assert_eq!(found.expect("a circle"), ["a", "b", "c", "d", "a"]);
 }
