@@ -84,10 +84,10 @@ pub(crate) fn planned<E: Experiment>(flags: &[&str], frame: &Frame) -> E {
     experiment
 }
 
-/// Ctrl-C to a run whose stderr these are: it ends, and says that it was stopped.
+/// A signal to stop, to a run whose stderr these are: it ends, and says that it was stopped.
 pub(crate) fn interrupt(child: &mut Child, lines: impl Iterator<Item = String>) {
     let pid = child.id().to_string();
-    let kill = Command::new("kill").args(["-INT", &pid]).status();
+    let kill = Command::new("kill").args(["-TERM", &pid]).status();
     assert!(kill.expect("kill").success());
     let rest: Vec<String> = lines.collect();
     let code = child.wait().expect("it ends").code();

@@ -157,7 +157,7 @@ async fn a_server_that_others_use_is_refused_with_every_reason() {
         &["another run of seawall seems to be using it"],
     );
     let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args(["-TERM", &child.id().to_string()])
         .status();
     assert!(kill.expect("kill").success());
     lines.for_each(drop);

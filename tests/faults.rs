@@ -340,7 +340,7 @@ async fn a_panic_takes_the_fault_back_too() {
         assert!(!seen, "a bug");
     };
     let record = experiment::carry_out(&planned, &label, &place, &interrupt, &listener);
-    let record = record.await.expect("a record all the same");
+    let record = record.await.expect("a record all the same").record;
     let ended = format!("{:?}", record.run.ended);
     assert!(
         ended.contains("panicked in the middle of a fault"),

@@ -236,7 +236,7 @@ async fn a_server_of_a_killed_run_goes_and_that_of_a_live_one_stays() {
     );
     shell.kill().expect("killed");
     shell.wait().expect("it ends");
-    assert_eq!(alive.end("-INT"), Some(130));
+    assert_eq!(alive.end("-TERM"), Some(130));
     assert_eq!(reap(&temporary, &["--env", "local"]), "nothing to reap\n");
 }
 

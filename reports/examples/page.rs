@@ -16,7 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(path) => reports::Record::load(&path)?,
         None => synthetic::record(7, 1, &["bare", "seawall"]),
     };
-    let report = reports::write(&record, &dir)?;
+    let report = reports::judge(&record);
+    reports::write(&report, &dir)?;
     record.save(&dir.join("record.json"))?;
     let summary = reports::render::terminal(&report, &dir, false);
     std::io::stdout().write_all(summary.as_bytes())?;

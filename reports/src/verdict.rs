@@ -15,7 +15,7 @@ use crate::{
     claim::{Claim, Decision, id},
     experiment::Judged,
     measure::Effect,
-    record::RecordError,
+    record::{RecordError, whole},
     run::{Ended, Environment, Ledger, Run, Skipped},
 };
 
@@ -104,7 +104,7 @@ impl Verdict {
             path: name(),
             source,
         })?;
-        std::fs::write(path, text).map_err(|source| RecordError::Io {
+        whole(path, text.as_bytes()).map_err(|source| RecordError::Io {
             path: name(),
             source,
         })

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use crate::{
-    Record, Report, judge,
+    Report,
     plot::{Plot, PlotError},
-    record::RecordError,
+    record::{RecordError, whole},
     render,
 };
 
@@ -33,27 +33,26 @@ pub enum WriteError {
     Junit(#[source] quick_junit::SerializeError),
 }
 
-/// Judges a record and writes, into `dir`, `verdict.json`, `report.html`,
+/// Writes, into `dir`, `verdict.json`, `report.html`,
 /// `report.md`, `junit.xml` and `plots/`. The verdict comes first, so that it
 /// is there whatever happens to a picture. `record.json` is not written: it is
 /// what all of this is made from.
 ///
 /// # Errors
 /// If a file cannot be written; those before it are.
-pub fn write<'a>(record: &'a Record, dir: &Path) -> Result<Report<'a>, WriteError> {
+pub fn write(report: &Report<'_>, dir: &Path) -> Result<(), WriteError> {
     let folder = dir.join("plots");
     fs::create_dir_all(&folder).map_err(|source| WriteError::Io {
         path: folder.display().to_string(),
         source,
     })?;
-    let report = judge(record);
     report
         .verdict
         .save(&dir.join("verdict.json"))
         .map_err(WriteError::Verdict)?;
     let junit = render::junit(&report.verdict).map_err(WriteError::Junit)?;
     file(&dir.join("junit.xml"), &junit)?;
-    file(&dir.join("report.md"), &render::markdown(&report))?;
+    file(&dir.join("report.md"), &render::markdown(report))?;
     let mut documents = BTreeMap::new();
     for plot in report.page.plots() {
         let svg = plot.svg().map_err(WriteError::Plot)?;
@@ -61,16 +60,20 @@ pub fn write<'a>(record: &'a Record, dir: &Path) -> Result<Report<'a>, WriteErro
         documents.insert(&plot.name, svg);
     }
     let drawn = |plot: &Plot| documents.get(&plot.name).cloned().unwrap_or_default();
-    file(&dir.join("report.html"), &render::html(&report, &drawn))?;
+    file(&dir.join("report.html"), &render::html(report, &drawn))?;
     for plot in report.page.plots() {
-        plot.png(&folder.join(format!("{}.png", plot.name)))
-            .map_err(WriteError::Plot)?;
+        let path = folder.join(format!("{}.png", plot.name));
+        plot.png(&path).map_err(|error| {
+            // Half a picture is none.
+            let _unless_gone = fs::remove_file(&path);
+            WriteError::Plot(error)
+        })?;
     }
-    Ok(report)
+    Ok(())
 }
 
 fn file(path: &Path, text: &str) -> Result<(), WriteError> {
-    fs::write(path, text).map_err(|source| WriteError::Io {
+    whole(path, text.as_bytes()).map_err(|source| WriteError::Io {
         path: path.display().to_string(),
         source,
     })
@@ -79,11 +82,12 @@ fn file(path: &Path, text: &str) -> Result<(), WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Verdict, synthetic};
+    use crate::{Record, Verdict, judge, synthetic};
 
     fn written(name: &str, record: &Record) -> Vec<String> {
         let dir = std::env::temp_dir().join(format!("reports-{}-{name}", std::process::id()));
-        let report = write(record, &dir).unwrap();
+        let report = judge(record);
+        write(&report, &dir).unwrap();
         let text = fs::read(dir.join("verdict.json")).unwrap();
         assert_eq!(
             serde_json::from_slice::<Verdict>(&text).unwrap(),
@@ -140,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_made_is_named() {
-        let error = write(&synthetic::record(7, 0, &[]), Path::new("/dev/null/x")).unwrap_err();
+        let record = synthetic::record(7, 0, &[]);
+        let error = write(&judge(&record), Path::new("/dev/null/x")).unwrap_err();
         assert_eq!(error.to_string(), "/dev/null/x/plots could not be written");
     }
 }

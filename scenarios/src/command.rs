@@ -18,9 +18,10 @@ use crate::{
     experiment::{self, Data, Experiment, NotRepeatable, with_experiments},
     faults::kind,
     flags::{CliError, Format, OutputArgs},
+    log,
     progress::Progress,
     redact::redacted,
-    stage::{self, Interrupt, Label, Place},
+    stage::{self, Interrupt, Label, Outcome, Place},
 };
 
 /// What ends a command: a message for stderr, and the exit code.
@@ -30,7 +31,7 @@ pub type Failure = (String, u8);
 /// calls is compiled once, and not once more for the binary.
 #[must_use]
 pub fn main() -> ExitCode {
-    keep_loopback_from_web_proxies();
+    start_again_where_the_environment_is_wrong();
     let definition = Cli::command();
     let typed = arguments::command_first(&definition, std::env::args_os().collect());
     let matches = match definition.clone().try_get_matches_from(typed) {
@@ -41,6 +42,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refused(error),
     };
+    if let Some(wrong) = log::to_stderr(cli.verbose) {
+        say(&format!("warning: {wrong}"));
+    }
     let recorded = match &matches.subcommand() {
         Some((name, of)) => definition
             .find_subcommand(name)
@@ -230,16 +234,31 @@ where
     let progress = Progress::new(output.quiet);
     progress.say("starting PostgreSQL");
     let listener = |event: &reports::run::Event| progress.event(event);
-    let record = experiment::carry_out(experiment, label, &place, &interrupt, &listener).await;
+    let outcome = experiment::carry_out(experiment, label, &place, &interrupt, &listener).await;
     progress.finish();
     output.conclude(&folder);
-    let record = record.map_err(|error| (chain(&error), exit::of_run(&error)))?;
-    let report = reports::write(&record, &folder).map_err(|e| bug(&e))?;
+    let outcome = outcome.map_err(|error| (chain(&error), exit::of_run(&error)))?;
+    let Outcome {
+        record,
+        mut unwritten,
+    } = outcome;
+    let report = reports::judge(&record);
+    if let Err(error) = reports::write(&report, &folder) {
+        unwritten.push(chain(&error));
+    }
+    // What cannot be written can still be read.
     match output.format {
         Format::Text => print(&reports::render::terminal(&report, &folder, colour())),
         Format::Json => print(&report.verdict.to_json().map_err(|e| bug(&e))?),
     }
-    Ok(report.verdict.exit_code)
+    for reason in &unwritten {
+        say(&format!("error: not written: {reason}"));
+    }
+    Ok(if unwritten.is_empty() {
+        report.verdict.exit_code
+    } else {
+        exit::NOT_WRITTEN
+    })
 }
 
 fn list(list: &List) -> u8 {
@@ -342,27 +361,41 @@ async fn reap(reap: &Reap) -> Result<u8, Failure> {
     Ok(code)
 }
 
-/// A web proxy from the environment would be asked for 127.0.0.1 by a library that
-/// cannot be told otherwise, so we start again with that address excepted.
-fn keep_loopback_from_web_proxies() {
-    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
-    let proxied = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
-    let excepted = ["no_proxy", "NO_PROXY"].map(|name| std::env::var(name).unwrap_or_default());
-    if !proxied.into_iter().any(set) || excepted.iter().any(|list| list.contains("127.0.0.1")) {
+/// Starts this program again with what its libraries read from the environment, and
+/// cannot be told otherwise: the address of a Docker context, and 127.0.0.1 among what a
+/// web proxy is not asked for.
+fn start_again_where_the_environment_is_wrong() {
+    let mut changes: Vec<(&str, String)> = Vec::new();
+    if let Some(list) = excepted_from_web_proxies() {
+        changes.extend([("no_proxy", list.clone()), ("NO_PROXY", list)]);
+    }
+    changes.extend(environment::docker_context_host().map(|host| ("DOCKER_HOST", host)));
+    if changes.is_empty() {
         return;
     }
     let Ok(this) = std::env::current_exe() else {
         return;
     };
-    let list = format!("{},127.0.0.1", excepted.join(","));
+    let names: Vec<&str> = changes.iter().map(|(name, _)| *name).collect();
     let failed = std::process::Command::new(this)
         .args(std::env::args_os().skip(1))
-        .env("no_proxy", &list)
-        .env("NO_PROXY", &list)
+        .envs(changes.iter().map(|(name, value)| (name, value)))
         .exec();
     say(&format!(
-        "warning: cannot except 127.0.0.1 from the web proxy: {failed}"
+        "warning: cannot set {}: {failed}",
+        names.join(", ")
     ));
+}
+
+/// What a web proxy is not to be asked for, if there is one that would be asked for
+/// 127.0.0.1.
+fn excepted_from_web_proxies() -> Option<String> {
+    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let proxied = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+    let excepted = ["no_proxy", "NO_PROXY"].map(|name| std::env::var(name).unwrap_or_default());
+    let asked = proxied.into_iter().any(set);
+    (asked && !excepted.iter().any(|list| list.contains("127.0.0.1")))
+        .then(|| format!("{},127.0.0.1", excepted.join(",")))
 }
 
 fn colour() -> bool {

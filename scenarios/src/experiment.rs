@@ -8,17 +8,14 @@
 //! this file.
 
 use clap::Args;
-use reports::{
-    Record,
-    run::{Event, Run},
-};
+use reports::run::{Event, Run};
 
 pub use crate::stage::Setting;
 use crate::{
     environment::Endpoint,
     flags::{CliError, Frame, Size},
     load::{client::NotRecorded, workload::Workload},
-    stage::{Interrupt, Label, NotPrepared, Place, RunError, Stage, Stop},
+    stage::{Interrupt, Label, NotPrepared, Outcome, Place, RunError, Stage, Stop},
 };
 
 /// An experiment, and what the user should know before it begins.
@@ -132,7 +129,7 @@ pub async fn carry_out<E: Experiment>(
     place: &Place,
     interrupt: &Interrupt,
     listener: &(dyn Fn(&Event) + Sync),
-) -> Result<Record, RunError>
+) -> Result<Outcome, RunError>
 where
     reports::Data: From<Data<E>>,
 {
@@ -147,11 +144,9 @@ where
     }
     stage.ready();
     let mut data = experiment.nothing_yet();
-    let ended = match stage.save(&data) {
-        Ok(()) => experiment.run(&mut stage, &mut data).await,
-        Err(error) => Err(error.into()),
-    };
-    stage.take_down(ended, data).await
+    stage.save(&data);
+    let ended = experiment.run(&mut stage, &mut data).await;
+    Ok(stage.take_down(ended, data).await)
 }
 
 /// The registry: one line for each experiment, its variant and its type. Hands them to

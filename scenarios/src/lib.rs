@@ -7,7 +7,7 @@
 //! - [`faults`]: the plan, the faults, and a probe that looks from outside
 //! - [`stage`]: an experiment on an environment, into a record
 //! - [`flags`]: what several commands can be told; [`cli`], [`command`], [`progress`],
-//!   [`redact`]: the face
+//!   [`log`], [`redact`]: the face
 //!
 //! An experiment says what, an environment where, a load how; none of the three knows
 //! which of the others it meets. Verdicts are not made here: [`reports`] judges the
@@ -21,6 +21,7 @@ pub mod experiments;
 pub mod faults;
 pub mod flags;
 pub mod load;
+pub mod log;
 pub mod progress;
 pub mod redact;
 pub mod stage;

@@ -1,7 +1,9 @@
 //! Injections with their measures: what the claims about recovery are judged on.
 
 use crate::{
+    claim::{Claim, Decision, INJECTIONS},
     measure::Measured,
+    numbers::seconds,
     run::{Injection, Load, Run},
 };
 
@@ -27,6 +29,23 @@ impl<'a> Injected<'a> {
     pub(super) fn of_arm(&self, arm: &str) -> impl Iterator<Item = (&'a Injection, &'a Measured)> {
         self.all()
             .filter(move |(injection, _)| injection.arm == arm)
+    }
+
+    /// A claim about times of an arm, without a verdict where the load generator itself
+    /// stood still: what it measured then is its own doing.
+    pub(crate) fn unless_stalled(&self, mut claim: Claim) -> Claim {
+        let of_arm = self.of_arm(&claim.arm);
+        let stalls: Vec<u64> = of_arm.filter_map(|(_, m)| m.stalled_us).collect();
+        let Some(longest_us) = stalls.iter().max() else {
+            return claim;
+        };
+        claim.verdict = Decision::Inconclusive;
+        claim.reason = Some(format!(
+            "the load generator itself stood still for {} in {}; run it again",
+            seconds(*longest_us as f64 / 1e6),
+            INJECTIONS.of(stalls.len())
+        ));
+        claim
     }
 
     pub(super) fn has_arm(&self, arm: &str) -> bool {

@@ -99,6 +99,18 @@ pub(crate) fn notes(effects: &[Effect]) -> Option<Block> {
                 .then(format!(" after {}; ", effect.fault));
         }
     }
+    if effects.iter().any(|effect| effect.stalled_s.is_some()) {
+        note = note.then("The load generator itself stood still, so that this is not the arm's: ");
+        for effect in effects {
+            if let Some(stalled_s) = effect.stalled_s {
+                let (arm, fault) = (&effect.arm, &effect.fault);
+                let stalled = seconds(stalled_s);
+                note = note
+                    .strong(arm)
+                    .then(format!(" under {fault}, for {stalled}; "));
+            }
+        }
+    }
     (!note.parts.is_empty()).then_some(Block::Text(note))
 }
 

@@ -43,6 +43,9 @@ pub struct Effect {
     pub amplification: Option<f64>,
     /// 99th percentile of the latency of rejected operations.
     pub rejected_p99_s: Option<f64>,
+    /// How long the load generator itself stood still, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled_s: Option<f64>,
     /// What became of its writes. `None` if it could not be checked.
     pub ledger: Option<Ledger>,
 }
@@ -81,6 +84,7 @@ fn effect(injection: &Injection, measured: &Measured) -> Effect {
         unavailable_s: measured.unavailable_s.map(micro),
         amplification: measured.amplification.map(micro),
         rejected_p99_s: measured.rejected_p99_us.map(seconds),
+        stalled_s: measured.stalled_us.map(seconds),
         ledger: injection.ledger,
     }
 }

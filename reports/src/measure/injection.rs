@@ -68,6 +68,10 @@ pub struct Measured {
     /// Neither is the load generator's own delay: where no answer is waited for,
     /// it is all that a latency would show.
     pub rejected_p99_us: Option<u64>,
+    /// How long the load generator itself stood still at most, if that was a window or
+    /// more: a process that was stopped, a machine that had no time for it. What was
+    /// measured then says nothing of the arm.
+    pub stalled_us: Option<u64>,
     /// Outcomes of all operations.
     pub counts: Counts,
 }
@@ -113,6 +117,7 @@ pub fn measure(load: &Load, horizon_us: u64, injection: &Injection) -> Measured 
         }),
         amplification: amplification(injection, &counts),
         rejected_p99_us: rejected_p99_us(&series, injection),
+        stalled_us: stalled_us(&series, injection),
         counts,
     }
 }
@@ -124,6 +129,13 @@ fn detect_us(injection: &Injection) -> Option<u64> {
         .filter(|transition| transition.state == BreakerState::Open)
         .find(|transition| transition.at_us >= injection.requested_us)
         .map(|transition| transition.at_us.saturating_sub(injection.injected_us))
+}
+
+/// The generator's own delay of an operation, which should be none.
+fn stalled_us(series: &Series, injection: &Injection) -> Option<u64> {
+    let from_steady = series.between(injection.steady_us, injection.ended_us);
+    let lags = injection.operations.lags_us.get(from_steady)?;
+    lags.iter().copied().max().filter(|lag| *lag >= WINDOW_US)
 }
 
 fn rejected_p99_us(series: &Series, injection: &Injection) -> Option<u64> {

@@ -147,7 +147,23 @@ pub fn save<D: Serialize>(run: &Run, data: &D, path: &Path) -> Result<(), Record
         path: path.display().to_string(),
         source,
     })?;
-    let beside = path.with_extension("json.part");
-    std::fs::write(&beside, text).map_err(io)?;
-    std::fs::rename(&beside, path).map_err(io)
+    whole(path, &text).map_err(io)
+}
+
+/// Writes a file so that a reader finds the old one or the new one, never half of one.
+/// Where that fails, nothing of the new one is left.
+///
+/// # Errors
+/// If the file cannot be written beside `path` or moved to it.
+pub(crate) fn whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let beside = path.with_file_name(name);
+    let written = std::fs::write(&beside, content);
+    let moved = written.and_then(|()| std::fs::rename(&beside, path));
+    if moved.is_err() {
+        // The first error is the one to tell; a file that was never made is no other.
+        let _unless_gone = std::fs::remove_file(&beside);
+    }
+    moved
 }

@@ -13,6 +13,7 @@
 mod file;
 mod v2;
 
+pub(crate) use file::whole;
 pub use file::{Record, RecordError, save};
 
 /// The version of the schema that this crate writes.

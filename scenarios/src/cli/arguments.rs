@@ -7,7 +7,7 @@ use clap::{ArgMatches, Command, parser::ValueSource};
 use crate::stage::RESOLVED;
 
 /// Flags that say where results go, not what is done.
-const ABOUT_OUTPUT: [&str; 3] = ["out", "format", "quiet"];
+const ABOUT_OUTPUT: [&str; 4] = ["out", "format", "quiet", "verbose"];
 /// May hold a password, so that only its place is recorded.
 const SECRET: &str = "database_url";
 

@@ -12,6 +12,8 @@ pub const USAGE: u8 = 64;
 pub const ENVIRONMENT: u8 = 69;
 /// A bug.
 pub const BUG: u8 = 70;
+/// Results could not be written.
+pub const NOT_WRITTEN: u8 = 74;
 /// Refused: the target looks like production.
 pub const REFUSED: u8 = 77;
 /// Stopped by the user.
@@ -37,6 +39,6 @@ pub fn of_run(error: &RunError) -> u8 {
             INTERRUPTED
         }
         RunError::Environment(_) | RunError::Toxics(_) | RunError::NotPrepared(_) => ENVIRONMENT,
-        RunError::Record(_) | RunError::Events(_) => BUG,
+        RunError::Events(_) => NOT_WRITTEN,
     }
 }

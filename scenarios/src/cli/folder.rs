@@ -8,26 +8,31 @@ use std::{
 use crate::flags::{CliError, OutputArgs};
 
 impl OutputArgs {
-    /// Makes the folder of a run, without what an earlier run left in it.
+    /// Makes the folder of a run. Without `--out` it is a new one, which no other run has,
+    /// however many begin in the same second; with it, what an earlier run left there is
+    /// removed.
     ///
     /// # Errors
     /// If it cannot be made.
     pub fn folder(&self, command: &str, seed: u64, utc: &str) -> Result<PathBuf, CliError> {
-        let folder = match &self.out {
-            Some(out) => out.clone(),
-            None => {
-                let label: String = utc.chars().filter(|c| !matches!(c, ':' | '-')).collect();
-                Path::new("reports/runs").join(format!("{label}-{command}-{seed}"))
-            }
-        };
-        let out = |reason| CliError::Out {
+        let out = |folder: &Path, reason| CliError::Out {
             path: folder.display().to_string(),
             reason,
         };
-        fs::create_dir_all(&folder).map_err(out)?;
-        let folder = fs::canonicalize(&folder).map_err(out)?;
-        remove_old_results(&folder).map_err(out)?;
-        Ok(folder)
+        let folder = match &self.out {
+            Some(folder) => {
+                fs::create_dir_all(folder).map_err(|e| out(folder, e))?;
+                remove_old_results(folder).map_err(|e| out(folder, e))?;
+                folder.clone()
+            }
+            None => {
+                let label: String = utc.chars().filter(|c| !matches!(c, ':' | '-')).collect();
+                let name = format!("{label}-{command}-{seed}");
+                let runs = Path::new(RUNS);
+                new_folder(runs, &name).map_err(|e| out(&runs.join(name), e))?
+            }
+        };
+        fs::canonicalize(&folder).map_err(|e| out(&folder, e))
     }
 
     /// Ends what [`folder`](Self::folder) began: with a record in it `latest` points at
@@ -45,6 +50,29 @@ impl OutputArgs {
             point_latest_at(folder);
         }
     }
+}
+
+/// Where the runs are, if the user does not say.
+const RUNS: &str = "reports/runs";
+/// Runs of one command and seed that may begin in one second.
+const SAME_SECOND: u32 = 1_000;
+
+/// Takes a folder by making it: of two that want one, the second gets another.
+fn new_folder(runs: &Path, name: &str) -> io::Result<PathBuf> {
+    fs::create_dir_all(runs)?;
+    let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
+    for n in 1..=SAME_SECOND {
+        let folder = match n {
+            1 => runs.join(name),
+            n => runs.join(format!("{name}-{n}")),
+        };
+        match fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(taken)
 }
 
 /// What a run writes. An old verdict must not outlive the start of a new run, or a
@@ -80,5 +108,26 @@ fn point_latest_at(folder: &Path) {
     }
     if let Err(error) = std::os::unix::fs::symlink(name, &latest) {
         tracing::debug!(%error, "no link to the latest run");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn runs_that_begin_together_have_folders_of_their_own() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let make = || new_folder(runs.path(), "20260102T030405Z-x-7").expect("made");
+        let folders: BTreeSet<PathBuf> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            let made = threads.into_iter().map(|thread| thread.join());
+            made.map(|folder| folder.expect("no panic")).collect()
+        });
+        assert_eq!(folders.len(), 8);
+        assert!(folders.contains(&runs.path().join("20260102T030405Z-x-7")));
+        assert!(folders.contains(&runs.path().join("20260102T030405Z-x-7-8")));
     }
 }

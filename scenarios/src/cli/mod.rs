@@ -25,6 +25,9 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "scenarios", version, disable_help_subcommand = true)]
 pub struct Cli {
+    /// Log more on stderr than warnings; twice or thrice: still more. RUST_LOG says it finer
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

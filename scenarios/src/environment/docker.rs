@@ -5,6 +5,7 @@
 //! runner, which tears down in order; testcontainers' own watchdog would end the
 //! process before anything could be written.
 
+pub(super) mod context;
 mod labelled;
 
 use std::{collections::HashMap, fmt, future::Future, time::Duration};
@@ -107,15 +108,32 @@ pub(super) async fn find(wanted: &Wanted) -> Result<Found, EnvironmentError> {
 
 /// A client whose engine answers; a `docker` command alone proves nothing.
 pub(super) async fn engine() -> Result<Docker, EnvironmentError> {
+    if let Err(name) = context::host() {
+        return Err(EnvironmentError::NoDockerContext { name });
+    }
     let none = |reason: String| EnvironmentError::NoDocker { reason };
     let docker = docker_client_instance()
         .await
         .map_err(|error| none(chain(&error)))?;
     match clock::timeout_at(clock::now() + ANSWER, docker.ping()).await {
         Ok(Ok(_)) => Ok(docker),
+        Ok(Err(error)) if is_closed(&error) => {
+            let reason = short(&error);
+            Err(EnvironmentError::NoDockerAccess { reason })
+        }
         Ok(Err(error)) => Err(none(short(&error))),
         Err(clock::Elapsed) => Err(none(format!("nothing within {} s", ANSWER.as_secs()))),
     }
+}
+
+/// Whether the engine is there and its socket is closed to us.
+fn is_closed(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let denied = std::io::ErrorKind::PermissionDenied;
+    causes.into_iter().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == denied)
+    })
 }
 
 /// Starts a container and waits until its server takes sessions. When `cancelled`

@@ -38,6 +38,30 @@ pub enum EnvironmentError {
         /// Where they were looked for.
         looked: String,
     },
+    /// The binaries are there and do not run.
+    #[error(
+        "the PostgreSQL in {folder} does not run ({reason}); mend it, e.g. `apt-get install --reinstall postgresql`, or name the folder of another with --pg-bin"
+    )]
+    BrokenBinaries {
+        /// Where they are.
+        folder: String,
+        /// What they said.
+        reason: String,
+    },
+    /// Docker is there, and not for us.
+    #[error(
+        "the Docker engine's socket is closed to this user ({reason}); run it as root, or join the group `docker` (`usermod -aG docker $USER`, then log in again)"
+    )]
+    NoDockerAccess {
+        /// What was met.
+        reason: String,
+    },
+    /// A Docker context was named that there is not.
+    #[error("DOCKER_CONTEXT: {name}, allowed: a context of `docker context ls`, or none")]
+    NoDockerContext {
+        /// Its name.
+        name: String,
+    },
     /// The server did not start, or a command to it failed.
     #[error("{what}: {reason}{}", tail(log))]
     Failed {

@@ -335,6 +335,13 @@ async fn unless(
     }
 }
 
+/// The address of the Docker engine that a context of the `docker` command gives, if one
+/// is chosen. One that there is not is told when the engine is looked for.
+#[must_use]
+pub fn docker_context_host() -> Option<String> {
+    docker::context::host().unwrap_or_default()
+}
+
 /// What `scenarios doctor` says.
 #[derive(Debug)]
 pub struct Diagnosis {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reports::{record::RecordError, run::Ended};
+use reports::run::Ended;
 
 use super::Interrupted;
 use crate::{
@@ -24,9 +24,6 @@ pub enum RunError {
     /// No tables, or nothing to measure.
     #[error(transparent)]
     NotPrepared(#[from] NotPrepared),
-    /// The record could not be written.
-    #[error(transparent)]
-    Record(#[from] RecordError),
     /// The events could not be written.
     #[error("writing events.jsonl")]
     Events(#[source] std::io::Error),
@@ -110,9 +107,6 @@ pub enum Stop {
         /// The last lines of the server's log.
         log: String,
     },
-    /// The record could not be written.
-    #[error(transparent)]
-    Record(#[from] RecordError),
     /// Something that only this experiment does failed.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),

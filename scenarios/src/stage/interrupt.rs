@@ -19,7 +19,9 @@ impl Interrupt {
         (sender, Self(receiver))
     }
 
-    /// One that is raised by the signals that end a program in a terminal.
+    /// One that is raised by the signals that end a program in a terminal. One that this
+    /// process was told to ignore when it was started stays ignored: SIGHUP by `nohup`,
+    /// SIGINT by a shell that runs it in the background.
     ///
     /// # Errors
     /// If the handlers cannot be installed.
@@ -29,17 +31,22 @@ impl Interrupt {
     pub fn from_signals() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let (sender, interrupt) = Self::manual();
-        let mut signals = [
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
+        let ignored =
+            std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored(&status));
+        let kinds = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
         ];
+        let heeded = kinds.into_iter().filter(|kind| {
+            let bit = kind.as_raw_value().checked_sub(1);
+            *kind == SignalKind::terminate() || bit.is_none_or(|bit| ignored >> bit & 1 == 0)
+        });
+        let mut signals = heeded.map(signal).collect::<std::io::Result<Vec<_>>>()?;
         tokio::spawn(async move {
-            let [interrupt, terminate, hangup] = &mut signals;
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
+            {
+                let any = signals.iter_mut().map(|signal| Box::pin(signal.recv()));
+                futures_util::future::select_all(any).await;
             }
             sender.send_replace(true);
             // Kept, so that a second signal does not kill us while we clean up.
@@ -62,5 +69,26 @@ impl Interrupt {
             // Nobody can raise it any more.
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// The signals that a process ignores, by its status in /proc: bit `n - 1` for signal `n`.
+/// None, where that is not said.
+/// Source: proc(5), `SigIgn`.
+fn ignored(status: &str) -> u64 {
+    let lines = status.lines();
+    let line = lines.filter_map(|line| line.strip_prefix("SigIgn:")).next();
+    line.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_ignores_is_read_from_its_status() {
+        let status = "Name:\tx\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001003\n";
+        assert_eq!(ignored(status), 0x1003);
+        assert_eq!((ignored(""), ignored("SigIgn:\tnone")), (0, 0));
     }
 }

@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, net::SocketAddr, ops::Range, path::PathBuf};
 
 use reports::{
     Record,
-    record::{RecordError, SCHEMA},
+    record::SCHEMA,
     run::{self, Arm, Ended, Event, Planned, Run, Skipped, What},
 };
 use seawall::clock;
@@ -46,6 +46,15 @@ pub struct Place {
     pub toxiproxy: Option<SocketAddr>,
     /// The folder for the record. Must exist.
     pub folder: PathBuf,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What it recorded, whether that could be written or not.
+    pub record: Record,
+    /// Files of its folder that could not be written, and why.
+    pub unwritten: Vec<String>,
 }
 
 /// What every record holds of an experiment before anything is measured.
@@ -203,9 +212,12 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Writes the record as it is now.
-    pub(crate) fn save<D: Serialize>(&self, data: &D) -> Result<(), RecordError> {
-        reports::record::save(&self.run, data, &self.record)
+    /// Writes the record as it is now. Where that fails the run goes on, since what it
+    /// measures is not lost: the last writing is the one that counts.
+    pub(crate) fn save<D: Serialize>(&self, data: &D) {
+        if let Err(error) = reports::record::save(&self.run, data, &self.record) {
+            tracing::warn!(error = chain(&error), "writing the record so far");
+        }
     }
 
     /// Those entries of the schedule that can be carried out here. Why the others cannot
@@ -254,14 +266,11 @@ impl<'a> Stage<'a> {
 
     /// Takes everything down, whatever fails, and then says what did. `ended` is how the
     /// experiment ended.
-    ///
-    /// # Errors
-    /// If the record cannot be written.
     pub(crate) async fn take_down<D: Serialize>(
         mut self,
         ended: Result<(), Stop>,
         data: D,
-    ) -> Result<Record, RunError>
+    ) -> Outcome
     where
         reports::Data: From<D>,
     {
@@ -281,9 +290,6 @@ impl<'a> Stage<'a> {
             dropped.err().map(|e| chain(&e)),
             toxics.err().map(|e| chain(&e)),
             environment.err().map(|e| chain(&e)),
-            self.events
-                .first_error()
-                .map(|e| format!("writing events.jsonl: {e}")),
         ];
         let failures: Vec<String> = failures.into_iter().flatten().collect();
         if !failures.is_empty() {
@@ -300,11 +306,17 @@ impl<'a> Stage<'a> {
         let ended = self.run.ended.clone();
         self.events
             .all(None, clock::now(), What::RunEnded { ended });
-        reports::record::save(&self.run, &data, &self.record)?;
-        Ok(Record {
-            run: self.run,
-            data: data.into(),
-        })
+        let events = self.events.first_error();
+        let events = events.map(|error| format!("events.jsonl: {error}"));
+        let saved = reports::record::save(&self.run, &data, &self.record);
+        let record = saved.err().map(|error| chain(&error));
+        Outcome {
+            unwritten: record.into_iter().chain(events).collect(),
+            record: Record {
+                run: self.run,
+                data: data.into(),
+            },
+        }
     }
 }
 

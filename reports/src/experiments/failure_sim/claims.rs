@@ -16,13 +16,16 @@ pub(super) fn claims(subject: &Injected<'_>) -> Vec<Claim> {
     arms.into_iter()
         .flat_map(|arm| {
             let ours = arm == ARM_SEAWALL;
+            let timed = |claim| subject.unless_stalled(claim);
             let mut claims = vec![
-                gate(ours, recovery::median(subject, arm)),
-                recovery::p95(subject, arm, ours),
+                gate(ours, timed(recovery::median(subject, arm))),
+                timed(recovery::p95(subject, arm, ours)),
             ];
-            claims.extend(fail_fast::claim(subject, arm).map(|c| gate(ours, c)));
+            let fail_fast = fail_fast::claim(subject, arm).map(timed);
+            claims.extend(fail_fast.map(|c| gate(ours, c)));
             claims.push(gate(ours || arm == ARM_GUIDE, no_loss::claim(subject, arm)));
-            claims.extend(availability::claim(subject, arm).map(|c| gate(ours, c)));
+            let availability = availability::claim(subject, arm).map(timed);
+            claims.extend(availability.map(|c| gate(ours, c)));
             claims
         })
         .collect()

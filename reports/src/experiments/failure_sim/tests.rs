@@ -170,6 +170,34 @@ fn the_95th_percentile_gates_from_59_injections_on() {
     );
 }
 
+/// Three seconds in which the runner was stopped were charged to the arm.
+#[test]
+fn where_the_generator_stood_still_no_time_is_judged() {
+    let mut record = complete();
+    let crate::Data::FailureSim(data) = &mut record.data else {
+        panic!("another experiment");
+    };
+    let mine = data.injections.iter_mut().find(|i| i.arm == "seawall");
+    mine.unwrap().operations.lags_us[1_200] = 2_900 * MS;
+    for id in ["recovery", "fail-fast", "availability"] {
+        let claim = judged(&record, "seawall", id);
+        assert!(claim.is(Decision::Inconclusive), "{claim:?}");
+        assert_eq!(
+            claim.reason.unwrap(),
+            "the load generator itself stood still for 2.90 s in 1 injection; run it again"
+        );
+    }
+    assert!(judged(&record, "seawall", "no-loss").is(Decision::Holds));
+    assert!(
+        !judged(&record, "bare", "recovery")
+            .reason
+            .is_some_and(|r| r.contains("stood"))
+    );
+    let report = crate::judge(&record);
+    let stalled = report.verdict.injections.iter().filter_map(|e| e.stalled_s);
+    assert_eq!(stalled.collect::<Vec<_>>(), [2.9]);
+}
+
 #[test]
 fn fail_fast_holds_is_refuted_and_is_inconclusive() {
     let record = complete();

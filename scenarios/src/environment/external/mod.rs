@@ -77,6 +77,9 @@ fn endpoint(url: &Secret) -> Result<Endpoint, EnvironmentError> {
         value: value.to_owned(),
         allowed,
     };
+    if let Some(parameter) = not_honoured(url.expose()) {
+        return Err(invalid(&parameter, HONOURED_ONLY));
+    }
     let config = tokio_postgres::Config::from_str(url.expose())
         .map_err(|_| invalid("(hidden)", "postgresql://user:password@host:port/database"))?;
     let [Host::Tcp(host)] = config.get_hosts() else {
@@ -96,6 +99,65 @@ fn endpoint(url: &Secret) -> Result<Endpoint, EnvironmentError> {
         password: Secret::new(String::from_utf8_lossy(password)),
         database: config.get_dbname().unwrap_or(user).to_owned(),
     })
+}
+
+/// Parameters of a connection that are taken over into every session of a run.
+const HONOURED: [&str; 5] = ["host", "port", "user", "password", "dbname"];
+const HONOURED_ONLY: &str = "host, port, user, password, dbname, and sslmode=disable, allow or \
+                             prefer: a run connects in plain text, and sets its own options";
+/// Values of `sslmode` that are content with plain text.
+const PLAIN: [&str; 3] = ["disable", "allow", "prefer"];
+
+/// The first parameter of a connection string that would be dropped, by its name. What it
+/// holds is shown only of `sslmode`, which holds no secret.
+fn not_honoured(url: &str) -> Option<String> {
+    let parameters = parameters(url);
+    let dropped = parameters
+        .into_iter()
+        .find(|(name, value)| match name.as_str() {
+            "sslmode" => !PLAIN.contains(&value.as_str()),
+            name => !HONOURED.contains(&name),
+        });
+    dropped.map(|(name, value)| match name.as_str() {
+        "sslmode" => format!("sslmode={value}"),
+        _ => name,
+    })
+}
+
+/// The parameters that a connection string names: those behind the `?` of a URL, or
+/// `key=value` pairs. What has no name is none.
+fn parameters(url: &str) -> Vec<(String, String)> {
+    let owned = |(name, value): (&str, &str)| (name.trim().to_owned(), value.to_owned());
+    if url.contains("://") {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        return pairs
+            .map(|pair| owned(pair.split_once('=').unwrap_or((pair, ""))))
+            .collect();
+    }
+    let (mut found, mut rest) = (Vec::new(), url);
+    while let Some((name, after)) = rest.split_once('=') {
+        let after = after.trim_start();
+        let quoted = after.starts_with('\'');
+        let mut escaped = false;
+        let end = after
+            .char_indices()
+            .skip(usize::from(quoted))
+            .find(|(_, c)| {
+                let ends = !escaped
+                    && (if quoted {
+                        *c == '\''
+                    } else {
+                        c.is_whitespace()
+                    });
+                escaped = !escaped && *c == '\\';
+                ends
+            });
+        let end = end.map_or(after.len(), |(at, _)| at);
+        found.push(owned((name, after[..end].trim_matches('\''))));
+        rest = after[end..].trim_start_matches('\'');
+    }
+    found
 }
 
 /// Asks the server who uses it and what it is; returns its version if nothing speaks
@@ -123,8 +185,7 @@ async fn refuse_production(
     }
 }
 
-/// Every address of the host must be a loopback address. `hostaddr` cannot point
-/// elsewhere: only the host is taken from the URL.
+/// Every address of the host must be a loopback address.
 async fn refuse_other_machines(endpoint: &Endpoint) -> Result<(), EnvironmentError> {
     let host = endpoint.host.as_str();
     let refused = |reason: String| EnvironmentError::Refused {
@@ -164,12 +225,60 @@ mod tests {
             ("postgresql://u@[::1]/d", true),
             ("postgresql://u@localhost/d", true),
             ("postgresql://u@10.0.0.1/d", false),
-            ("postgresql://u@192.0.2.7/d?hostaddr=127.0.0.1", false),
             ("postgresql://u@0.0.0.0/d", false),
         ] {
             let endpoint = parsed(url).expect(url);
             let checked = refuse_other_machines(&endpoint).await;
             assert_eq!(checked.is_ok(), taken, "{url}: {checked:?}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_would_be_dropped_is_refused_by_its_name() {
+        for (url, named) in [
+            (
+                "postgresql://u:hunter2@h/d?sslmode=require",
+                "sslmode=require",
+            ),
+            (
+                "postgresql://u:hunter2@h/d?sslmode=verify-full",
+                "sslmode=verify-full",
+            ),
+            (
+                "postgresql://u:hunter2@h/d?connect_timeout=3&x=1",
+                "connect_timeout",
+            ),
+            (
+                "postgresql://u:hunter2@h/d?sslrootcert=hunter2",
+                "sslrootcert",
+            ),
+            ("postgresql://u@h/d?options=-c%20a%3Dhunter2", "options"),
+            ("postgresql://u@192.0.2.7/d?hostaddr=127.0.0.1", "hostaddr"),
+            (
+                "host=h user=u password=hunter2 sslmode=require",
+                "sslmode=require",
+            ),
+            (
+                "host=h user=u password='hunter2 x=\\' y' options='-c a=b'",
+                "options",
+            ),
+            (
+                "host = h user=u target_session_attrs=read-write",
+                "target_session_attrs",
+            ),
+        ] {
+            let error = parsed(url).expect_err(url).to_string();
+            let expected = format!("--database-url: {named}, allowed: host, port, ");
+            assert!(error.starts_with(&expected), "{url}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        for url in [
+            "postgresql://u:p@127.0.0.1:5433/d",
+            "postgresql://u@127.0.0.1/d?sslmode=disable",
+            "postgresql://127.0.0.1/d?user=u&password=p&sslmode=prefer",
+            "host=127.0.0.1 user=u password='a b=c' dbname = d port=5433",
+        ] {
+            parsed(url).expect(url);
         }
     }
 

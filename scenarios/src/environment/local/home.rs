@@ -29,6 +29,20 @@ pub(in super::super) const LEASE: &str = "lease";
 
 const INITDB: Duration = Duration::from_secs(60);
 
+/// The first folder on the way to `folder`, or itself, that only its owner may enter.
+/// What cannot be looked at is passed over: whoever needs it will say so.
+pub(super) fn closed_to_others(folder: &Path) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let mut way: Vec<&Path> = folder.ancestors().collect();
+    way.reverse();
+    let closed = |path: &&Path| {
+        let found = fs::metadata(path);
+        found.is_ok_and(|found| found.permissions().mode() & 0o001 == 0)
+    };
+    way.into_iter().find(closed).map(Path::to_owned)
+}
+
 /// The temporary folder: cluster, password file, log. Removed with the last owner.
 #[derive(Debug, Clone)]
 pub(super) struct Home {
@@ -45,6 +59,21 @@ impl Home {
         small_disk: bool,
     ) -> Result<Self, EnvironmentError> {
         let io = |error| EnvironmentError::failed("making a temporary folder", error);
+        let user = unprivileged_user()?;
+        let parent = std::env::temp_dir();
+        if user.is_some()
+            && let Some(closed) = closed_to_others(&parent)
+        {
+            let reason = format!(
+                "{} is closed to the user that the server runs as; name another folder in TMPDIR, \
+                 as in `TMPDIR=/tmp`",
+                closed.display()
+            );
+            return Err(EnvironmentError::failed(
+                "making a temporary folder",
+                reason,
+            ));
+        }
         let folder = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{}-", std::process::id()))
             .tempdir()
@@ -54,7 +83,6 @@ impl Home {
         if let Ok(lease) = Lease::ours() {
             fs::write(folder.path().join(LEASE), lease.to_string()).map_err(io)?;
         }
-        let user = unprivileged_user()?;
         let pwfile = folder.path().join("password");
         fs::write(&pwfile, secret.expose()).map_err(io)?;
         if let Some((uid, gid)) = user {

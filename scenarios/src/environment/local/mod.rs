@@ -49,10 +49,36 @@ pub(super) fn find(wanted: &Wanted) -> Result<Binaries, EnvironmentError> {
             "PATH or /usr/lib/postgresql/*/bin".to_owned(),
         ),
     };
-    folders
-        .iter()
-        .find_map(|folder| binaries_in(folder))
-        .ok_or(EnvironmentError::NoBinaries { looked })
+    let mut broken = None;
+    for binaries in folders.iter().filter_map(|folder| binaries_in(folder)) {
+        match runs(&binaries) {
+            Ok(()) => return Ok(binaries),
+            // An older one may run. The newest that does not is the one to tell of.
+            Err(reason) => {
+                tracing::warn!(reason, "passing over a PostgreSQL that does not run");
+                broken.get_or_insert(EnvironmentError::BrokenBinaries {
+                    folder: binaries.to_string(),
+                    reason,
+                });
+            }
+        }
+    }
+    Err(broken.unwrap_or(EnvironmentError::NoBinaries { looked }))
+}
+
+/// Asks both programs for their version: a package that is half there has files that do
+/// not run.
+fn runs(binaries: &Binaries) -> Result<(), String> {
+    for program in ["initdb", "postgres"] {
+        let path = binaries.0.join(program);
+        let said = std::process::Command::new(&path).arg("--version").output();
+        let said = said.map_err(|error| format!("{}: {error}", path.display()))?;
+        if !said.status.success() {
+            let words = last_lines(&String::from_utf8_lossy(&said.stderr));
+            return Err(format!("{}: {}: {words}", path.display(), said.status));
+        }
+    }
+    Ok(())
 }
 
 fn usual_folders() -> Vec<PathBuf> {
@@ -326,16 +352,63 @@ fn setpriv() -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_folder_without_binaries_is_named() {
-        let wanted = Wanted {
+    fn in_folder(folder: &Path) -> Wanted {
+        Wanted {
             kind: super::super::Kind::Local,
             image: None,
-            pg_bin: Some(PathBuf::from("/nowhere")),
+            pg_bin: Some(folder.to_owned()),
             database_url: None,
             small_disk: false,
             own_database: None,
+        }
+    }
+
+    #[test]
+    fn programs_that_do_not_run_are_named_with_what_they_said() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        for (program, script) in [
+            ("initdb", "#!/bin/sh\nexit 0\n"),
+            (
+                "postgres",
+                "#!/bin/sh\necho libpq.so.5 is missing >&2\nexit 127\n",
+            ),
+        ] {
+            let path = folder.path().join(program);
+            fs::write(&path, script).expect("written");
+            let runs = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(&path, runs).expect("made executable");
+        }
+        let error = find(&in_folder(folder.path())).expect_err("it does not run");
+        let error = error.to_string();
+        let part = |part: &str| assert!(error.contains(part), "{error}");
+        part("libpq.so.5 is missing");
+        part("/postgres: ");
+        part("--pg-bin");
+    }
+
+    #[test]
+    fn a_folder_that_the_server_s_user_cannot_enter_is_found() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let outer = tempfile::tempdir().expect("a folder");
+        let inner = outer.path().join("inner");
+        fs::create_dir(&inner).expect("made");
+        let set = |mode| {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(outer.path(), mode).expect("set");
         };
+        set(0o700);
+        assert_eq!(
+            home::closed_to_others(&inner),
+            Some(outer.path().to_owned())
+        );
+        set(0o755);
+        assert_eq!(home::closed_to_others(&inner), None);
+    }
+
+    #[test]
+    fn a_folder_without_binaries_is_named() {
+        let wanted = in_folder(Path::new("/nowhere"));
         let error = find(&wanted).expect_err("nothing there").to_string();
         assert!(
             error.starts_with("no initdb and postgres in /nowhere; install them"),

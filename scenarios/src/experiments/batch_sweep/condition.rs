@@ -75,7 +75,7 @@ pub(super) async fn carry_out(stage: &Stage<'_>, plan: &Plan, data: &mut Data) -
             // As it is reported, not as it was measured.
             carried_out.sort_by_key(|(index, _)| *index);
             data.conditions = carried_out.iter().map(|(_, c)| c.clone()).collect();
-            stage.save(data)?;
+            stage.save(data);
         }
         through?;
     }

@@ -120,7 +120,7 @@ impl Experiment for FailureSim {
         for planned in stage.possible(0..stage.run.schedule.len()) {
             let injections = injection::carry_out(stage, data, planned).await?;
             data.injections.extend(injections);
-            stage.save(data)?;
+            stage.save(data);
             if stage.interrupt.is_raised() {
                 return Err(Interrupted.into());
             }

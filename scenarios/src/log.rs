@@ -1,0 +1,88 @@
+//! Warnings, and what else is logged, on stderr.
+
+use std::io;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+/// Shows what is logged on stderr, from now on: warnings of ours, more with `verbose` (1:
+/// info, 2: debug, 3: all), or what the environment variable RUST_LOG says
+/// (`debug`, or `seawall=debug,scenarios=info`).
+///
+/// What RUST_LOG holds and cannot be read is returned, as a sentence.
+pub fn to_stderr(verbose: u8) -> Option<String> {
+    let (targets, wrong) = targets(verbose, std::env::var("RUST_LOG").ok().as_deref());
+    let lines = fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .without_time();
+    // Somebody else's is in place already: then it is theirs to show.
+    let _in_place = tracing_subscriber::registry()
+        .with(lines)
+        .with(targets)
+        .try_init();
+    wrong
+}
+
+/// What is shown, and what is wrong with the environment's wish.
+fn targets(verbose: u8, wish: Option<&str>) -> (Targets, Option<String>) {
+    let usual = match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let ours = ["scenarios", "seawall", "fault_proxy"];
+    let usual = Targets::new()
+        .with_default(usual.min(LevelFilter::WARN))
+        .with_targets(ours.map(|target| (target, usual)));
+    match wish.filter(|wish| !wish.is_empty()) {
+        None => (usual, None),
+        Some(wish) => match wish.parse::<Targets>() {
+            Ok(targets) => (targets, None),
+            Err(error) => (usual, Some(format!("RUST_LOG: {error}: it is ignored"))),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn warnings_are_shown_and_more_where_it_is_asked_for() {
+        let shows = |verbose, wish, target, level| {
+            let (targets, _) = targets(verbose, wish);
+            targets.would_enable(target, &level)
+        };
+        for (verbose, wish, target, level, shown) in [
+            (0, None, "scenarios::stage", Level::WARN, true),
+            (0, None, "scenarios::stage", Level::INFO, false),
+            (0, None, "hyper", Level::WARN, true),
+            (1, None, "seawall::pool", Level::INFO, true),
+            (1, None, "hyper", Level::INFO, false),
+            (2, None, "fault_proxy", Level::DEBUG, true),
+            (3, None, "scenarios", Level::TRACE, true),
+            (3, None, "hyper", Level::DEBUG, false),
+            (0, Some("debug"), "hyper", Level::DEBUG, true),
+            (
+                0,
+                Some("seawall=trace"),
+                "seawall::wire",
+                Level::TRACE,
+                true,
+            ),
+            (0, Some("seawall=trace"), "scenarios", Level::WARN, false),
+            (0, Some(""), "scenarios", Level::WARN, true),
+        ] {
+            let found = shows(verbose, wish, target, level);
+            assert_eq!(found, shown, "{verbose} {wish:?} {target} {level}");
+        }
+        let (_, wrong) = targets(0, Some("a=b=c"));
+        assert!(wrong.is_some_and(|wrong| wrong.starts_with("RUST_LOG: ")));
+    }
+}
