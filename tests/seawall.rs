@@ -19,6 +19,7 @@ mod proxy_clients;
 mod proxy_postgres;
 mod python_client;
 mod reap;
+mod runner;
 mod server;
 mod tidy;
 mod toxics;

@@ -2,8 +2,11 @@
 
 use std::{
     io::{self, Write as _},
+    net::SocketAddr,
     os::unix::process::CommandExt as _,
+    path::Path,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{CommandFactory as _, FromArgMatches as _, error::ContextKind};
@@ -45,6 +48,7 @@ pub fn main() -> ExitCode {
     if let Some(wrong) = log::to_stderr(cli.verbose) {
         say(&format!("warning: {wrong}"));
     }
+    raise_limit_on_open_files();
     let recorded = match &matches.subcommand() {
         Some((name, of)) => definition
             .find_subcommand(name)
@@ -213,7 +217,7 @@ async fn run<E: Experiment>(
     experiment: &E,
     label: &Label,
     wanted: environment::Wanted,
-    toxiproxy: Option<std::net::SocketAddr>,
+    toxiproxy: Option<SocketAddr>,
     output: &OutputArgs,
 ) -> Result<u8, Failure>
 where
@@ -284,6 +288,7 @@ async fn fault_proxy(proxy: &FaultProxy) -> Result<u8, Failure> {
     let FaultProxy {
         listen,
         metrics,
+        config,
         seed,
     } = proxy;
     let interrupt = Interrupt::from_signals().map_err(|e| bug(&e))?;
@@ -296,7 +301,7 @@ async fn fault_proxy(proxy: &FaultProxy) -> Result<u8, Failure> {
     };
     let resolved = tokio::net::lookup_host(listen).await.map_err(|e| no(&e))?;
     // A name may stand for both families.
-    let address = resolved.min_by_key(std::net::SocketAddr::is_ipv6);
+    let address = resolved.min_by_key(SocketAddr::is_ipv6);
     let address = address.ok_or_else(|| no(&"no such address"))?;
     if !address.ip().is_loopback() {
         say(&format!(
@@ -311,10 +316,62 @@ async fn fault_proxy(proxy: &FaultProxy) -> Result<u8, Failure> {
     let server = fault_proxy::Server::bind(address, options)
         .await
         .map_err(|error| no(&chain(&error)))?;
+    if let Some(config) = config {
+        let populated = populate(server.local_addr(), config).await;
+        if let Err(reason) = populated {
+            server.shutdown().await;
+            let allowed = "a start-up file of Toxiproxy's: a list of proxies, in JSON";
+            let message = format!(
+                "--config: {}: {reason}, allowed: {allowed}",
+                config.display()
+            );
+            return Err((message, exit::USAGE));
+        }
+    }
     print(&format!("listening on http://{}\n", server.local_addr()));
     interrupt.raised().await;
     server.shutdown().await;
     Ok(0)
+}
+
+/// Longest wait for the proxies of a start-up file: each may ask a name server.
+const POPULATED: Duration = Duration::from_secs(30);
+
+/// Makes the proxies of a start-up file, through the API.
+async fn populate(api: SocketAddr, config: &Path) -> Result<(), String> {
+    let body = std::fs::read(config).map_err(|error| error.to_string())?;
+    // The client brings a runtime that must not be dropped in ours.
+    let asked = tokio::task::spawn_blocking(move || {
+        let client = reqwest::blocking::Client::builder()
+            .no_proxy()
+            .timeout(POPULATED);
+        let request = client
+            .build()?
+            .post(format!("http://{api}/populate"))
+            .body(body);
+        let response = request.send()?;
+        Ok::<_, reqwest::Error>((response.status().is_success(), response.text()?))
+    });
+    match asked.await {
+        Ok(Ok((true, _))) => Ok(()),
+        Ok(Ok((false, answer))) => Err(answer.trim().to_owned()),
+        Ok(Err(error)) => Err(chain(&error)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Raises the soft limit on open files to the hard one, as Go does: a proxied connection
+/// takes two, and a thousand of them are more than is usual.
+fn raise_limit_on_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
+    }
 }
 
 async fn doctor(doctor: &Doctor) -> Result<u8, Failure> {

@@ -138,6 +138,9 @@ pub struct FaultProxy {
     /// Answer GET /metrics, in Prometheus' format
     #[arg(long)]
     pub(crate) metrics: bool,
+    /// Proxies to begin with: a start-up file of Toxiproxy's, in JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Draws what is random in toxics: jitter, toxicity, sizes of pieces
     #[arg(long, default_value = "1", value_name = "N")]
     pub(crate) seed: u64,

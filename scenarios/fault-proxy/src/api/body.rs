@@ -137,6 +137,9 @@ impl<'a> NewToxic<'a> {
             .string("stream")?
             .unwrap_or_else(|| "downstream".to_owned());
         let toxicity = body.share("toxicity")?.unwrap_or(1.0);
+        // What they hold depends on the kind, that they are an object does not: so that
+        // is said before whether the name is free.
+        body.object("attributes")?;
         let stream = Stream::parse(&stream_text).ok_or(ApiError::InvalidStream)?;
         let name = if name.is_empty() {
             format!("{kind}_{stream_text}")
@@ -290,6 +293,10 @@ mod tests {
             (r#"{"type":"latency","stream":"x"}"#, "stream was invalid"),
             (r#"{"type":"Latency"}"#, "invalid toxic type"),
             ("null", "invalid toxic type"),
+            (
+                r#"{"type":"latency","attributes":[]}"#,
+                "bad request body: json: cannot unmarshal array into attributes of type object",
+            ),
             (
                 r#"{"type":"latency","attributes":{"latency":1.5}}"#,
                 "bad request body: json",

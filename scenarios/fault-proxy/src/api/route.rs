@@ -28,11 +28,17 @@ pub(super) enum Miss {
     NotFound,
     /// The path is known, the method is not.
     MethodNotAllowed,
+    /// The path is another one, written with too many slashes or with dots.
+    Moved(String),
 }
 
 /// # Errors
 /// The [`Miss`], as Toxiproxy's router tells them apart.
 pub(super) fn route(method: &Method, path: &str, has_metrics: bool) -> Result<Route, Miss> {
+    let clean = clean(path);
+    if clean != path {
+        return Err(Miss::Moved(clean));
+    }
     let path = decode(path).ok_or(Miss::NotFound)?;
     let parts: Vec<&str> = path
         .strip_prefix('/')
@@ -69,6 +75,25 @@ pub(super) fn route(method: &Method, path: &str, has_metrics: bool) -> Result<Ro
         | (["proxies", _, "toxics"], _) => return Err(Miss::MethodNotAllowed),
         _ => return Err(Miss::NotFound),
     })
+}
+
+/// A path without empty parts, `.` and `..`, as Toxiproxy's router redirects to it. A
+/// slash at the end stays.
+fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let end = if parts.is_empty() || !path.ends_with('/') {
+        ""
+    } else {
+        "/"
+    };
+    format!("/{}{end}", parts.join("/"))
 }
 
 #[derive(Clone, Copy)]
@@ -142,7 +167,6 @@ mod tests {
             "/nope",
             "/proxies/",
             "/proxies/a/",
-            "//",
             "/proxies/a/b",
             "/metrics",
         ] {
@@ -153,6 +177,21 @@ mod tests {
             );
         }
         assert_eq!(route(&Method::GET, "/metrics", true), Ok(Route::Metrics));
+    }
+
+    #[test]
+    fn a_path_with_too_many_slashes_or_dots_is_moved() {
+        for (path, to) in [
+            ("//version", "/version"),
+            ("//", "/"),
+            ("/proxies//a", "/proxies/a"),
+            ("/./proxies/a/../b", "/proxies/b"),
+            ("/../version//", "/version/"),
+        ] {
+            let moved = Err(Miss::Moved(to.to_owned()));
+            assert_eq!(route(&Method::GET, path, false), moved, "{path}");
+        }
+        assert!(route(&Method::GET, "/version", false).is_ok());
     }
 
     #[test]

@@ -51,6 +51,7 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     let matched = match route(request.method(), request.uri().path(), api.has_metrics) {
         Ok(matched) => matched,
         Err(Miss::NotFound) => return plain(StatusCode::NOT_FOUND, "404 page not found\n"),
+        Err(Miss::Moved(path)) => return moved(&path),
         Err(Miss::MethodNotAllowed) => return empty(StatusCode::METHOD_NOT_ALLOWED),
     };
     let mut response = match refusal_of_browsers(request.headers()) {
@@ -154,6 +155,27 @@ async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
     };
     let late = |_| Err(ApiError::BadBody("i/o timeout".to_owned()));
     timeout(BODY_TIMEOUT, whole).await.unwrap_or_else(late)
+}
+
+/// As Go's http.Redirect writes it.
+fn moved(path: &str) -> Response {
+    let quoted = path
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&#34;")
+        .replace('\'', "&#39;");
+    let body = format!("<a href=\"{quoted}\">Moved Permanently</a>.\n\n");
+    let mut response = with_body(
+        StatusCode::MOVED_PERMANENTLY,
+        "text/html; charset=utf-8",
+        body,
+    );
+    // What a URL may hold, a header may.
+    if let Ok(location) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
 }
 
 /// As Go's http.Error writes it.

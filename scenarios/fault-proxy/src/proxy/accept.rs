@@ -7,6 +7,7 @@
 //! Invariants: when [`Running::stop`] returns, no connection of this run is
 //! left; dropping a [`Running`] aborts them all.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +112,7 @@ impl Acceptor {
         mut stopped: oneshot::Receiver<()>,
         mut settling: mpsc::Receiver<oneshot::Sender<()>>,
     ) -> TcpListener {
+        let mut failing = false;
         loop {
             tokio::select! {
                 biased;
@@ -122,8 +124,18 @@ impl Acceptor {
                 }
                 Some(_) = self.tasks.join_next() => {}
                 accepted = accept(&self.listener, &self.limits.connections) => match accepted {
-                    Some((client, permit)) => self.serve(client, permit),
-                    None => sleep(ACCEPT_RETRY).await,
+                    Ok((client, permit)) => {
+                        failing = false;
+                        self.serve(client, permit);
+                    }
+                    Err(error) => {
+                        // Said once, and again when it comes again: clients wait for it.
+                        if !std::mem::replace(&mut failing, true) {
+                            let listener = self.listener.local_addr().ok();
+                            tracing::warn!(?listener, %error, "clients are not accepted");
+                        }
+                        sleep(ACCEPT_RETRY).await;
+                    }
                 },
             }
         }
@@ -159,7 +171,7 @@ impl Acceptor {
                 let permit = Arc::clone(&self.limits.connections).acquire_owned().await;
                 let (client, peer) = self.listener.accept().await?;
                 if peer == last {
-                    return std::io::Result::Ok(());
+                    return io::Result::Ok(());
                 }
                 if let Ok(permit) = permit {
                     self.serve(client, permit);
@@ -171,14 +183,18 @@ impl Acceptor {
     }
 }
 
-/// The next client, with its permit; `None` when accepting failed.
+/// The next client, with its permit.
+///
+/// # Errors
+/// The system's, when accepting failed: no more open files, mostly.
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections).acquire_owned().await.ok()?;
-    let (client, _) = listener.accept().await.ok()?;
-    Some((client, permit))
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(connections).acquire_owned().await;
+    let permit = permit.map_err(io::Error::other)?;
+    let (client, _) = listener.accept().await?;
+    Ok((client, permit))
 }
 
 #[cfg(test)]

@@ -104,10 +104,52 @@ fn parse_port(text: &str) -> Result<u16, AddressError> {
         return Ok(0);
     }
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(AddressError::UnknownPort(text.to_owned()));
+        let unknown = || AddressError::UnknownPort(text.to_owned());
+        return service_port(text).ok_or_else(unknown);
     }
     text.parse()
         .map_err(|_| AddressError::InvalidPort(text.to_owned()))
+}
+
+/// The TCP port of a service by its name, as the system's list has it, else as Go knows
+/// it without a list (net/lookup.go).
+fn service_port(name: &str) -> Option<u16> {
+    const KNOWN: [(&str, u16); 15] = [
+        ("domain", 53),
+        ("ftp", 21),
+        ("ftps", 990),
+        ("gopher", 70),
+        ("http", 80),
+        ("https", 443),
+        ("imap2", 143),
+        ("imap3", 220),
+        ("imaps", 993),
+        ("pop3", 110),
+        ("pop3s", 995),
+        ("smtp", 25),
+        ("submissions", 465),
+        ("ssh", 22),
+        ("telnet", 23),
+    ];
+    let list = std::fs::read_to_string("/etc/services").unwrap_or_default();
+    let listed = list.lines().find_map(|line| port_in(line, name));
+    let known = || {
+        KNOWN
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+    };
+    listed.or_else(|| known().map(|(_, port)| *port))
+}
+
+/// The port in a line of services(5), if it is of that name or alias, and of TCP.
+fn port_in(line: &str, name: &str) -> Option<u16> {
+    let line = line.split('#').next()?;
+    let mut words = line.split_whitespace();
+    let (service, port) = (words.next()?, words.next()?);
+    let called = std::iter::once(service)
+        .chain(words)
+        .any(|word| word.eq_ignore_ascii_case(name));
+    port.strip_suffix("/tcp").filter(|_| called)?.parse().ok()
 }
 
 /// Listens at `address`.
@@ -140,6 +182,8 @@ mod tests {
             ("", "127.0.0.1:0"),
             ("0.0.0.0:9", "0.0.0.0:9"),
             ("[::1]:80", "[::1]:80"),
+            ("127.0.0.1:http", "127.0.0.1:80"),
+            (":HTTPS", "127.0.0.1:443"),
         ] {
             assert_eq!(
                 parse(text).unwrap(),
@@ -151,6 +195,17 @@ mod tests {
             parse("db.internal:5432").unwrap(),
             Target::Name("db.internal", 5432)
         );
+    }
+
+    #[test]
+    fn a_line_of_services_gives_the_port_of_tcp_by_name_and_alias() {
+        let line = "postgresql\t5432/tcp\tpostgres # PostgreSQL";
+        assert_eq!(port_in(line, "postgresql"), Some(5432));
+        assert_eq!(port_in(line, "Postgres"), Some(5432));
+        assert_eq!(port_in(line, "PostgreSQL."), None);
+        assert_eq!(port_in("tftp 69/udp", "tftp"), None);
+        assert_eq!(port_in("# http 80/tcp", "http"), None);
+        assert_eq!(port_in("", "http"), None);
     }
 
     #[test]

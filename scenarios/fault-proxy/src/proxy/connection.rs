@@ -80,10 +80,18 @@ async fn dial(upstream: &str, dial_timeout: Duration, member: &mut Member) -> Di
         tokio::select! {
             biased;
             () = member.changed() => {}
-            connected = &mut connecting => return match connected {
-                Ok(Ok(server)) if server.set_nodelay(true).is_ok() => Dialled::Connected(server),
-                _ => Dialled::Failed,
-            },
+            connected = &mut connecting => {
+                let failed = match connected {
+                    Ok(Ok(server)) => match server.set_nodelay(true) {
+                        Ok(()) => return Dialled::Connected(server),
+                        Err(error) => error.to_string(),
+                    },
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_) => format!("no answer within {} ms", dial_timeout.as_millis()),
+                };
+                tracing::warn!(upstream, failed, "a client is closed: its upstream is not there");
+                return Dialled::Failed;
+            }
         }
     }
 }
