@@ -21,5 +21,6 @@ mod python_client;
 mod reap;
 mod runner;
 mod server;
+mod steady;
 mod tidy;
 mod toxics;

@@ -168,4 +168,5 @@ registry! {
     failure_sim::FailureSim,
     breaker_sweep::BreakerSweep,
     batch_sweep::BatchSweep,
+    steady::Steady,
 }

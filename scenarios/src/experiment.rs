@@ -157,6 +157,7 @@ macro_rules! with_experiments {
             FailureSim => $crate::experiments::failure_sim::FailureSim,
             BreakerSweep => $crate::experiments::breaker_sweep::BreakerSweep,
             BatchSweep => $crate::experiments::batch_sweep::BatchSweep,
+            Steady => $crate::experiments::steady::Steady,
         }
     };
 }

@@ -14,3 +14,4 @@
 pub mod batch_sweep;
 pub mod breaker_sweep;
 pub mod failure_sim;
+pub mod steady;

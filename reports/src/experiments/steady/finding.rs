@@ -1,0 +1,133 @@
+//! What an arm's stretches come to together.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Data, ServerCounts, Stretch};
+use crate::{
+    run::{Outcome, Run},
+    stats::micro,
+};
+
+/// The quantiles of latency that are reported.
+pub const QUANTILES: [f64; 7] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0];
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Findings {
+    /// Of each arm that had a turn, in the order of the record.
+    pub arms: Vec<ArmFinding>,
+}
+
+/// What an arm did, over all its stretches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmFinding {
+    /// The arm.
+    pub arm: String,
+    /// Stretches that entered.
+    pub stretches: usize,
+    /// Operations that were scheduled after the warm-up.
+    pub operations: u64,
+    /// Of these: answered without error within the deadline.
+    pub good: u64,
+    /// Of these: not answered without error, by the name of their outcome.
+    pub failed: BTreeMap<String, u64>,
+    /// Good operations per second.
+    pub goodput_per_s: Option<f64>,
+    /// Latency of what was answered without error, in seconds, at [`QUANTILES`]; empty
+    /// if nothing was.
+    pub latency_s: Vec<f64>,
+    /// Statements handed to a connection, per operation, over whole stretches.
+    pub statements: Option<f64>,
+    /// Connections that were tried.
+    pub connects: u64,
+    /// What the pool itself counted, by name.
+    pub pool: BTreeMap<String, u64>,
+    /// What the server counted, where it could be asked each time.
+    pub server: Option<ServerCounts>,
+}
+
+/// Measures every arm.
+#[must_use]
+pub fn find(run: &Run, data: &Data) -> Findings {
+    let arms = run.arms.iter().filter_map(|arm| {
+        let of_arm = data.stretches.iter().filter(|s| s.arm == arm.name);
+        let stretches: Vec<&Stretch> = of_arm.collect();
+        (!stretches.is_empty()).then(|| of(data, &arm.name, &stretches))
+    });
+    Findings {
+        arms: arms.collect(),
+    }
+}
+
+fn of(data: &Data, arm: &str, stretches: &[&Stretch]) -> ArmFinding {
+    let rate = u64::from(data.load.rate_per_s.max(1));
+    let mut failed = BTreeMap::new();
+    let mut latencies = Vec::new();
+    let (mut operations, mut good, mut scheduled) = (0, 0, 0_u64);
+    for stretch in stretches {
+        let warm = (stretch.steady_us.saturating_mul(rate)).div_ceil(1_000_000);
+        let warm = usize::try_from(warm).unwrap_or(usize::MAX);
+        let columns = &stretch.operations;
+        scheduled += columns.latencies_us.len() as u64;
+        let outcomes = columns.outcomes.chars().filter_map(Outcome::from_letter);
+        for (outcome, latency_us) in outcomes.zip(&columns.latencies_us).skip(warm) {
+            operations += 1;
+            if outcome == Outcome::Ok {
+                latencies.push(*latency_us);
+                good += u64::from(*latency_us <= data.load.deadline_us);
+            } else {
+                *failed.entry(outcome.name().to_owned()).or_insert(0) += 1;
+            }
+        }
+    }
+    let statements: u64 = stretches.iter().map(|s| s.attempts.statements).sum();
+    let mut pool = BTreeMap::new();
+    for (name, count) in stretches.iter().flat_map(|s| &s.pool) {
+        *pool.entry(name.clone()).or_insert(0) += count;
+    }
+    ArmFinding {
+        arm: arm.to_owned(),
+        stretches: stretches.len(),
+        operations,
+        good,
+        failed,
+        // Of the scheduled rate, the share that was good: no clock enters twice.
+        goodput_per_s: (operations > 0)
+            .then(|| micro(good as f64 / operations as f64 * rate as f64)),
+        latency_s: quantiles(&mut latencies),
+        statements: (scheduled > 0).then(|| micro(statements as f64 / scheduled as f64)),
+        connects: stretches.iter().map(|s| s.attempts.connects).sum(),
+        pool,
+        server: server(stretches),
+    }
+}
+
+/// By nearest rank: the smallest value that at least so many do not exceed. Hyndman and
+/// Fan (1996), definition 1.
+fn quantiles(latencies_us: &mut [u64]) -> Vec<f64> {
+    latencies_us.sort_unstable();
+    let n = latencies_us.len();
+    let at = |q: f64| {
+        // Of a thousand, so that it is a whole number's business.
+        let thousandths = (1..=1_000).find(|t| f64::from(*t) >= q * 1e3 - 1e-9)?;
+        let rank = (n * usize::try_from(thousandths).ok()?).div_ceil(1_000);
+        let us = latencies_us.get(rank.checked_sub(1)?)?;
+        Some(micro(*us as f64 / 1e6))
+    };
+    QUANTILES.iter().filter_map(|q| at(*q)).collect()
+}
+
+fn server(stretches: &[&Stretch]) -> Option<ServerCounts> {
+    let mut sum = ServerCounts::default();
+    for stretch in stretches {
+        let counts = stretch.server?;
+        sum.commits += counts.commits;
+        sum.rollbacks += counts.rollbacks;
+        sum.blocks_hit += counts.blocks_hit;
+        sum.blocks_read += counts.blocks_read;
+        sum.sessions = sum.sessions.max(counts.sessions);
+    }
+    Some(sum)
+}

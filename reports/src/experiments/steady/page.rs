@@ -1,0 +1,170 @@
+//! What its report says: who serves how much, how fast, and at what cost.
+
+use super::{ArmFinding, Data, Findings, QUANTILES, plot};
+use crate::{
+    numbers::{latency, seconds},
+    page::{Block, Cell, Column, Definition, Page, Row, Section, Summary, Table, maybe},
+    run::Run,
+};
+
+const WORDS: [Definition; 4] = [
+    Definition {
+        word: "Stretch",
+        means: "One arm under load, with the server to itself, after a warm-up. The arms take turns, \
+                in an order that is drawn anew for each round.",
+    },
+    Definition {
+        word: "Latency",
+        means: "From the scheduled arrival to the answer, of operations that were answered without \
+                error. Operations arrive evenly at a fixed rate, whether or not earlier ones were \
+                answered, so a stall counts in full for everyone who arrived during it.",
+    },
+    Definition {
+        word: "Goodput",
+        means: "Operations that were answered without error within the deadline, per second.",
+    },
+    Definition {
+        word: "Server",
+        means: "What pg_stat_database counted over the stretches, and the sessions of the load at \
+                the end of one, as pg_stat_activity shows them.",
+    },
+];
+
+pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
+    let planned = run.arms.len() * usize::try_from(data.rounds).unwrap_or(usize::MAX);
+    let plot = plot::latency(findings);
+    let plot = plot.map(|plot| Section::new("latency", "Latency", vec![Block::Plot(plot)]));
+    Page {
+        title: "What each client does while nothing is wrong".to_owned(),
+        intro:
+            "A service was under a steady load, and nothing was done to its database. This page \
+                says what its callers saw of each client, and what that cost the pool and the \
+                server."
+                .to_owned(),
+        carried_out: format!(
+            "{} of {planned} stretches carried out",
+            data.stretches.len()
+        ),
+        lead: vec![Block::Arms(run.arms.clone())],
+        summary: Summary {
+            name: "STEADY".to_owned(),
+            blocks: vec![
+                Block::Table(latencies(findings)),
+                Block::Table(costs(findings)),
+            ],
+            ..Summary::default()
+        },
+        sections: [Section::claims()]
+            .into_iter()
+            .chain(plot)
+            .chain([
+                Section::new("table", "Served", vec![Block::Table(latencies(findings))]),
+                Section::new("costs", "What it cost", vec![Block::Table(costs(findings))]),
+                counters(findings),
+            ])
+            .collect(),
+        measured: vec![Block::text(load(data)), Block::Definitions(&WORDS)],
+        repeats: "The same seed and flags draw the same turns.".to_owned(),
+        ..Page::default()
+    }
+}
+
+fn table(columns: Vec<Column>, rows: Vec<Row>) -> Table {
+    Table {
+        columns,
+        rows,
+        empty: "Nothing was measured.",
+        ..Table::default()
+    }
+}
+
+fn latencies(findings: &Findings) -> Table {
+    let mut columns = vec![
+        Column::head("arm"),
+        Column::number("goodput").about("answered without error within the deadline, per second"),
+        Column::number("failed").about("operations that were not answered without error"),
+    ];
+    columns
+        .extend(QUANTILES.map(|q| Column::number(name(q)).about("latency, of what was answered")));
+    let rows = findings.arms.iter().map(|found| {
+        let failed: u64 = found.failed.values().sum();
+        let mut cells: Vec<Cell> = vec![
+            found.arm.as_str().into(),
+            maybe(found.goodput_per_s, |g| format!("{g:.1}/s")).into(),
+            failed.to_string().into(),
+        ];
+        let all = (0..QUANTILES.len()).map(|i| found.latency_s.get(i).copied());
+        cells.extend(all.map(|s| Cell::from(maybe(s, latency))));
+        Row::first(cells)
+    });
+    table(columns, rows.collect())
+}
+
+/// `p99.9`, `max`.
+pub(super) fn name(quantile: f64) -> String {
+    if quantile >= 1.0 {
+        return "max".to_owned();
+    }
+    format!("p{}", (quantile * 1e4).round() / 1e2)
+}
+
+fn costs(findings: &Findings) -> Table {
+    let columns = vec![
+        Column::head("arm"),
+        Column::number("statements").about("handed to a connection, per operation"),
+        Column::number("connects").about("connections that were tried"),
+        Column::number("sessions").about("of the load on the server, at the end of a stretch"),
+        Column::number("commits").about("as the server counts them"),
+        Column::number("rollbacks").about("as the server counts them"),
+        Column::number("hits").about("blocks that the server found in its buffers"),
+        Column::number("reads").about("blocks that it had to read"),
+    ];
+    let rows = findings.arms.iter().map(|found| {
+        let server = |of: fn(&super::ServerCounts) -> u64| {
+            maybe(found.server.as_ref(), |counts| of(counts).to_string()).into()
+        };
+        Row::first(vec![
+            found.arm.as_str().into(),
+            maybe(found.statements, |n| format!("{n:.2}")).into(),
+            found.connects.to_string().into(),
+            server(|counts| counts.sessions),
+            server(|counts| counts.commits),
+            server(|counts| counts.rollbacks),
+            server(|counts| counts.blocks_hit),
+            server(|counts| counts.blocks_read),
+        ])
+    });
+    table(columns, rows.collect())
+}
+
+/// What the pools counted themselves: only the engine's does.
+fn counters(findings: &Findings) -> Section {
+    let of_arm = |found: &ArmFinding| {
+        let counts = found.pool.iter();
+        let counted: Vec<Row> = counts
+            .map(|(name, n)| Row::first(vec![name.as_str().into(), n.to_string().into()]))
+            .collect();
+        (!counted.is_empty()).then(|| {
+            let columns = vec![Column::head("counter"), Column::number("count")];
+            let rows = table(columns, counted);
+            let summary = format!("What the pool of {} counted", found.arm);
+            Block::Details(summary, vec![Block::Table(rows)])
+        })
+    };
+    let blocks = findings.arms.iter().filter_map(of_arm).collect();
+    Section::new("counters", "What the pools counted", blocks)
+}
+
+fn load(data: &Data) -> String {
+    let load = &data.load;
+    format!(
+        "{} operations per second, {:.0} % of them writes, each to be answered within {} ms; at most \
+         {} under way at once. Each arm had {} turns of {}.",
+        load.rate_per_s,
+        load.write_share * 100.0,
+        load.deadline_us / 1000,
+        load.max_in_flight,
+        data.rounds,
+        seconds(data.length_us as f64 / 1e6),
+    )
+}

@@ -1,0 +1,252 @@
+//! What does each client do while nothing is wrong, and what does that cost the pool and
+//! the server?
+
+use std::{collections::BTreeMap, time::Duration};
+
+use clap::Args;
+use reports::{
+    experiments::steady::{Data, ServerCounts, Steady as Recorded, Stretch},
+    run::{Load, Run, What},
+};
+use seawall::{PoolConfig, clock, metrics::Counter};
+
+use crate::{
+    environment::{LOAD, chain},
+    experiment::{Experiment, NotRepeatable, Setting, WithRemarks},
+    flags::{CliError, ConfigArgs, DeadlineArgs, Frame, Size, rates},
+    load::{
+        arrivals::max_in_flight,
+        client::{Client, Setup},
+    },
+    stage::{Interrupted, Loaded, Stage, Stop},
+};
+
+/// Operations a second and arm, if the user does not say.
+const RATE_PER_S: u32 = 400;
+/// Longest wait for the server's counters.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How soon it is asked again whether the sessions of the load are gone.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// Load without any fault, one arm at a time.
+#[derive(Debug, Clone)]
+pub struct Steady {
+    setting: Setting,
+    nothing_yet: Data,
+}
+
+#[derive(Debug, Clone, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of the command"
+)]
+pub struct Options {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Operations per second and arm
+    #[arg(long, default_value_t = RATE_PER_S, value_name = "N", value_parser = rates())]
+    rate: u32,
+    #[command(flatten)]
+    deadline: DeadlineArgs,
+}
+
+impl Experiment for Steady {
+    type Recorded = Recorded;
+    const ABOUT: &'static str =
+        "What each client does while nothing is wrong: throughput, latency, and what it costs";
+    type Options = Options;
+
+    fn plan(options: &Options, frame: &Frame) -> Result<WithRemarks<Self>, CliError> {
+        let deadline = options.deadline.deadline();
+        let (config, remarks) = options.config.read(deadline)?;
+        let about = match config {
+            None => "the engine as we would ship it",
+            Some(_) => "the engine with the configuration of --config",
+        };
+        let config = config.unwrap_or_else(|| PoolConfig {
+            acquire_timeout: deadline,
+            statement_timeout: deadline,
+            ..PoolConfig::default()
+        });
+        let bare = "deadpool-postgres with its defaults, no deadlines: what most services run";
+        let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let (length, rounds) = extent(frame.size);
+        let planned = Self {
+            setting: Setting {
+                arms: vec![
+                    Setup::Bare.arm("bare", bare),
+                    Setup::engine(config).arm("seawall", about),
+                ],
+                ..Setting::default()
+            },
+            nothing_yet: Data {
+                load: Load {
+                    rate_per_s: options.rate,
+                    deadline_us: us(deadline),
+                    max_in_flight: max_in_flight(options.rate, deadline),
+                    write_share: 0.2,
+                    steady_ok_share: 0.99,
+                    steady_p99_us: us(deadline / 2),
+                },
+                length_us: us(length),
+                rounds,
+                stretches: Vec::new(),
+            },
+        };
+        Ok((planned, remarks))
+    }
+
+    fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
+        let arms = run
+            .arms
+            .iter()
+            .map(|arm| Ok((arm.clone(), Setup::recorded(arm)?)));
+        Ok(Self {
+            setting: Setting {
+                arms: arms.collect::<Result<_, NotRepeatable>>()?,
+                ..Setting::default()
+            },
+            nothing_yet: Data {
+                stretches: Vec::new(),
+                ..data.clone()
+            },
+        })
+    }
+
+    fn setting(&self) -> Setting {
+        self.setting.clone()
+    }
+
+    fn nothing_yet(&self) -> Data {
+        self.nothing_yet.clone()
+    }
+
+    async fn run(&self, stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
+        let mut rng = fastrand::Rng::with_seed(stage.run.seed);
+        let mut turns: Vec<String> = self
+            .setting
+            .arms
+            .iter()
+            .map(|(a, _)| a.name.clone())
+            .collect();
+        for round in 0..data.rounds {
+            rng.shuffle(&mut turns);
+            for arm in &turns {
+                let subject = format!("round {} of {}: {arm}", round + 1, data.rounds);
+                stage.events.of(&subject, clock::now(), What::LoadStarted);
+                let stretch = stretch(stage, data, arm).await?;
+                data.stretches.push(stretch);
+                stage.save(data);
+                if stage.interrupt.is_raised() {
+                    return Err(Interrupted.into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How long a stretch is, and how often each arm has one.
+fn extent(size: Size) -> (Duration, u32) {
+    let s = Duration::from_secs;
+    match size {
+        Size::Quick => (s(6), 2),
+        Size::Default => (s(20), 3),
+        Size::Full => (s(60), 10),
+    }
+}
+
+/// One arm's turn.
+async fn stretch(stage: &Stage<'_>, data: &Data, arm: &str) -> Result<Stretch, Stop> {
+    let before = counted_by_server(stage).await;
+    let names = [arm.to_owned()];
+    let mut loaded = Loaded::start(stage, &data.load, None, data.stretches.len(), &names)?;
+    let steady = loaded.until_steady().await?;
+    let end = steady + Duration::from_micros(data.length_us);
+    let measured = loaded.until(end).await;
+    let pool = loaded.arms().first().map(|arm| counted(arm.client()));
+    let sessions = ask(stage).await.map(|counts| counts.sessions);
+    let (started_us, steady_us) = (loaded.started_us(), loaded.us(steady));
+    let finished = loaded.finish(clock::now()).await?.pop();
+    measured?;
+    let finished =
+        finished.ok_or_else(|| Stop::NoSteadyState(format!("{arm} was not under load")))?;
+    let ledger = stage.check_writes(None, &data.load, &finished).await;
+    let after = counted_by_server(stage).await;
+    let server = before.zip(after).zip(sessions);
+    Ok(Stretch {
+        arm: finished.name,
+        started_us,
+        steady_us,
+        operations: finished.operations,
+        attempts: finished.attempts,
+        pool: pool.unwrap_or_default(),
+        server: server.map(|((before, after), sessions)| between(before, after, sessions)),
+        ledger,
+    })
+}
+
+/// What the pool itself counted so far.
+fn counted(client: &Client) -> BTreeMap<String, u64> {
+    let Some(pool) = client.engine() else {
+        return BTreeMap::new();
+    };
+    let counters = Counter::ALL.iter();
+    counters
+        .map(|counter| (counter.name().to_owned(), pool.metrics().counter(*counter)))
+        .collect()
+}
+
+/// What the server has counted, once the sessions of the load are gone: a session hands
+/// its counts over late, but at its end. `None` if it could not be asked.
+async fn counted_by_server(stage: &Stage<'_>) -> Option<ServerCounts> {
+    let deadline = clock::now() + PATIENCE;
+    loop {
+        let counts = ask(stage).await?;
+        if counts.sessions == 0 || clock::now() >= deadline {
+            return Some(counts);
+        }
+        clock::sleep(AGAIN).await;
+    }
+}
+
+/// What the server shows just now. `None` if it could not be asked.
+async fn ask(stage: &Stage<'_>) -> Option<ServerCounts> {
+    let sql = "SELECT xact_commit, xact_rollback, blks_hit, blks_read, \
+               (SELECT count(*) FROM pg_stat_activity WHERE application_name = $1) \
+               FROM pg_stat_database WHERE datname = current_database()";
+    let deadline = clock::now() + PATIENCE;
+    let asked = async {
+        let session = stage.environment.endpoint().session(deadline).await;
+        let session = session.map_err(|error| chain(&error))?;
+        let row = session.client.query_one(sql, &[&LOAD]).await;
+        let row = row.map_err(|error| chain(&error))?;
+        let count = |i: usize| u64::try_from(row.get::<_, i64>(i)).unwrap_or(0);
+        Ok::<_, String>(ServerCounts {
+            commits: count(0),
+            rollbacks: count(1),
+            blocks_hit: count(2),
+            blocks_read: count(3),
+            sessions: count(4),
+        })
+    };
+    let asked = clock::timeout_at(deadline, asked).await;
+    let asked = asked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+    match asked {
+        Ok(counts) => Some(counts),
+        Err(reason) => {
+            tracing::warn!(reason, "asking for the server's counters");
+            None
+        }
+    }
+}
+
+fn between(before: ServerCounts, after: ServerCounts, sessions: u64) -> ServerCounts {
+    ServerCounts {
+        commits: after.commits.saturating_sub(before.commits),
+        rollbacks: after.rollbacks.saturating_sub(before.rollbacks),
+        blocks_hit: after.blocks_hit.saturating_sub(before.blocks_hit),
+        blocks_read: after.blocks_read.saturating_sub(before.blocks_read),
+        sessions,
+    }
+}
