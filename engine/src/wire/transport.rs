@@ -1,12 +1,14 @@
 //! [`Transport`], and the [`Wire`] that a pipeline controls it with.
 
 use std::{
-    collections::VecDeque,
-    fmt, io,
+    collections::{VecDeque, hash_map::RandomState},
+    fmt,
+    hash::BuildHasher as _,
+    io,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -15,7 +17,7 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-use super::elision::{BatchEnd, Elision, SyncPlan};
+use super::elision::{BatchEnd, COPYING, Elision, Heard, SyncPlan};
 use crate::clock::{self, Instant};
 
 /// The most bytes that are taken while some are unsent. tokio-postgres writes some 8 KiB at
@@ -36,6 +38,34 @@ struct Inner {
     repeated: Mutex<Repeated>,
     attached: AtomicBool,
     left: AtomicU64,
+    unnamed: AtomicBool,
+    status: AtomicU8,
+    rollbacks: AtomicU64,
+    bound: AtomicU64,
+    changed: AtomicU64,
+}
+
+/// What the server has said so far that tokio-postgres does not pass on: to be compared with
+/// what it had said before a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// How often a statement was answered as a ROLLBACK.
+    pub(crate) rollbacks: u64,
+    /// How often parameters were bound to a statement: from then on it may run.
+    pub(crate) bound: u64,
+    /// How often a statement had other columns than when it was described.
+    pub(crate) changed: u64,
+}
+
+/// What a session is in the middle of, as the server last said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Nothing.
+    Idle,
+    /// A transaction block, perhaps one that has failed.
+    InBlock,
+    /// A COPY from or to the client.
+    Copying,
 }
 
 /// Answers to repeated statements, which tokio-postgres does not get.
@@ -89,6 +119,38 @@ impl Wire {
             .sending
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Sending::Cut;
+    }
+
+    /// Keeps no statement on the server from now on: each is sent with every use, without a
+    /// name. To be called between two statements.
+    pub(crate) fn forego_names(&self) {
+        self.0.unnamed.store(true, Ordering::Release);
+    }
+
+    /// What the session is in the middle of. Once a statement was answered, that is known; if
+    /// it failed, a moment later.
+    pub(crate) fn status(&self) -> Status {
+        match self.0.status.load(Ordering::Acquire) {
+            b'I' => Status::Idle,
+            COPYING => Status::Copying,
+            _ => Status::InBlock,
+        }
+    }
+
+    /// What the server has said so far.
+    pub(crate) fn said(&self) -> Said {
+        Said {
+            rollbacks: self.0.rollbacks.load(Ordering::Acquire),
+            bound: self.0.bound.load(Ordering::Acquire),
+            changed: self.0.changed.load(Ordering::Acquire),
+        }
+    }
+
+    fn hear(&self, heard: Heard) {
+        self.0.status.store(heard.status, Ordering::Release);
+        self.0.rollbacks.store(heard.rollbacks, Ordering::Release);
+        self.0.bound.store(heard.bound, Ordering::Release);
+        self.0.changed.store(heard.changed, Ordering::Release);
     }
 
     /// Whether a connection goes through it.
@@ -150,7 +212,7 @@ impl<S> Transport<S> {
             inner,
             binding,
             wire,
-            elision: Elision::default(),
+            elision: Elision::new(unique()),
             raw: vec![0; READ].into_boxed_slice(),
             readable: BytesMut::new(),
             repeated: Vec::new(),
@@ -163,6 +225,9 @@ impl<S> Transport<S> {
 
     /// Takes what tokio-postgres wrote.
     fn take(&mut self, bytes: &[u8]) {
+        if self.wire.0.unnamed.load(Ordering::Acquire) {
+            self.elision.forego_names();
+        }
         let Self {
             elision,
             unsent,
@@ -189,6 +254,12 @@ impl<S> Transport<S> {
         self.leaving.drain(..still);
         self.wire.0.left.fetch_add(still as u64, Ordering::Release);
     }
+}
+
+/// A number that no other connection of any process has, as far as 64 bits go: the keys of
+/// the hasher come from the system's own randomness. No decision depends on it.
+fn unique() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 impl<S: TlsStream> Transport<S> {
@@ -237,6 +308,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
                 let repeated = &mut this.repeated;
                 this.elision
                     .incoming(raw.filled(), &mut this.readable, |rows| repeated.push(rows));
+                this.wire.hear(this.elision.heard());
                 if !repeated.is_empty() {
                     let now = clock::now();
                     let mut answers = this.wire.answers();
