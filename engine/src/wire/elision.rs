@@ -76,10 +76,14 @@ pub(super) struct Heard {
     pub(super) bound: u64,
     /// How often a statement had other columns than when it was described.
     pub(super) changed: u64,
+    /// How often a COPY from or to the client began.
+    pub(super) copies: u64,
+    /// The SQLSTATE of an error that came unasked: the server's last words.
+    pub(super) ended: Option<[u8; 5]>,
 }
 
 /// The status of a session that copies, since the last ReadyForQuery.
-pub(super) const COPYING: u8 = b'c';
+const COPYING: u8 = b'c';
 
 /// What is done with the body of a message from the server.
 #[derive(Debug)]
@@ -207,6 +211,8 @@ impl Elision {
                 rollbacks: 0,
                 bound: 0,
                 changed: 0,
+                copies: 0,
+                ended: None,
             },
         }
     }
@@ -415,8 +421,14 @@ impl Elision {
         }
     }
 
-    /// Takes what the server said of a statement that has no name there.
+    /// Takes what the server said of a statement that has no name there, or of itself.
     fn described(&mut self, body: &[u8]) {
+        if self.incoming.kind() == ERROR {
+            let mut fields = body.split(|byte| *byte == 0);
+            let code = fields.find_map(|field| field.strip_prefix(b"C"));
+            self.heard.ended = code.and_then(|code| code.try_into().ok());
+            return;
+        }
         let Some(Request::Theirs {
             used: Some(used), ..
         }) = self.waiting.front().copied()
@@ -445,7 +457,10 @@ impl Elision {
         match kind {
             BIND_COMPLETE => self.heard.bound += 1,
             COMPLETE => self.rollback = 0,
-            COPY_IN | COPY_OUT | COPY_BOTH => self.heard.status = COPYING,
+            COPY_IN | COPY_OUT | COPY_BOTH => {
+                self.heard.status = COPYING;
+                self.heard.copies += 1;
+            }
             _ => {}
         }
         if kind == READY {
@@ -473,6 +488,8 @@ impl Elision {
                 (used, ERROR) => self.naming.failed(*used),
                 _ => {}
             }
+        } else if kind == ERROR && self.waiting.is_empty() {
+            self.body = Body::Kept(Vec::new());
         }
         out.put_slice(&self.incoming.header);
     }

@@ -50,5 +50,5 @@ mod elision;
 mod transport;
 
 pub(crate) use self::elision::{BatchEnd, Repeats};
-pub(crate) use self::transport::{Said, Status};
+pub(crate) use self::transport::Said;
 pub use self::transport::{Transport, Wire};

@@ -15,9 +15,12 @@ use std::{
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::tls::{ChannelBinding, TlsStream};
+use tokio_postgres::{
+    error::SqlState,
+    tls::{ChannelBinding, TlsStream},
+};
 
-use super::elision::{BatchEnd, COPYING, Elision, Heard, SyncPlan};
+use super::elision::{BatchEnd, Elision, Heard, SyncPlan};
 use crate::clock::{self, Instant};
 
 /// The most bytes that are taken while some are unsent. tokio-postgres writes some 8 KiB at
@@ -43,6 +46,9 @@ struct Inner {
     rollbacks: AtomicU64,
     bound: AtomicU64,
     changed: AtomicU64,
+    copies: AtomicU64,
+    /// An SQLSTATE's bytes; zero for none.
+    ended: AtomicU64,
 }
 
 /// What the server has said so far that tokio-postgres does not pass on: to be compared with
@@ -55,17 +61,8 @@ pub(crate) struct Said {
     pub(crate) bound: u64,
     /// How often a statement had other columns than when it was described.
     pub(crate) changed: u64,
-}
-
-/// What a session is in the middle of, as the server last said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
-    /// Nothing.
-    Idle,
-    /// A transaction block, perhaps one that has failed.
-    InBlock,
-    /// A COPY from or to the client.
-    Copying,
+    /// How often a COPY from or to the client began.
+    pub(crate) copies: u64,
 }
 
 /// Answers to repeated statements, which tokio-postgres does not get.
@@ -127,14 +124,10 @@ impl Wire {
         self.0.unnamed.store(true, Ordering::Release);
     }
 
-    /// What the session is in the middle of. Once a statement was answered, that is known; if
-    /// it failed, a moment later.
-    pub(crate) fn status(&self) -> Status {
-        match self.0.status.load(Ordering::Acquire) {
-            b'I' => Status::Idle,
-            COPYING => Status::Copying,
-            _ => Status::InBlock,
-        }
+    /// Whether the session is in the middle of nothing: neither of a transaction block nor of
+    /// a COPY. Once a statement was answered, that is known; if it failed, a moment later.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.0.status.load(Ordering::Acquire) == b'I'
     }
 
     /// What the server has said so far.
@@ -143,14 +136,30 @@ impl Wire {
             rollbacks: self.0.rollbacks.load(Ordering::Acquire),
             bound: self.0.bound.load(Ordering::Acquire),
             changed: self.0.changed.load(Ordering::Acquire),
+            copies: self.0.copies.load(Ordering::Acquire),
         }
     }
 
+    /// The SQLSTATE of an error that came unasked, with which the server ended the session.
+    /// tokio-postgres says only that it is closed.
+    pub(crate) fn ended_with(&self) -> Option<SqlState> {
+        let [0, 0, 0, code @ ..] = self.0.ended.load(Ordering::Acquire).to_be_bytes() else {
+            return None;
+        };
+        let code = std::str::from_utf8(&code).ok()?;
+        (code != "\0\0\0\0\0").then(|| SqlState::from_code(code))
+    }
+
     fn hear(&self, heard: Heard) {
+        if let Some([a, b, c, d, e]) = heard.ended {
+            let code = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+            self.0.ended.store(code, Ordering::Release);
+        }
         self.0.status.store(heard.status, Ordering::Release);
         self.0.rollbacks.store(heard.rollbacks, Ordering::Release);
         self.0.bound.store(heard.bound, Ordering::Release);
         self.0.changed.store(heard.changed, Ordering::Release);
+        self.0.copies.store(heard.copies, Ordering::Release);
     }
 
     /// Whether a connection goes through it.

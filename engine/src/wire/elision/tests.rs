@@ -433,6 +433,21 @@ fn without_names_a_failure_to_describe_leaves_nothing() {
 }
 
 #[test]
+fn the_last_words_of_the_server_are_heard() {
+    for piece in [1, 4, 100] {
+        let mut both = Both::new();
+        both.write(&statement(), 100);
+        let error = message(b'E', b"SERROR\0C22012\0\0");
+        let answer = [error, message(b'Z', b"I")].concat();
+        both.read(&answer, piece);
+        assert_eq!(both.elision.heard().ended, None, "that one was asked for");
+        let unasked = message(b'E', b"SFATAL\0VFATAL\0C25P03\0Midle\0\0");
+        assert_eq!(both.read(&unasked, piece), unasked);
+        assert_eq!(both.elision.heard().ended, Some(*b"25P03"));
+    }
+}
+
+#[test]
 fn what_the_server_says_of_the_session_is_heard() {
     let mut both = Both::new();
     assert_eq!(both.elision.heard().status, b'I');
