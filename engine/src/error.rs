@@ -74,8 +74,8 @@ pub enum Error {
     #[error("the answer cannot be read")]
     Unreadable(#[source] tokio_postgres::Error),
     /// `statement_cache_size = 0` was asked for, and connections come from a
-    /// [`Connect`](crate::connect::Connect) without a [`Wire`](crate::wire::Wire), or through
-    /// a unix socket: their statements have names. Nothing was sent.
+    /// [`Connect`](crate::connect::Connect) without a [`Wire`](crate::wire::Wire): their
+    /// statements have names. Nothing was sent.
     #[error("statement_cache_size = 0 is not possible with this kind of connection")]
     NamesRequired,
     /// This connection's last statement was given up, so no answer on it can be
