@@ -24,27 +24,29 @@ use crate::{pipeline::within, server};
 struct Bouncer {
     process: Child,
     endpoint: Endpoint,
-    _folder: tempfile::TempDir,
+    /// Its unix socket is there.
+    folder: tempfile::TempDir,
 }
 
 impl Bouncer {
     async fn start(server: &Endpoint, mode: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         // PgBouncer does not run as root.
-        let open = fs::Permissions::from_mode(0o755);
+        let open = fs::Permissions::from_mode(0o777);
         fs::set_permissions(folder.path(), open).expect("opened");
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("bound").port();
         drop(free);
         let settings = format!(
             "[databases]\n* = host={} port={} user={} password={}\n[pgbouncer]\n\
-             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir = {}\n\
              auth_type = any\npool_mode = {mode}\ndefault_pool_size = 2\n\
              max_client_conn = 100\n",
             server.host,
             server.port,
             server.user,
-            server.password.expose()
+            server.password.expose(),
+            folder.path().display()
         );
         let file = folder.path().join("pgbouncer.ini");
         fs::write(&file, settings).expect("written");
@@ -63,7 +65,7 @@ impl Bouncer {
         let bouncer = Self {
             process,
             endpoint: server.through(port),
-            _folder: folder,
+            folder,
         };
         let deadline = clock::now() + Duration::from_secs(20);
         while bouncer.endpoint.session(deadline).await.is_err() {
@@ -372,6 +374,24 @@ async fn without_names_other_columns_are_an_error_and_no_wrong_values() {
         .expect("described anew");
     assert_eq!(rows[0].get::<_, f32>(0).to_bits(), 1.0_f32.to_bits());
     assert_eq!(pool.breaker().transitions(), 0);
+    server.stop().await.expect("stopped");
+}
+
+/// A unix socket is the usual way to a pooler on the same machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn through_a_unix_socket_it_is_the_same() {
+    let (server, _place) = server::any().await;
+    let bouncer = Bouncer::start(server.endpoint(), "transaction").await;
+    let pool = bouncer.pool(|config| {
+        config.host = bouncer.folder.path().display().to_string();
+        config.statement_cache_size = 0;
+    });
+    let answers = ask(&pool, 5, 500).await;
+    assert_eq!((answers.foreign, answers.refused), (0, 0), "{answers:?}");
+    assert!(answers.right > 50, "{answers:?}");
+    let nobody = bouncer.pool(|config| config.host = "/nowhere".to_owned());
+    let error = nobody.query("SELECT 1", &[]).await.expect_err("no socket");
+    assert_eq!(error.class(), ErrorClass::Network, "{error:?}");
     server.stop().await.expect("stopped");
 }
 
