@@ -250,10 +250,7 @@ async fn statements_are_prepared_once_and_again_after_they_are_gone() {
     pool.execute("DEALLOCATE ALL", &[])
         .await
         .expect("deallocated");
-    let gone = pool.query("SELECT 41 + 1", &[]).await.expect_err("26000");
-    assert_eq!(gone.class(), ErrorClass::Statement);
-    pool.query("SELECT 41 + 1", &[])
-        .await
-        .expect("prepared again");
+    let rows = pool.query("SELECT 41 + 1", &[]).await;
+    assert_eq!(rows.expect("prepared again")[0].get::<_, i32>(0), 42);
     server.stop().await.expect("stopped");
 }

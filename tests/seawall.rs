@@ -3,8 +3,10 @@
 //! They need PostgreSQL's binaries and a Docker engine with an image. On a machine
 //! that has only one of the two, say so with `SEAWALL_TEST_ENV=local` or
 //! `SEAWALL_TEST_ENV=docker`: without it a missing one is a failure, never a pass.
-//! The fault proxy is also driven with `psql`, `pgbench` and a Python client.
+//! The fault proxy is also driven with `psql`, `pgbench` and a Python client, and the engine
+//! stands behind PgBouncer.
 
+mod answers;
 mod batch_sweep;
 mod breaker_sweep;
 mod command;
@@ -13,6 +15,7 @@ mod environment;
 mod external;
 mod failure_sim;
 mod faults;
+mod pgbouncer;
 mod pipeline;
 mod programs;
 mod proxy_clients;

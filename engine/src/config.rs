@@ -133,11 +133,21 @@ pub struct PoolConfig {
     pub statement_timeout: Duration,
     /// Whether new sessions get the statement timeout as their own, so that the
     /// server stops what nobody waits for. Sent as the startup option `-c
-    /// statement_timeout`, which some poolers refuse.
+    /// statement_timeout`; where a pooler refuses it, it is done without, and said once.
     pub server_statement_timeout: bool,
-    /// Most prepared statements kept for each connection, 1..=100000.
+    /// Most prepared statements kept for each connection, 0..=100000.
+    ///
+    /// 0 behind a pooler that hands the server's sessions round between statements and does
+    /// not know prepared ones: PgBouncer in transaction mode before 1.21, or with
+    /// `max_prepared_statements = 0`. Then nothing is kept on the server: each statement is
+    /// sent with every use, in the same round trip, and parsed and planned each time; once
+    /// for each connection it is described, which is a round trip more. Any other value there
+    /// makes errors (26000), never another client's rows.
     pub statement_cache_size: u32,
 }
+
+/// Statements that are kept in mind where none is kept on the server.
+const DESCRIBED: usize = 256;
 
 impl Default for PoolConfig {
     fn default() -> Self {
@@ -287,6 +297,19 @@ impl PoolConfig {
         }
     }
 
+    /// Whether statements are kept on the server, under names.
+    pub(crate) fn names_statements(&self) -> bool {
+        self.statement_cache_size > 0
+    }
+
+    /// Most statements that are kept in mind for each connection.
+    pub(crate) fn known_statements(&self) -> usize {
+        match self.statement_cache_size {
+            0 => DESCRIBED,
+            most => most as usize,
+        }
+    }
+
     /// Returns the configuration that tokio-postgres connects with.
     ///
     /// # Errors
@@ -311,6 +334,7 @@ impl PoolConfig {
             config.application_name(&self.name);
         }
         if self.server_statement_timeout {
+            // In front, where it can be told from what was asked for.
             let ours = format!(
                 "-c statement_timeout={}",
                 self.statement_timeout.as_millis()

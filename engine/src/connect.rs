@@ -7,15 +7,25 @@
 //! A [`Session`] that has a [`Wire`] sends a batch with one Sync; without one, each
 //! statement has its own, and all else is the same.
 
+#[cfg(unix)]
+mod unix;
+
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::{convert::Infallible, future::Future, pin::Pin};
 
-use tokio::task::JoinHandle;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinHandle,
+};
 use tokio_postgres::{
     Client, Config, Connection, Error, NoTls, Socket,
-    config::{Host, SslMode, SslNegotiation},
+    config::{Host, SslMode, SslNegotiation, TargetSessionAttrs},
     tls::{MakeTlsConnect, TlsConnect, TlsStream},
 };
 
+#[cfg(unix)]
+use self::unix::UnixSocket;
 use crate::wire::{Transport, Wire};
 
 /// A connection that was made.
@@ -63,6 +73,14 @@ impl Connect for Tcp {
     fn connect(&self, config: &Config) -> Connecting<'_> {
         let mut config = config.clone();
         Box::pin(async move {
+            #[cfg(unix)]
+            if let Some((folder, port)) = one_folder(&config) {
+                let wire = Wire::default();
+                let socket = UnixSocket::connect(&folder, port).await;
+                let transport = Transport::plain(socket, wire.clone());
+                let (client, connection) = config.connect_raw(transport, NoTls).await?;
+                return Ok(driven(client, connection, wire));
+            }
             // tokio-postgres makes the socket, whatever hosts and options it takes to,
             // and lets only a TLS connector at it. Asked not to negotiate, it hands the
             // socket over as it is, and ours leaves it plain. Who requires TLS gets
@@ -78,6 +96,21 @@ impl Connect for Tcp {
             let (client, connection) = config.connect(Clear(wire.clone())).await?;
             Ok(driven(client, connection, wire))
         })
+    }
+}
+
+/// The folder of a unix socket and its port, if that is all there is to connect to, and no
+/// more is asked of who answers.
+#[cfg(unix)]
+fn one_folder(config: &Config) -> Option<(PathBuf, u16)> {
+    let any = config.get_target_session_attrs() == TargetSessionAttrs::Any;
+    let plain = config.get_ssl_mode() != SslMode::Require && config.get_hostaddrs().is_empty();
+    match config.get_hosts() {
+        [Host::Unix(folder)] if any && plain => {
+            let port = config.get_ports().first().copied();
+            Some((folder.clone(), port.unwrap_or(5432)))
+        }
+        _ => None,
     }
 }
 
@@ -110,8 +143,9 @@ where
     }
 }
 
-fn driven<T>(client: Client, connection: Connection<Socket, T>, wire: Wire) -> Session
+fn driven<S, T>(client: Client, connection: Connection<S, T>, wire: Wire) -> Session
 where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: TlsStream + Unpin + Send + 'static,
 {
     let task = tokio::spawn(async move {

@@ -8,7 +8,7 @@ mod rules;
 
 use std::{io, time::Duration};
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::{error::SqlState, types::WrongType};
 
 pub(crate) use self::class::ends_session;
 use self::class::io_kind;
@@ -43,6 +43,10 @@ pub enum Error {
     /// A connection could not be made; nothing was sent.
     #[error("connecting failed")]
     Connect(#[source] tokio_postgres::Error),
+    /// The server, or a pooler in between, takes sessions, and none with the startup options
+    /// of the connection string. Waiting will not help; nothing was sent.
+    #[error("a startup option is refused")]
+    StartupRefused(#[source] tokio_postgres::Error),
     /// The statement was sent and not answered in time. It may have run.
     #[error("no answer within {} ms", .timeout.as_millis())]
     StatementTimeout {
@@ -52,6 +56,28 @@ pub enum Error {
     /// The statement was answered with an error, or the connection broke under it.
     #[error("statement failed")]
     Statement(#[source] tokio_postgres::Error),
+    /// The transaction was to be committed, and was rolled back: a statement in it had
+    /// failed. Nothing of it is there.
+    #[error("rolled back instead of committed: a statement of the transaction had failed")]
+    RolledBack,
+    /// The statement copies from or to the client, which cannot be done here. The
+    /// connection is closed, and with it what was copied is undone, unless it was all.
+    #[error("COPY from or to the client: nobody to copy with")]
+    Copy,
+    /// The columns of the statement's result are others than when it was described: its table
+    /// was changed in between. It has run, and its rows cannot be read; it is described anew
+    /// when it is next used.
+    #[error("the columns of the result have changed")]
+    ColumnsChanged,
+    /// The statement was sent, and its answer cannot be read: the server, or something in
+    /// between, does not keep to the protocol. It may have run.
+    #[error("the answer cannot be read")]
+    Unreadable(#[source] tokio_postgres::Error),
+    /// `statement_cache_size = 0` was asked for, and connections come from a
+    /// [`Connect`](crate::connect::Connect) without a [`Wire`](crate::wire::Wire): their
+    /// statements have names. Nothing was sent.
+    #[error("statement_cache_size = 0 is not possible with this kind of connection")]
+    NamesRequired,
     /// This connection's last statement was given up, so no answer on it can be
     /// told apart any more; nothing was sent. Borrow another one.
     #[error("connection unusable: its last statement was given up")]
@@ -132,7 +158,9 @@ impl Error {
             Self::Connect(error) => ErrorClass::of_connect(error),
             Self::StatementTimeout { .. } => ErrorClass::Timeout,
             Self::ConnectionLost => ErrorClass::Network,
-            Self::AnswersMissing => ErrorClass::Unavailable,
+            Self::AnswersMissing | Self::Unreadable(_) => ErrorClass::Unavailable,
+            Self::NamesRequired | Self::StartupRefused(_) => ErrorClass::Configuration,
+            Self::RolledBack | Self::Copy | Self::ColumnsChanged => ErrorClass::Statement,
             Self::Statement(error) => ErrorClass::of_statement(error),
             Self::Unusable | Self::Closed | Self::PipelineFull { .. } => ErrorClass::Exhausted,
             Self::Parameters { .. } | Self::Parameter { .. } | Self::PipelineRefused { .. } => {
@@ -147,13 +175,24 @@ impl Error {
         matches!(self.sqlstate().map(SqlState::code), Some("26000" | "0A000"))
     }
 
+    /// Whether a parameter is of a type that its statement does not take, as far as that is
+    /// known.
+    pub(crate) fn does_not_fit(&self) -> bool {
+        matches!(self, Self::Parameter { source, .. } if source.is::<WrongType>())
+    }
+
     /// Whether the statement may have run although it failed: it was sent, and
     /// the server did not say what became of it. A write that may have run must
     /// not be repeated unless it is idempotent.
     #[must_use]
     pub fn may_have_run(&self) -> bool {
         match self {
-            Self::StatementTimeout { .. } | Self::ConnectionLost | Self::AnswersMissing => true,
+            Self::StatementTimeout { .. }
+            | Self::ConnectionLost
+            | Self::AnswersMissing
+            | Self::Copy
+            | Self::ColumnsChanged
+            | Self::Unreadable(_) => true,
             // With an SQLSTATE the server said that it failed, and a failed
             // statement outside a transaction block leaves nothing; but one that
             // ended the session, or says itself that it does not know (08007,
@@ -181,7 +220,7 @@ impl Error {
         Cause {
             class: self.class().name(),
             code: code.and_then(|code| code.as_bytes().try_into().ok()),
-            decisive: refused || code == Some("57P03"),
+            decisive: refused || (code == Some("57P03") && self.class() == ErrorClass::Unavailable),
         }
     }
 
@@ -189,7 +228,9 @@ impl Error {
     #[must_use]
     pub fn sqlstate(&self) -> Option<&SqlState> {
         match self {
-            Self::Connect(error) | Self::Statement(error) => error.code(),
+            Self::Connect(error) | Self::StartupRefused(error) | Self::Statement(error) => {
+                error.code()
+            }
             _ => None,
         }
     }

@@ -307,7 +307,7 @@ impl Core {
                     ages.answered(shard, now_ns);
                 }
                 machine.succeeded(now_ns);
-            } else {
+            } else if !self.served_beside(observed.took_ns, now_ns) {
                 self.published.consecutive.fetch_add(1, Ordering::Relaxed);
             }
             if machine.epoch() == epoch && (slow || !observed.ok) {
@@ -320,6 +320,15 @@ impl Core {
             }
             machine.epoch() != epoch
         })
+    }
+
+    /// Whether another call went well in the latter half of one that has failed. Then the
+    /// failure is in no row, however many end at the same moment: the server answers. Not in
+    /// all of that time, since a server that stops answers until then, and calls that began
+    /// shortly before are the first to tell.
+    fn served_beside(&self, took_ns: u64, now_ns: u64) -> bool {
+        let well = self.window.last_well_ns();
+        well.is_some_and(|well_ns| well_ns + took_ns / 2 > now_ns)
     }
 
     fn evidence(&self, epoch: u64, now_ns: u64) -> Evidence {

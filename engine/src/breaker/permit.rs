@@ -129,7 +129,11 @@ fn record(
     let observed = Observation {
         ok,
         // What nobody asks for is not worth another subtraction of times.
-        took_ns: if core.counts_slow() { took_ns() } else { 0 },
+        took_ns: if !ok || core.counts_slow() {
+            took_ns()
+        } else {
+            0
+        },
         cause,
     };
     let changed = core.record(shard(), ticket, observed, now_ns);

@@ -34,7 +34,7 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// This many failures without a success between them.
+    /// This many failures without a success between them, or in the latter half of any.
     ConsecutiveFailures(u32),
     /// The share of failures in the window.
     FailureRate(Counts),
@@ -81,7 +81,7 @@ impl fmt::Display for Reason {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// Failures without a success between them.
+    /// Failures without a success between them, or in the latter half of any.
     pub consecutive: u32,
     /// Outcomes in the last span of time.
     pub span: Counts,

@@ -139,6 +139,70 @@ async fn a_threshold_of_three_opens_at_the_third_failure_of_a_fresh_breaker() {
     assert_eq!(opened.evidence.span.failed, 3);
 }
 
+/// Once ten that had waited for a lock, and were given up at one moment, opened the circuit
+/// for two hundred a second that were served.
+#[tokio::test(start_paused = true)]
+async fn failures_of_one_moment_are_in_no_row_while_others_are_served() {
+    for threads_apart in [false, true] {
+        let breaker = breaker(Config::default());
+        let began = clock::now();
+        let waits: Vec<_> = (0..10).filter_map(|_| breaker.admit(began).ok()).collect();
+        for _ in 0..1_000 {
+            after(0.005).await;
+            succeed(&breaker);
+        }
+        after(0.003).await;
+        if threads_apart {
+            let other = breaker.clone();
+            std::thread::spawn(move || succeed(&other))
+                .join()
+                .expect("no panic");
+            after(0.003).await;
+        }
+        let ended = clock::now();
+        for wait in waits {
+            assert_eq!(wait.record(CallOutcome::Failure, ended), None);
+        }
+        assert_eq!(breaker.state(), State::Closed);
+    }
+}
+
+/// A server that stops: calls that began before the last answer are as good a sign as those
+/// that began after it.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stops_is_found_by_the_calls_that_were_under_way() {
+    let breaker = breaker(Config::default());
+    for _ in 0..100 {
+        after(0.005).await;
+        succeed(&breaker);
+    }
+    let began = clock::now();
+    let hang: Vec<_> = (0..5).filter_map(|_| breaker.admit(began).ok()).collect();
+    after(0.005).await;
+    succeed(&breaker);
+    after(5.0).await;
+    let ended = clock::now();
+    let opened: Vec<_> = hang
+        .into_iter()
+        .filter_map(|call| call.record(CallOutcome::Failure, ended))
+        .collect();
+    assert_eq!(opened, [State::Open]);
+}
+
+/// Those that fail at once are in a row whatever was served a moment before.
+#[tokio::test(start_paused = true)]
+async fn failures_at_once_are_a_row_behind_the_last_success() {
+    let breaker = breaker(Config::default());
+    succeed(&breaker);
+    for n in 1..=5 {
+        let began = clock::now();
+        let call = breaker.admit(began).expect("closed");
+        after(0.001).await;
+        let changed = call.record(CallOutcome::Failure, clock::now());
+        assert_eq!(changed.is_some(), n == 5, "{n}");
+    }
+}
+
 /// The guide's rollback.
 #[tokio::test(start_paused = true)]
 async fn switched_off_it_never_opens() {

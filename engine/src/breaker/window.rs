@@ -162,6 +162,8 @@ struct Shard {
     /// The slice that was counted in last: most outcomes fall into the same again, and
     /// a multiplication tells, where finding it takes a division.
     slice: AtomicU64,
+    /// When a call last went well, plus one; zero for never.
+    well_ns: AtomicU64,
     buckets: [Bucket; RING],
 }
 
@@ -182,6 +184,7 @@ impl TimeWindow {
         };
         let shard = |_| Shard {
             slice: AtomicU64::new(0),
+            well_ns: AtomicU64::new(0),
             buckets: std::array::from_fn(|_| bucket()),
         };
         Self {
@@ -215,12 +218,20 @@ impl TimeWindow {
         let tag = (epoch & 0xffff) << SLICE_BITS | slice;
         if tally.ok {
             bucket.ok.add(tag, alone);
+            shard.well_ns.store(now_ns + 1, Ordering::Relaxed);
         } else {
             bucket.failed.add(tag, alone);
         }
         if tally.slow {
             bucket.slow.add(tag, alone);
         }
+    }
+
+    /// Returns when a call last went well, in whatever epoch.
+    pub(super) fn last_well_ns(&self) -> Option<u64> {
+        let wells = self.shards.iter();
+        let wells = wells.map(|shard| shard.well_ns.load(Ordering::Relaxed));
+        wells.max().and_then(|well| well.checked_sub(1))
     }
 
     /// Returns the outcomes of the last span.

@@ -85,7 +85,7 @@ impl PoolConfig {
                 &self.statement_timeout.as_millis(),
             ),
             (
-                (1..=100_000).contains(&self.statement_cache_size),
+                (0..=100_000).contains(&self.statement_cache_size),
                 "statement_cache_size",
                 &self.statement_cache_size,
             ),

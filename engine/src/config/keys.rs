@@ -64,7 +64,10 @@ pub(super) const KEYS: [(&str, &str); 31] = [
     ("acquire_timeout_ms", "milliseconds in 1..=60000"),
     ("statement_timeout_ms", "milliseconds in 1..=60000"),
     ("server_statement_timeout", "true or false"),
-    ("statement_cache_size", "an integer in 1..=100000"),
+    (
+        "statement_cache_size",
+        "an integer in 0..=100000 (0: none is kept on the server)",
+    ),
 ];
 
 /// Keys whose values must not be shown.

@@ -199,6 +199,8 @@ pub(super) struct Unit {
     pub(super) answers: Vec<(Vec<Row>, u64)>,
     pub(super) xid: Option<String>,
     pub(super) error: Option<(FailedAt, Arc<Error>)>,
+    /// Whether the rows among its answers are what they are taken for.
+    pub(super) readable: bool,
     /// Whether it ends with a Sync: what is sent behind it then runs whatever becomes of
     /// it.
     pub(super) synced: bool,

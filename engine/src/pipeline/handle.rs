@@ -127,17 +127,17 @@ impl Pipeline {
             // its thread.
             tokio::task::yield_now().await;
         }
-        self.encoded.clear();
         let now = clock::now();
-        let shape = self.shape(sql).await?;
-        let shape = shape.and_then(|shape| {
-            encode(params, &shape.params, &mut self.encoded)
-                .map(|()| shape)
-                .map_err(Arc::new)
-        });
-        if shape.is_err() {
-            self.encoded.clear();
+        let mut shape = self.shape(sql).await?;
+        let mut encoded = self.encode(&shape, params);
+        if let (Ok(known), Err(error)) = (&shape, &encoded)
+            && error.does_not_fit()
+            && let Some(now) = self.described_anew(known.clone()).await
+        {
+            shape = Ok(now);
+            encoded = self.encode(&shape, params);
         }
+        let shape = encoded.and(shape);
         if self.encoded.len() > self.max_bytes {
             return Err(Error::PipelineRefused {
                 reason: "its parameters are larger than max_bytes",
@@ -168,6 +168,35 @@ impl Pipeline {
                 }
             }
         }
+    }
+
+    /// Encodes the parameters of a query.
+    fn encode(
+        &mut self,
+        shape: &Result<Arc<Shape>, Arc<Error>>,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<(), Arc<Error>> {
+        self.encoded.clear();
+        let shape = shape.as_ref().map_err(Arc::clone)?;
+        let encoded = encode(params, &shape.params, &mut self.encoded);
+        encoded.map_err(|error| {
+            self.encoded.clear();
+            Arc::new(error)
+        })
+    }
+
+    /// Asks the server again for the types of a statement. `None` if they are the same, or
+    /// it does not say.
+    async fn described_anew(&mut self, known: Arc<Shape>) -> Option<Arc<Shape>> {
+        let mut link = self.pool.link().await.ok()?;
+        let statement = link.prepare_anew(&known.sql).await.ok()?;
+        if statement.params() == &known.params[..] {
+            return None;
+        }
+        self.pool.shapes().forget(&known.sql);
+        let shape = self.pool.shapes().keep(&known.sql, statement.params());
+        self.last = Some(shape.clone());
+        Some(shape)
     }
 
     /// Finds the shape of a statement, or why it has none.

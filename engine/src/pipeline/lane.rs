@@ -228,7 +228,7 @@ impl Lane {
                         if unit.work.grouping == Grouping::Each {
                             self.answered_each(&mut carrier, unit, answer, todo);
                         } else {
-                            answered(&carrier, unit, answer);
+                            answered(&mut carrier, unit, answer);
                         }
                         if unit.error.is_some() && failed.is_none() {
                             failed = Some(i);

@@ -42,7 +42,7 @@ impl Inner {
         let max = config.max_connections as usize;
         let (epoch, ramp) = (HostEpoch::default(), Ramp::new(max));
         let metrics = connector.metrics.clone();
-        let manager = Manager::new(connector, epoch.clone(), ramp.clone());
+        let manager = Manager::new(&config, connector, epoch.clone(), ramp.clone());
         let sessions = managed::Pool::builder(manager)
             .config(managed::PoolConfig {
                 max_size: max,
@@ -62,7 +62,7 @@ impl Inner {
             epoch,
             ramp,
             metrics,
-            shapes: Shapes::new(config.statement_cache_size as usize),
+            shapes: Shapes::new(config.known_statements()),
             config,
         }))
     }
@@ -72,6 +72,7 @@ impl Inner {
         let timeout = self.config.acquire_timeout;
         let deadline = started + timeout;
         let mut permit = self.breaker.admit_owned(started)?;
+        let mut connecting = started;
         let slot = match self.slots.clone().try_acquire_owned() {
             Ok(slot) => slot,
             Err(_) => {
@@ -85,8 +86,9 @@ impl Inner {
                         });
                     }
                 };
+                connecting = clock::now();
                 if permit.is_stale() {
-                    permit = self.breaker.admit_owned(clock::now())?;
+                    permit = self.breaker.admit_owned(connecting)?;
                 }
                 slot
             }
@@ -94,9 +96,8 @@ impl Inner {
         let session = match self.until_open(deadline, self.sessions.get()).await? {
             Ok(Ok(session)) => session,
             Ok(Err(PoolError::Backend(error))) => {
-                let error = Error::Connect(error);
                 let (outcome, cause) = self.rules.judge(&error);
-                permit.record(outcome, Some(cause), started, clock::now());
+                permit.record(outcome, Some(cause), connecting, clock::now());
                 return Err(error);
             }
             // Closed; the others cannot be: there are no hooks and no time-outs.
@@ -107,10 +108,13 @@ impl Inner {
                     waited: timeout,
                 };
                 let cause = Some(error.cause());
-                permit.record(CallOutcome::Failure, cause, started, clock::now());
+                permit.record(CallOutcome::Failure, cause, connecting, clock::now());
                 return Err(error);
             }
         };
+        if session.wire.is_none() && !self.config.names_statements() {
+            return Err(Error::NamesRequired);
+        }
         self.metrics.time(Timing::Acquire, clock::now() - started);
         Ok(Link::new(session, self, permit, slot))
     }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::startup::Startup;
 use crate::{
-    connect::{Connect, Connecting},
-    metrics::{Counter, Metrics},
+    connect::{Connect, Session},
+    error::Error,
+    metrics::Metrics,
 };
 
 /// The transport of a pool, and where it connects to.
@@ -12,6 +14,7 @@ use crate::{
 pub(super) struct Connector {
     connect: Arc<dyn Connect>,
     config: tokio_postgres::Config,
+    startup: Arc<Startup>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -19,18 +22,20 @@ impl Connector {
     pub(super) fn new(
         connect: Arc<dyn Connect>,
         config: tokio_postgres::Config,
+        startup: Startup,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             connect,
             config,
+            startup: Arc::new(startup),
             metrics,
         }
     }
 
     /// Makes a session. Cancel safe: a dropped future leaves no socket.
-    pub(super) fn connect(&self) -> Connecting<'_> {
-        self.metrics.count(Counter::ConnectAttempts);
-        self.connect.connect(&self.config)
+    pub(super) async fn connect(&self) -> Result<Session, Error> {
+        let (connect, metrics) = (&*self.connect, &self.metrics);
+        self.startup.connect(connect, &self.config, metrics).await
     }
 }

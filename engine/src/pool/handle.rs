@@ -6,7 +6,9 @@ use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio_postgres::{Row, types::ToSql};
 
-use super::{Connection, Link, Shapes, acquire::Inner, connector::Connector, probe};
+use super::{
+    Connection, Link, Shapes, acquire::Inner, connector::Connector, probe, startup::Startup,
+};
 use crate::{
     breaker::{Breaker, Probe},
     config::{ConfigError, PoolConfig},
@@ -75,7 +77,8 @@ impl Pool {
         }
         let role = config.circuit_breaker_role;
         let active = config.circuit_breaker_probe == Probe::Active;
-        let connector = Connector::new(Arc::new(connect), config.postgres()?, Arc::default());
+        let (connect, startup) = (Arc::new(connect), Startup::new(&config));
+        let connector = Connector::new(connect, config.postgres()?, startup, Arc::default());
         let inner = Inner::new(config, connector.clone(), rng.fork())?;
         let probe = if active {
             let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;

@@ -18,7 +18,9 @@ use super::{
     Incarnation, SessionEffect,
     acquire::Inner,
     incarnation,
-    manager::{Manager, PooledSession},
+    manager::Manager,
+    opens_read_only, rolls_back,
+    session::{Answer, Failed, PooledSession, Wanted},
     session_effect,
 };
 use crate::{
@@ -26,7 +28,7 @@ use crate::{
     clock::{self, Elapsed, Instant},
     error::{Error, ErrorClass, ends_session},
     metrics::{Counter, Metrics, Timing},
-    wire::Wire,
+    wire::{Said, Wire},
 };
 
 /// A session, and the right to use it.
@@ -38,8 +40,15 @@ pub(crate) struct Link {
     permit: OwnedPermit,
     /// Statements are under way: dropped now, it is closed.
     busy: bool,
+    /// A block was opened, by the words of a statement.
     in_transaction: bool,
+    /// A statement of that block has failed.
+    block_failed: bool,
+    /// The block was opened to read only.
+    read_only: bool,
     broken: bool,
+    /// Can be used, and is not lent again.
+    retired: bool,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -54,9 +63,12 @@ impl std::fmt::Debug for Link {
 }
 
 /// A statement that runs alone.
-struct Running {
+struct Running<'a> {
     began: Instant,
+    sql: &'a str,
     effect: SessionEffect,
+    /// What the server had said before.
+    said: Option<Said>,
     /// It is the caller's, not one of our own.
     counted: bool,
 }
@@ -75,7 +87,10 @@ impl Link {
             permit,
             busy: false,
             in_transaction: false,
+            block_failed: false,
+            read_only: false,
             broken: false,
+            retired: false,
             _slot: slot,
         }
     }
@@ -89,8 +104,8 @@ impl Link {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
-        let running = self.begin(session_effect(sql), true)?;
-        self.rows(running, sql, params).await
+        let answer = self.run(sql, params, Wanted::Rows, true).await;
+        answer.map(|(rows, _)| rows)
     }
 
     /// Runs a caller's statement and returns how many rows it affected. As
@@ -100,15 +115,8 @@ impl Link {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, Error> {
-        let running = self.begin(session_effect(sql), true)?;
-        let session = self.session()?;
-        let most = self.pool.config.statement_cache_size as usize;
-        let answer = clock::timeout_at(self.deadline(&running), async {
-            let statement = session.prepare(sql, most).await?;
-            session.client.execute(&statement, params).await
-        });
-        let answer = answer.await;
-        self.end(&running, answer)
+        let answer = self.run(sql, params, Wanted::Affected, true).await;
+        answer.map(|(_, affected)| affected)
     }
 
     /// Runs a query of our own, which metrics do not count among the callers'. As
@@ -118,34 +126,39 @@ impl Link {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
-        let running = self.begin(SessionEffect::None, false)?;
-        self.rows(running, sql, params).await
+        let answer = self.run(sql, params, Wanted::Rows, false).await;
+        answer.map(|(rows, _)| rows)
     }
 
-    async fn rows(
+    async fn run(
         &mut self,
-        running: Running,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Error> {
-        let session = self.session()?;
-        let most = self.pool.config.statement_cache_size as usize;
-        let answer = clock::timeout_at(self.deadline(&running), async {
-            let statement = session.prepare(sql, most).await?;
-            session.client.query(&statement, params).await
-        });
-        let answer = answer.await;
+        wanted: Wanted,
+        counted: bool,
+    ) -> Result<Answer, Error> {
+        let in_block = self.in_block();
+        let running = self.begin(sql, counted)?;
+        let running_on = self.session()?.run(sql, params, wanted, in_block);
+        let answer = clock::timeout_at(self.deadline(&running), running_on).await;
         self.end(&running, answer)
     }
 
     /// Prepares a statement, once for each session. Cancel safe, as [`query`](Self::query).
     pub(crate) async fn prepare(&mut self, sql: &str) -> Result<Statement, Error> {
-        let running = self.begin(SessionEffect::None, false)?;
-        let session = self.session()?;
-        let most = self.pool.config.statement_cache_size as usize;
-        let prepared = session.prepare(sql, most);
-        let answer = clock::timeout_at(self.deadline(&running), prepared).await;
-        self.end(&running, answer)
+        let running = self.begin("", false)?;
+        let preparing = self.session()?.prepare(sql);
+        let answer = clock::timeout_at(self.deadline(&running), preparing).await;
+        self.end(&running, answer.map(|done| done.map_err(Failed::from)))
+    }
+
+    /// Prepares a statement although it is known: its types may have changed. As
+    /// [`prepare`](Self::prepare) in all else.
+    pub(crate) async fn prepare_anew(&mut self, sql: &str) -> Result<Statement, Error> {
+        let running = self.begin("", false)?;
+        let preparing = self.session()?.prepare_anew(sql);
+        let answer = clock::timeout_at(self.deadline(&running), preparing).await;
+        self.end(&running, answer.map(|done| done.map_err(Failed::from)))
     }
 
     /// Asks the server who it is, and remembers it for the session.
@@ -197,37 +210,61 @@ impl Link {
 
     /// Whether it will be closed instead of lent again.
     pub(crate) fn is_broken(&self) -> bool {
-        self.broken
+        self.broken || self.retired
+    }
+
+    /// Says that it is not to be lent again.
+    pub(crate) fn retire(&mut self) {
+        self.retired = true;
+    }
+
+    /// Says that transactions of a pipeline are opened to read only.
+    pub(crate) fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
     }
 
     fn session(&self) -> Result<&PooledSession, Error> {
         self.session.as_deref().ok_or(Error::Unusable)
     }
 
-    fn deadline(&self, running: &Running) -> Instant {
+    fn deadline(&self, running: &Running<'_>) -> Instant {
         running.began + self.pool.config.statement_timeout
     }
 
-    fn begin(&mut self, effect: SessionEffect, counted: bool) -> Result<Running, Error> {
+    /// Whether a transaction block is open, or the session copies: by what the server said, or
+    /// without a transport of ours by the words that were sent.
+    fn in_block(&self) -> bool {
+        let wire = self.session.as_deref().and_then(|s| s.wire.as_ref());
+        wire.map_or(self.in_transaction, |wire| !wire.is_idle())
+    }
+
+    fn begin<'a>(&mut self, sql: &'a str, counted: bool) -> Result<Running<'a>, Error> {
         if self.broken || self.busy {
             return Err(Error::Unusable);
         }
         self.busy = true;
+        let effect = session_effect(sql);
+        if !self.in_block() {
+            self.read_only = effect == SessionEffect::Opens && opens_read_only(sql);
+        }
         self.in_transaction |= effect == SessionEffect::Opens;
         if counted {
             self.count_queries(1);
         }
+        let wire = self.session.as_deref().and_then(|s| s.wire.as_ref());
         Ok(Running {
             began: clock::now(),
+            sql,
             effect,
+            said: wire.map(Wire::said),
             counted,
         })
     }
 
     fn end<T>(
         &mut self,
-        running: &Running,
-        answer: Result<Result<T, tokio_postgres::Error>, Elapsed>,
+        running: &Running<'_>,
+        answer: Result<Result<T, Failed>, Elapsed>,
     ) -> Result<T, Error> {
         let (began, now) = (running.began, clock::now());
         self.busy = false;
@@ -235,19 +272,68 @@ impl Link {
             self.time_queries(1, began, now);
         }
         let answer = match answer {
-            Ok(answer) => answer.map_err(Error::Statement),
+            Ok(Ok(answer)) => self.is_sound(running).map(|()| answer),
+            Ok(Err(failed)) => Err(self.failure(running, failed)),
             Err(Elapsed) => Err(Error::StatementTimeout {
                 timeout: self.pool.config.statement_timeout,
             }),
         };
+        let ends = running.effect == SessionEffect::Ends;
         match &answer {
             Ok(_) => {
-                self.in_transaction &= running.effect != SessionEffect::Ends;
+                self.in_transaction &= !ends;
+                self.block_failed &= !(ends || rolls_back(running.sql));
                 self.succeeded(began, now);
             }
-            Err(error) => self.failed(error, began, now),
+            Err(error) => {
+                // A COMMIT that rolls back ends the block as well.
+                let rolled_back = matches!(error, Error::RolledBack);
+                self.in_transaction &= !(ends && rolled_back);
+                self.block_failed |= error.sqlstate().is_some();
+                self.block_failed &= self.in_transaction && !rolled_back;
+                self.failed(error, began, now);
+            }
         }
         answer
+    }
+
+    /// Whether an answer without an error means what its caller will take it for.
+    fn is_sound(&self, running: &Running<'_>) -> Result<(), Error> {
+        let wire = self.session.as_deref().and_then(|s| s.wire.as_ref());
+        let rolled_back = match (wire, running.said) {
+            (Some(wire), Some(before)) => {
+                let now = wire.said();
+                if now.changed != before.changed {
+                    self.session()?.forget(running.sql);
+                    return Err(Error::ColumnsChanged);
+                }
+                now.rollbacks != before.rollbacks
+            }
+            // Nobody heard the tag; but that of a block that has failed is known.
+            _ => self.block_failed && running.effect != SessionEffect::None,
+        };
+        if rolled_back && !rolls_back(running.sql) {
+            return Err(Error::RolledBack);
+        }
+        Ok(())
+    }
+
+    /// The error that a statement failed with.
+    fn failure(&self, running: &Running<'_>, Failed { error, bound }: Failed) -> Error {
+        let wire = self.session.as_deref().and_then(|s| s.wire.as_ref());
+        // An error of the server, or the end of the connection, is what it says it is.
+        let misread = error.code().is_none() && !error.is_closed();
+        let copies = match (wire, running.said) {
+            (Some(wire), Some(before)) => wire.said().copies != before.copies,
+            _ => running.effect == SessionEffect::Copies,
+        };
+        if misread && copies {
+            Error::Copy
+        } else if misread && bound {
+            Error::Unreadable(error)
+        } else {
+            Error::Statement(error)
+        }
     }
 
     /// Tells the breaker that what began then was answered.
@@ -263,26 +349,35 @@ impl Link {
         let Some(session) = self.session.as_deref() else {
             return;
         };
-        self.broken |=
-            matches!(error, Error::StatementTimeout { .. }) || session.client.is_closed();
+        self.broken |= matches!(
+            error,
+            Error::StatementTimeout { .. } | Error::Copy | Error::Unreadable(_)
+        ) || session.client.is_closed();
         if error.is_stale_statement() {
             // It will not be the only one.
             session.client.statement_cache.clear();
         }
         let (mut outcome, cause) = self.pool.rules.judge(error);
-        let gone = class == ErrorClass::Network
-            || matches!(error, Error::Statement(error) if ends_session(error));
-        if gone {
-            self.broken = true;
+        let mut ended = matches!(error, Error::Statement(error) if ends_session(error));
+        self.broken |= ended || class == ErrorClass::Network;
+        let mut host_is_ill = matches!(class, ErrorClass::Network | ErrorClass::Unavailable);
+        let unasked = session.wire.as_ref().and_then(Wire::ended_with);
+        if let (ErrorClass::Network, Some(state)) = (class, unasked) {
+            // It was ended before the statement came, perhaps for what it did itself.
+            host_is_ill = ErrorClass::of_end(&state) == ErrorClass::Unavailable;
+            ended = true;
+        }
+        if host_is_ill && (ended || class == ErrorClass::Network) {
             // One dead host breaks many connections; that is one failure.
             if !self.pool.evict(session.epoch) && outcome == CallOutcome::Failure {
                 outcome = CallOutcome::Neutral;
             }
-        } else if class == ErrorClass::ReadOnly && !self.in_transaction {
-            // Perhaps a former primary: the next one may find the new one.
-            self.broken = true;
-        } else if class == ErrorClass::Statement && error.sqlstate().is_none() {
-            // It was never sent, so it is no sign of life.
+        } else if class == ErrorClass::ReadOnly && !self.read_only {
+            // Perhaps a former primary: the next one may find the new one. A block that is
+            // open can be ended.
+            self.retired = true;
+        } else if ended || matches!(error, Error::Statement(error) if error.code().is_none()) {
+            // Ended for what it did itself, or never sent: that is no sign of life.
             outcome = CallOutcome::Neutral;
         }
         let cancelled = error
@@ -304,7 +399,10 @@ impl Drop for Link {
             return;
         };
         let old = session.epoch != self.pool.epoch.current();
-        if self.busy || self.in_transaction || self.broken || old || session.client.is_closed() {
+        let idle = session.wire.as_ref().map(Wire::is_idle);
+        let in_block = !idle.unwrap_or(!self.in_transaction);
+        let unfit = self.busy || in_block || self.broken || self.retired;
+        if unfit || old || session.client.is_closed() {
             self.pool.metrics.count(Counter::Discarded);
             drop(Object::take(session));
         } else {

@@ -12,11 +12,12 @@ use std::sync::{
 
 use deadpool::managed::{self, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
-use tokio_postgres::Statement;
 
-use super::{connector::Connector, incarnation::Incarnation, ramp::Ramp};
+use super::{connector::Connector, ramp::Ramp, session::PooledSession};
 use crate::{
     clock,
+    config::PoolConfig,
+    error::Error,
     metrics::{Counter, Timing},
     wire::Wire,
 };
@@ -40,56 +41,39 @@ impl HostEpoch {
     }
 }
 
-/// A session that the pool keeps.
-pub(super) struct PooledSession {
-    /// Shared with the statements of a pipeline that are under way.
-    pub(super) client: Arc<ClientWrapper>,
-    pub(super) wire: Option<Wire>,
-    pub(super) epoch: u64,
-    /// Who the server is, if it was asked.
-    pub(super) incarnation: Option<Incarnation>,
-}
-
-impl PooledSession {
-    /// Prepares a statement, or takes it from the session's cache, which is emptied when it
-    /// holds more than `most`: a service has far fewer statements, and one that makes them
-    /// up on the fly gains nothing from a cleverer order.
-    pub(super) async fn prepare(
-        &self,
-        sql: &str,
-        most: usize,
-    ) -> Result<Statement, tokio_postgres::Error> {
-        let client: &ClientWrapper = &self.client;
-        let statement = client.prepare_cached(sql).await?;
-        if client.statement_cache.size() > most {
-            client.statement_cache.clear();
-        }
-        Ok(statement)
-    }
-}
-
 /// Makes sessions, and says which are fit to be lent again.
 pub(super) struct Manager {
     connector: Connector,
     epoch: HostEpoch,
     ramp: Ramp,
+    /// Whether sessions keep statements under names.
+    named: bool,
+    /// Most statements that are kept for each session.
+    statements: usize,
 }
 
 impl Manager {
-    pub(super) fn new(connector: Connector, epoch: HostEpoch, ramp: Ramp) -> Self {
+    pub(super) fn new(
+        config: &PoolConfig,
+        connector: Connector,
+        epoch: HostEpoch,
+        ramp: Ramp,
+    ) -> Self {
         Self {
             connector,
             epoch,
             ramp,
+            named: config.names_statements(),
+            statements: config.known_statements(),
         }
     }
 }
 
 impl managed::Manager for Manager {
     type Type = PooledSession;
-    type Error = tokio_postgres::Error;
+    type Error = Error;
 
-    async fn create(&self) -> Result<PooledSession, tokio_postgres::Error> {
+    async fn create(&self) -> Result<PooledSession, Error> {
         let place = self.ramp.enter().await;
         let epoch = self.epoch.current();
         let started = clock::now();
@@ -99,10 +83,14 @@ impl managed::Manager for Manager {
             .metrics
             .time(Timing::Connect, clock::now() - started);
         self.connector.metrics.count(Counter::Created);
+        if !self.named {
+            made.wire.iter().for_each(Wire::forego_names);
+        }
         Ok(PooledSession {
             client: Arc::new(ClientWrapper::new(made.client, made.task)),
             wire: made.wire,
             epoch,
+            most: self.statements,
             incarnation: None,
         })
     }
@@ -111,7 +99,7 @@ impl managed::Manager for Manager {
         &self,
         session: &mut PooledSession,
         _: &managed::Metrics,
-    ) -> RecycleResult<tokio_postgres::Error> {
+    ) -> RecycleResult<Error> {
         if session.epoch != self.epoch.current() {
             self.connector.metrics.count(Counter::Evicted);
             return Err(RecycleError::message("made before its host was found dead"));

@@ -12,8 +12,9 @@
 //!   against the breaker, and both share one deadline. Who waits is refused as soon as the
 //!   circuit opens.
 //! - `link`, `connection`, `sql`: running statements, and what a failure means
-//! - `manager`, `connector`: sessions, each with the epoch of the host that it was made in;
+//! - `session`, `manager`, `connector`: sessions, each with the epoch of the host that it was made in;
 //!   at the first sign of a dead host all older ones are dropped
+//! - `startup`: begins a session, without an option that is refused
 //! - `ramp`: few sessions are made at once after an outage
 //! - `probe`: finds out that the server is back
 //! - `shape`, `incarnation`: what the server said of statements, and of itself
@@ -27,8 +28,10 @@ mod link;
 mod manager;
 mod probe;
 mod ramp;
+mod session;
 mod shape;
 mod sql;
+mod startup;
 
 pub use self::{
     connection::Connection,
@@ -38,7 +41,7 @@ pub(crate) use self::{
     incarnation::Incarnation,
     link::Link,
     shape::{Shape, Shapes},
-    sql::{SessionEffect, session_effect},
+    sql::{SessionEffect, opens_read_only, rolls_back, session_effect},
 };
 
 #[cfg(test)]

@@ -103,10 +103,8 @@ async fn ask(connector: &Connector, role: Role, timeout: Duration) -> ProbeResul
     let ask = async {
         let session = connector.connect().await?;
         let _closes_the_socket = AbortOnDrop(session.task.abort_handle());
-        session
-            .client
-            .simple_query("SELECT pg_is_in_recovery()")
-            .await
+        let asked = session.client.simple_query("SELECT pg_is_in_recovery()");
+        asked.await.map_err(Error::Connect)
     };
     match clock::timeout_at(clock::now() + timeout, ask).await {
         Ok(Ok(messages)) => {
@@ -121,7 +119,6 @@ async fn ask(connector: &Connector, role: Role, timeout: Duration) -> ProbeResul
         }
         Ok(Err(error)) => {
             tracing::debug!(%error, "probe failed");
-            let error = Error::Connect(error);
             match error.class() {
                 ErrorClass::Configuration => ProbeResult::Refused(error.cause().to_string()),
                 _ => ProbeResult::Unfit,

@@ -50,6 +50,20 @@ pub(crate) fn session_effect(sql: &str) -> SessionEffect {
     }
 }
 
+/// Whether a statement asks for the transaction to be rolled back.
+pub(crate) fn rolls_back(sql: &str) -> bool {
+    let first = words(sql).next().unwrap_or_default();
+    ["ROLLBACK", "ABORT"]
+        .iter()
+        .any(|w| first.eq_ignore_ascii_case(w))
+}
+
+/// Whether a statement that opens a block wants it to be read only.
+pub(crate) fn opens_read_only(sql: &str) -> bool {
+    let is_only = |word: &str| word.eq_ignore_ascii_case("ONLY");
+    words(sql).any(is_only)
+}
+
 /// The words of the statement, without comments before the first.
 fn words(mut sql: &str) -> impl Iterator<Item = &str> {
     loop {

@@ -2,6 +2,7 @@
 //! leaks, and a server that is well is used again. In paused time, against a stub
 //! of the wire protocol in memory.
 
+mod answers;
 mod changes;
 mod pipelines;
 
@@ -42,7 +43,14 @@ enum Mood {
     LoginRefused,
     /// Ends the session at the next statement, with an error of any class.
     Fatal,
+    /// Answers every statement as a ROLLBACK.
+    RollsBack,
+    /// Refuses every statement.
+    Refuses,
 }
+
+/// `ErrorResponse`: ERROR, 23505.
+const REFUSED: &[u8] = b"E\0\0\0\x1dSERROR\0VERROR\0C23505\0Mx\0\0";
 
 /// `ErrorResponse`: FATAL, 08P01.
 const FATAL: &[u8] = b"E\0\0\0\x1dSFATAL\0VFATAL\0C08P01\0Mx\0\0";
@@ -53,6 +61,8 @@ struct Stub {
     changed: Arc<tokio::sync::Notify>,
     live: Arc<AtomicUsize>,
     parses: Arc<AtomicUsize>,
+    /// Whether connections go through a transport of ours.
+    wired: bool,
 }
 
 impl Stub {
@@ -62,6 +72,7 @@ impl Stub {
             changed: Arc::default(),
             live: Arc::default(),
             parses: Arc::default(),
+            wired: true,
         }
     }
 
@@ -92,7 +103,7 @@ impl Stub {
         }
         loop {
             match self.mood() {
-                Mood::Well => {
+                Mood::Well | Mood::RollsBack | Mood::Refuses => {
                     stream.write_all(&answer).await?;
                     answer.clear();
                 }
@@ -115,6 +126,8 @@ impl Stub {
                 b'D' => b"t\0\0\0\x06\0\0n\0\0\0\x04",
                 b'B' => b"2\0\0\0\x04",
                 // CommandComplete; CloseComplete; ReadyForQuery.
+                b'E' if self.mood() == Mood::RollsBack => b"C\0\0\0\x0dROLLBACK\0",
+                b'E' if self.mood() == Mood::Refuses => REFUSED,
                 b'E' => b"C\0\0\0\x0dSELECT 0\0",
                 b'C' => b"3\0\0\0\x04",
                 b'S' => b"Z\0\0\0\x05I",
@@ -144,6 +157,17 @@ impl Connect for Stub {
                 drop(theirs);
             } else {
                 tokio::spawn(self.clone().serve(theirs));
+            }
+            if !self.wired {
+                let (client, connection) = config.connect_raw(ours, NoTls).await?;
+                let task = tokio::spawn(async move {
+                    let _ended = connection.await;
+                });
+                return Ok(Session {
+                    client,
+                    task,
+                    wire: None,
+                });
             }
             let wire = Wire::default();
             let ours = Transport::plain(ours, wire.clone());

@@ -1,5 +1,6 @@
 //! [`Elision`]: leaves out Syncs, and says what the server then does not. Pure.
 
+mod naming;
 mod plan;
 mod repeats;
 
@@ -8,27 +9,38 @@ use std::collections::VecDeque;
 use bytes::{BufMut as _, BytesMut};
 
 pub(super) use self::plan::SyncPlan;
-pub(crate) use self::{plan::BatchEnd, repeats::Repeats};
 use self::{
+    naming::{BIND, DESCRIBE_PORTAL, Naming, PARSE, Use},
     plan::SyncFate,
     repeats::{Tag, Template},
 };
+pub(crate) use self::{plan::BatchEnd, repeats::Repeats};
 
 /// Kind and length of a message.
 const HEADER: usize = 5;
 const SYNC: u8 = b'S';
 const FLUSH: [u8; HEADER] = *b"H\0\0\0\x04";
-const BIND: u8 = b'B';
 const EXECUTE: u8 = b'E';
 const QUERY: u8 = b'Q';
 const READY: u8 = b'Z';
+const PARSE_COMPLETE: u8 = b'1';
+const BIND_COMPLETE: u8 = b'2';
+const PARAMETERS: u8 = b't';
+const COLUMNS: u8 = b'T';
+const NO_COLUMNS: u8 = b'n';
+const COMPLETE: u8 = b'C';
 const COPY_IN: u8 = b'G';
+const COPY_OUT: u8 = b'H';
+const COPY_BOTH: u8 = b'W';
 /// NoticeResponse, NotificationResponse, ParameterStatus: they come at any time.
 const UNASKED: [u8; 3] = *b"NAS";
 const ERROR: u8 = b'E';
 /// ReadyForQuery, in a transaction block and in a failed one.
 const READY_IN_BLOCK: [u8; 6] = *b"Z\0\0\0\x05T";
 const READY_IN_FAILED: [u8; 6] = *b"Z\0\0\0\x05E";
+
+/// The tag of a ROLLBACK, which a COMMIT of a transaction that has failed is answered with.
+const ROLLBACK: &[u8] = b"ROLLBACK\0";
 
 /// What the server answers to a statement in a transaction that has failed: severity
 /// (twice: the second is never translated), SQLSTATE, text.
@@ -45,13 +57,70 @@ enum Request {
         last: u8,
         /// Whether its Sync was passed on.
         synced: bool,
+        /// What it does with a statement that has no name on the server.
+        used: Option<Use>,
     },
     /// So many statements of ours, 1 or more, of which tokio-postgres knows nothing.
     Ours(usize),
 }
 
-/// The state of both directions.
+/// What the server said that tokio-postgres does not pass on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// The status in the last ReadyForQuery (`I` idle, `T` in a transaction block, `E` in a
+    /// failed one), or [`COPYING`].
+    pub(super) status: u8,
+    /// How often a statement was answered as a ROLLBACK.
+    pub(super) rollbacks: u64,
+    /// How often parameters were bound to a statement: from then on it may run.
+    pub(super) bound: u64,
+    /// How often a statement had other columns than when it was described.
+    pub(super) changed: u64,
+    /// How often a COPY from or to the client began.
+    pub(super) copies: u64,
+    /// The SQLSTATE of an error that came unasked: the server's last words.
+    pub(super) ended: Option<[u8; 5]>,
+}
+
+/// The status of a session that copies, since the last ReadyForQuery.
+const COPYING: u8 = b'c';
+
+/// What is done with the body of a message from the server.
+#[derive(Debug)]
+enum Body {
+    /// It is passed on.
+    Passes,
+    /// It is passed on, and kept.
+    Kept(Vec<u8>),
+    /// It is for us alone, and kept.
+    Ours(Vec<u8>),
+    /// It is the answer to a repeated statement.
+    Repeated(Tag),
+}
+
+/// The beginning of a message that is being written, up to the name of its statement.
 #[derive(Debug, Default)]
+struct Head {
+    bytes: Vec<u8>,
+    /// NULs that are still to come.
+    strings: u8,
+}
+
+impl Head {
+    /// Takes what belongs to it.
+    fn take(&mut self, bytes: &mut &[u8]) {
+        while self.strings > 0
+            && let Some((first, rest)) = bytes.split_first()
+        {
+            self.bytes.push(*first);
+            self.strings -= u8::from(*first == 0);
+            *bytes = rest;
+        }
+    }
+}
+
+/// The state of both directions.
+#[derive(Debug)]
 pub(super) struct Elision {
     /// Requests without a complete answer, oldest first. Each of theirs is answered with
     /// one ReadyForQuery.
@@ -68,8 +137,15 @@ pub(super) struct Elision {
     template: Option<Template>,
     /// Parameters of repeated statements, to be written in front of the next one.
     repeats: Option<(Repeats, usize)>,
-    /// The tag of the message that is being read, if it is for us alone.
-    ours: Option<Tag>,
+    naming: Naming,
+    head: Head,
+    /// What the request that is being written does with a statement without a name.
+    used: Option<Use>,
+    /// What is done with the message that is being read.
+    body: Body,
+    /// How much of a ROLLBACK's tag was read; more than there is of it, if it is another.
+    rollback: usize,
+    heard: Heard,
 }
 
 /// The place in the stream of one direction.
@@ -113,6 +189,43 @@ impl Framing {
 }
 
 impl Elision {
+    /// The beginning of a connection, whose statements are named after `connection`: a
+    /// number that no other connection of any process has.
+    pub(super) fn new(connection: u64) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            failed: false,
+            outgoing: Framing::default(),
+            incoming: Framing::default(),
+            last: 0,
+            started: false,
+            template: None,
+            repeats: None,
+            naming: Naming::new(connection),
+            head: Head::default(),
+            used: None,
+            body: Body::Passes,
+            rollback: 0,
+            heard: Heard {
+                status: 0,
+                rollbacks: 0,
+                bound: 0,
+                changed: 0,
+                copies: 0,
+                ended: None,
+            },
+        }
+    }
+
+    /// Keeps no statement on the server from now on: see [`naming`].
+    pub(super) fn forego_names(&mut self) {
+        self.naming.forego();
+    }
+
+    pub(super) fn heard(&self) -> Heard {
+        self.heard
+    }
+
     /// Appends to `out` what is to be sent of `bytes`, which tokio-postgres wrote. Calls
     /// `executed` with the length of `out` wherever a statement may run if all up to there
     /// is sent.
@@ -126,17 +239,14 @@ impl Elision {
         while !bytes.is_empty() || self.outgoing.left > 0 {
             if self.outgoing.left > 0 {
                 let part = self.outgoing.part(&mut bytes);
-                out.put_slice(part);
-                if self.last == BIND
-                    && let Some(template) = &mut self.template
-                {
-                    template.take(part);
-                }
+                self.part(part, out);
                 if self.outgoing.left > 0 {
                     break;
                 }
                 if self.last == EXECUTE {
                     executed(out.len());
+                } else if self.last == BIND && self.used.is_some() {
+                    out.put_slice(DESCRIBE_PORTAL);
                 }
                 continue;
             }
@@ -157,14 +267,57 @@ impl Elision {
                 }
                 if !self.started || self.last == QUERY {
                     // Log-in and simple queries end with a ReadyForQuery unasked.
-                    let last = self.last;
-                    let synced = true;
-                    self.waiting.push_back(Request::Theirs { last, synced });
+                    self.waiting.push_back(Request::Theirs {
+                        last: self.last,
+                        synced: true,
+                        used: None,
+                    });
                 }
-                out.put_slice(&self.outgoing.header[..size]);
+                let named = naming::strings(self.last).filter(|_| self.started);
+                match named {
+                    // Goes out when its name is known.
+                    Some(strings) => self.head.strings = strings,
+                    None => out.put_slice(&self.outgoing.header[..size]),
+                }
             }
             self.outgoing.body(size);
             self.started = true;
+            if self.outgoing.left == 0 {
+                // One that should have a name, and has nothing.
+                self.part(&[], out);
+            }
+        }
+    }
+
+    /// Takes a part of the body of a message that tokio-postgres wrote.
+    fn part(&mut self, mut part: &[u8], out: &mut BytesMut) {
+        if self.head.strings > 0 {
+            self.head.take(&mut part);
+            if self.head.strings > 0 && self.outgoing.left > 0 {
+                return;
+            }
+            self.head.strings = 0;
+            let [kind, length @ ..] = self.outgoing.header;
+            let (length, head) = (u32::from_be_bytes(length), &self.head.bytes[..]);
+            let (begins, used) = self.naming.write(kind, length, head, out);
+            self.head.bytes.clear();
+            self.used = used.or(self.used);
+            if let Some(template) = &mut self.template
+                && kind == BIND
+            {
+                template.take(&out[begins..]);
+            }
+        }
+        out.put_slice(part);
+        if self.last == BIND
+            && let Some(template) = &mut self.template
+        {
+            template.take(part);
+        } else if self.last == PARSE
+            && self.naming.keeps_text()
+            && let Some(used) = self.used
+        {
+            self.naming.text(used, part);
         }
     }
 
@@ -186,7 +339,11 @@ impl Elision {
         }
         // A Sync that comes alone belongs to no statement.
         self.last = SYNC;
-        self.waiting.push_back(Request::Theirs { last, synced });
+        self.waiting.push_back(Request::Theirs {
+            last,
+            synced,
+            used: self.used.take(),
+        });
     }
 
     /// Writes the repeated statements in front of the one that tokio-postgres is about to
@@ -223,16 +380,68 @@ impl Elision {
                 self.incoming.body(HEADER);
             }
             let part = self.incoming.part(&mut bytes);
-            match &mut self.ours {
-                Some(tag) => tag.take(part),
-                None => out.put_slice(part),
-            }
-            if self.incoming.left == 0 {
-                match self.ours.take() {
-                    Some(tag) => self.done(tag, &mut repeated),
-                    None => self.ended(out),
+            match &mut self.body {
+                Body::Repeated(tag) => tag.take(part),
+                Body::Ours(kept) => kept.extend_from_slice(part),
+                Body::Passes => {
+                    out.put_slice(part);
+                    self.hear(part);
+                }
+                Body::Kept(kept) => {
+                    out.put_slice(part);
+                    kept.extend_from_slice(part);
                 }
             }
+            if self.incoming.left == 0 {
+                match std::mem::replace(&mut self.body, Body::Passes) {
+                    Body::Repeated(tag) => self.done(tag, &mut repeated),
+                    Body::Ours(body) => self.described(&body),
+                    Body::Kept(body) => {
+                        self.described(&body);
+                        self.ended(out);
+                    }
+                    Body::Passes => self.ended(out),
+                }
+            }
+        }
+    }
+
+    /// Listens to a part of a message that is passed on.
+    fn hear(&mut self, part: &[u8]) {
+        match self.incoming.kind() {
+            READY => self.heard.status = part.first().copied().unwrap_or(self.heard.status),
+            COMPLETE => {
+                let rest = ROLLBACK.get(self.rollback..);
+                let same = rest.is_some_and(|rest| rest.starts_with(part));
+                self.rollback += if same { part.len() } else { ROLLBACK.len() + 1 };
+                let all = self.incoming.left == 0 && self.rollback == ROLLBACK.len();
+                self.heard.rollbacks += u64::from(all);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes what the server said of a statement that has no name there, or of itself.
+    fn described(&mut self, body: &[u8]) {
+        if self.incoming.kind() == ERROR {
+            let mut fields = body.split(|byte| *byte == 0);
+            let code = fields.find_map(|field| field.strip_prefix(b"C"));
+            self.heard.ended = code.and_then(|code| code.try_into().ok());
+            return;
+        }
+        let Some(Request::Theirs {
+            used: Some(used), ..
+        }) = self.waiting.front().copied()
+        else {
+            return;
+        };
+        match self.incoming.kind() {
+            PARAMETERS => self.naming.parameters(used, body),
+            COLUMNS | NO_COLUMNS => {
+                let changed = self.naming.columns(used, body);
+                self.heard.changed += u64::from(changed);
+            }
+            _ => {}
         }
     }
 
@@ -245,6 +454,15 @@ impl Elision {
     /// Takes the header of a message of the server.
     fn begun(&mut self, out: &mut BytesMut) {
         let kind = self.incoming.kind();
+        match kind {
+            BIND_COMPLETE => self.heard.bound += 1,
+            COMPLETE => self.rollback = 0,
+            COPY_IN | COPY_OUT | COPY_BOTH => {
+                self.heard.status = COPYING;
+                self.heard.copies += 1;
+            }
+            _ => {}
+        }
         if kind == READY {
             self.ready(out);
         } else if let Some(Request::Ours(_)) = self.waiting.front() {
@@ -252,9 +470,26 @@ impl Elision {
                 // Of them no more is heard, and the next of theirs is told.
                 self.waiting.pop_front();
             } else if !UNASKED.contains(&kind) {
-                self.ours = Some(Tag::default());
+                self.body = Body::Repeated(Tag::default());
                 return;
             }
+        } else if let Some(Request::Theirs {
+            used: Some(used), ..
+        }) = self.waiting.front()
+        {
+            match (used, kind) {
+                (Use::Sent(_), PARSE_COMPLETE | COLUMNS | NO_COLUMNS) => {
+                    self.body = Body::Ours(Vec::new());
+                    return;
+                }
+                (Use::Described(_), PARAMETERS | COLUMNS | NO_COLUMNS) => {
+                    self.body = Body::Kept(Vec::new());
+                }
+                (used, ERROR) => self.naming.failed(*used),
+                _ => {}
+            }
+        } else if kind == ERROR && self.waiting.is_empty() {
+            self.body = Body::Kept(Vec::new());
         }
         out.put_slice(&self.incoming.header);
     }
@@ -279,7 +514,7 @@ impl Elision {
             self.failed = true;
             return;
         }
-        let Some(Request::Theirs { last, synced }) = self.waiting.front().copied() else {
+        let Some(Request::Theirs { last, synced, .. }) = self.waiting.front().copied() else {
             return;
         };
         if kind == READY || kind == COPY_IN {

@@ -32,8 +32,12 @@
 //! A second use: the transport knows what was handed to the system. A statement that
 //! never left cannot have run, whatever became of the connection ([`Wire::left`]).
 //!
+//! A third: statements get names that no other connection has, or none (`elision/naming`
+//! says why); and what tokio-postgres keeps to itself is noted for the pool, such as the
+//! status of the session and that a COMMIT was answered as a ROLLBACK.
+//!
 //! # Invariants
-//! - Without a plan every byte passes as it is.
+//! - Without a plan every byte passes as it is, but for the names of statements.
 //! - What is repeated goes out when tokio-postgres waits for the answer to the statement
 //!   behind it, so an error finds somebody to tell.
 //! - tokio-postgres gets one ReadyForQuery for each Sync that it wrote, in order; one
@@ -46,4 +50,5 @@ mod elision;
 mod transport;
 
 pub(crate) use self::elision::{BatchEnd, Repeats};
+pub(crate) use self::transport::Said;
 pub use self::transport::{Transport, Wire};

@@ -1,21 +1,26 @@
 //! [`Transport`], and the [`Wire`] that a pipeline controls it with.
 
 use std::{
-    collections::VecDeque,
-    fmt, io,
+    collections::{VecDeque, hash_map::RandomState},
+    fmt,
+    hash::BuildHasher as _,
+    io,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::tls::{ChannelBinding, TlsStream};
+use tokio_postgres::{
+    error::SqlState,
+    tls::{ChannelBinding, TlsStream},
+};
 
-use super::elision::{BatchEnd, Elision, SyncPlan};
+use super::elision::{BatchEnd, Elision, Heard, SyncPlan};
 use crate::clock::{self, Instant};
 
 /// The most bytes that are taken while some are unsent. tokio-postgres writes some 8 KiB at
@@ -36,6 +41,28 @@ struct Inner {
     repeated: Mutex<Repeated>,
     attached: AtomicBool,
     left: AtomicU64,
+    unnamed: AtomicBool,
+    status: AtomicU8,
+    rollbacks: AtomicU64,
+    bound: AtomicU64,
+    changed: AtomicU64,
+    copies: AtomicU64,
+    /// An SQLSTATE's bytes; zero for none.
+    ended: AtomicU64,
+}
+
+/// What the server has said so far that tokio-postgres does not pass on: to be compared with
+/// what it had said before a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// How often a statement was answered as a ROLLBACK.
+    pub(crate) rollbacks: u64,
+    /// How often parameters were bound to a statement: from then on it may run.
+    pub(crate) bound: u64,
+    /// How often a statement had other columns than when it was described.
+    pub(crate) changed: u64,
+    /// How often a COPY from or to the client began.
+    pub(crate) copies: u64,
 }
 
 /// Answers to repeated statements, which tokio-postgres does not get.
@@ -89,6 +116,50 @@ impl Wire {
             .sending
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Sending::Cut;
+    }
+
+    /// Keeps no statement on the server from now on: each is sent with every use, without a
+    /// name. To be called between two statements.
+    pub(crate) fn forego_names(&self) {
+        self.0.unnamed.store(true, Ordering::Release);
+    }
+
+    /// Whether the session is in the middle of nothing: neither of a transaction block nor of
+    /// a COPY. Once a statement was answered, that is known; if it failed, a moment later.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.0.status.load(Ordering::Acquire) == b'I'
+    }
+
+    /// What the server has said so far.
+    pub(crate) fn said(&self) -> Said {
+        Said {
+            rollbacks: self.0.rollbacks.load(Ordering::Acquire),
+            bound: self.0.bound.load(Ordering::Acquire),
+            changed: self.0.changed.load(Ordering::Acquire),
+            copies: self.0.copies.load(Ordering::Acquire),
+        }
+    }
+
+    /// The SQLSTATE of an error that came unasked, with which the server ended the session.
+    /// tokio-postgres says only that it is closed.
+    pub(crate) fn ended_with(&self) -> Option<SqlState> {
+        let [0, 0, 0, code @ ..] = self.0.ended.load(Ordering::Acquire).to_be_bytes() else {
+            return None;
+        };
+        let code = std::str::from_utf8(&code).ok()?;
+        (code != "\0\0\0\0\0").then(|| SqlState::from_code(code))
+    }
+
+    fn hear(&self, heard: Heard) {
+        if let Some([a, b, c, d, e]) = heard.ended {
+            let code = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+            self.0.ended.store(code, Ordering::Release);
+        }
+        self.0.status.store(heard.status, Ordering::Release);
+        self.0.rollbacks.store(heard.rollbacks, Ordering::Release);
+        self.0.bound.store(heard.bound, Ordering::Release);
+        self.0.changed.store(heard.changed, Ordering::Release);
+        self.0.copies.store(heard.copies, Ordering::Release);
     }
 
     /// Whether a connection goes through it.
@@ -150,7 +221,7 @@ impl<S> Transport<S> {
             inner,
             binding,
             wire,
-            elision: Elision::default(),
+            elision: Elision::new(unique()),
             raw: vec![0; READ].into_boxed_slice(),
             readable: BytesMut::new(),
             repeated: Vec::new(),
@@ -163,6 +234,9 @@ impl<S> Transport<S> {
 
     /// Takes what tokio-postgres wrote.
     fn take(&mut self, bytes: &[u8]) {
+        if self.wire.0.unnamed.load(Ordering::Acquire) {
+            self.elision.forego_names();
+        }
         let Self {
             elision,
             unsent,
@@ -189,6 +263,12 @@ impl<S> Transport<S> {
         self.leaving.drain(..still);
         self.wire.0.left.fetch_add(still as u64, Ordering::Release);
     }
+}
+
+/// A number that no other connection of any process has, as far as 64 bits go: the keys of
+/// the hasher come from the system's own randomness. No decision depends on it.
+fn unique() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 impl<S: TlsStream> Transport<S> {
@@ -237,6 +317,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
                 let repeated = &mut this.repeated;
                 this.elision
                     .incoming(raw.filled(), &mut this.readable, |rows| repeated.push(rows));
+                this.wire.hear(this.elision.heard());
                 if !repeated.is_empty() {
                     let now = clock::now();
                     let mut answers = this.wire.answers();

@@ -110,6 +110,8 @@ struct Past {
     at_ms: u64,
     ok: bool,
     slow: bool,
+    /// Another went well in the latter half of it.
+    beside: bool,
 }
 
 struct Model {
@@ -119,6 +121,8 @@ struct Model {
     since_ms: u64,
     trips: u32,
     past: Vec<Past>,
+    /// When a call last went well, in whatever epoch.
+    well_ms: Option<u64>,
     /// The epochs of admissions that are out; `None` for one that is not watched.
     out: Vec<Option<u64>>,
 }
@@ -183,11 +187,18 @@ impl Model {
         if came == Came::Neutral || epoch != Some(self.epoch) {
             return;
         }
+        let took_us = told(came).took_ns / 1_000;
         let past = Past {
             at_ms: now,
             ok: matches!(came, Came::Well | Came::Slow),
             slow: matches!(came, Came::Slow | Came::FailedSlow),
+            beside: self
+                .well_ms
+                .is_some_and(|well_ms| well_ms * 1_000 + took_us / 2 > now * 1_000),
         };
+        if past.ok {
+            self.well_ms = Some(now);
+        }
         self.past.push(past);
         match self.state {
             State::Closed if came == Came::Decisive => self.go(State::Open, now),
@@ -207,7 +218,8 @@ impl Model {
     }
 
     fn trips_now(&self, now: u64) -> bool {
-        let streak = self.past.iter().rev().take_while(|p| !p.ok).count();
+        let row = self.past.iter().rev().take_while(|p| !p.ok);
+        let streak = row.filter(|p| !p.beside).count();
         // Ten slices of the window, counted from when it was begun.
         let slice = |t: u64| (t - self.since_ms) / (WINDOW_MS / 10);
         let live = |p: &&Past| slice(p.at_ms) + 10 > slice(now);
@@ -265,6 +277,7 @@ proptest! {
             since_ms: 0,
             trips: 0,
             past: Vec::new(),
+            well_ms: None,
             out: Vec::new(),
         };
         let mut tickets: Vec<Ticket> = Vec::new();

@@ -38,6 +38,14 @@ impl Details {
         }
     }
 
+    fn unreadable(affected: u64) -> Self {
+        Self {
+            rows: Vec::new(),
+            affected,
+            complete: false,
+        }
+    }
+
     fn nothing() -> Self {
         Self::all(Vec::new(), 0)
     }
@@ -68,7 +76,11 @@ impl Lane {
             return;
         }
         carrier.succeeded(n, unit.began, now);
-        if unit.is_complete() {
+        if carrier.has_rolled_back() {
+            // Never seen, and not to be taken for done.
+            let cause = Arc::new(Error::RolledBack);
+            self.conclude(&unit.work, &Outcome::RolledBack { cause });
+        } else if unit.is_complete() {
             self.committed(unit, now);
         } else {
             // Never seen, and not to be taken for done.
@@ -103,7 +115,7 @@ impl Lane {
 
     /// Gives the queries of a committed unit their answers.
     pub(super) fn committed(&mut self, unit: Unit, now: Instant) {
-        let all = unit.is_complete();
+        let all = unit.is_complete() && unit.readable;
         let mut answers = unit.answers.into_iter();
         for Part { queries, merged } in unit.parts {
             // A row each, unless a trigger or a rule had it otherwise: of which query,
@@ -117,6 +129,7 @@ impl Lane {
                     true => (Vec::new(), u64::from(one_each)),
                     false => answers.next().unwrap_or_default(),
                 };
+                let rows = if unit.readable { rows } else { Vec::new() };
                 let complete = all && (!merged || one_each);
                 let answer = Details {
                     rows,
@@ -141,8 +154,12 @@ impl Lane {
             Ok((rows, affected)) => {
                 let now = clock::now();
                 carrier.succeeded(1, unit.began, now);
+                let details = match carrier.doubts_rows() {
+                    false => Details::all(rows, affected),
+                    true => Details::unreadable(affected),
+                };
                 let work = unit.work.clone();
-                self.result(&work, i, Outcome::Ok, Details::all(rows, affected), now);
+                self.result(&work, i, Outcome::Ok, details, now);
             }
             Err(error) => {
                 let error = Error::Statement(error);
@@ -232,9 +249,10 @@ impl Lane {
 }
 
 /// Takes the answer to a statement of a transaction.
-pub(super) fn answered(carrier: &Carrier, unit: &mut Unit, answer: Answer) {
+pub(super) fn answered(carrier: &mut Carrier, unit: &mut Unit, answer: Answer) {
     let WireStatement { purpose, repeats } = unit.on_wire[unit.answered() - 1];
     let repeated = carrier.repeated(repeats);
+    unit.readable &= !carrier.doubts_rows();
     if unit.error.is_some() {
         return;
     }

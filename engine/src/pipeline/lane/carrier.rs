@@ -22,7 +22,7 @@ use crate::{
     error::Error,
     metrics::Counter,
     pool::{Incarnation, Link, Pool, Shape},
-    wire::Wire,
+    wire::{Said, Wire},
 };
 
 const BEGIN: &str = "BEGIN";
@@ -47,6 +47,10 @@ pub(super) struct Carrier {
     failing: bool,
     /// Whether the server was asked who it is, and for the statement that gives an id.
     asked: bool,
+    /// Whether transactions are opened to read only.
+    read_only: bool,
+    /// What the server had said when nothing of ours was under route.
+    said: Option<Said>,
     /// The last unit's work, if it ended with a Flush: the session is not idle yet for the
     /// server.
     flushed: Option<Work>,
@@ -71,6 +75,8 @@ impl Carrier {
             progress: clock::now(),
             failing: false,
             asked: false,
+            read_only: false,
+            said: None,
             flushed: None,
         })
     }
@@ -112,7 +118,12 @@ impl Carrier {
             let shape = shape.as_ref().map_err(|error| failed(error.clone()))?;
             let (sql, merged) = text(work.grouping, &queries, shape);
             let statement = self.statement(sql).await;
-            let statement = statement.map_err(|error| failed(Arc::new(error)))?;
+            let mut statement = statement.map_err(|error| failed(Arc::new(error)))?;
+            if !merged && statement.params() != &shape.params[..] {
+                // One of both is old.
+                let anew = self.statement_anew(sql).await;
+                statement = anew.map_err(|error| failed(Arc::new(error)))?;
+            }
             if !merged && statement.params() != &shape.params[..] {
                 pool.shapes().forget(sql);
                 let changed = Error::PipelineRefused {
@@ -126,6 +137,7 @@ impl Carrier {
     }
 
     async fn frame(&mut self, settings: &Settings) -> Result<Frame, Error> {
+        self.read_only = settings.read_only;
         let begin = if settings.read_only {
             BEGIN_READ_ONLY
         } else {
@@ -181,6 +193,14 @@ impl Carrier {
         Ok(statement)
     }
 
+    async fn statement_anew(&mut self, sql: &str) -> Result<Statement, Error> {
+        self.statements.remove(sql);
+        self.link.set_busy(false);
+        let statement = self.link.prepare_anew(sql).await?;
+        self.statements.insert(sql.into(), statement.clone());
+        Ok(statement)
+    }
+
     /// Puts a unit on the wire.
     ///
     /// # Errors
@@ -203,6 +223,7 @@ impl Carrier {
             synced,
         };
         let (framed, elided) = (frame.is_some(), wire.is_some());
+        self.link.set_read_only(framed && self.read_only);
         let line = Line::up(frame, &parts, &work.chunk, route);
         let statements = line.statements();
         let Line {
@@ -213,6 +234,7 @@ impl Carrier {
         if self.handed == 0 {
             // What was prepared until now is answered, and has left.
             self.left_before = self.wire.as_ref().map_or(0, Wire::left);
+            self.said = self.wire.as_ref().map(Wire::said);
         }
         self.synced(if elided {
             usize::from(synced)
@@ -250,6 +272,7 @@ impl Carrier {
             answers: Vec::new(),
             xid: None,
             error: None,
+            readable: true,
             synced,
         };
         (unit, left)
@@ -274,8 +297,28 @@ impl Carrier {
             answers: Vec::new(),
             xid: None,
             error: None,
+            readable: true,
             synced: true,
         })
+    }
+
+    /// Whether a transaction was rolled back that was to be committed: never seen but of
+    /// something in between that does not keep to the protocol.
+    pub(super) fn has_rolled_back(&self) -> bool {
+        let now = self.wire.as_ref().map(Wire::said);
+        now.map(|said| said.rollbacks) != self.said.map(|said| said.rollbacks)
+    }
+
+    /// Whether a statement's columns were others than when it was described: of which,
+    /// nobody says, so none of the rows that come from then on can be read. The connection is
+    /// not used again.
+    pub(super) fn doubts_rows(&mut self) -> bool {
+        let now = self.wire.as_ref().map(Wire::said);
+        let changed = now.map(|said| said.changed) != self.said.map(|said| said.changed);
+        if changed {
+            self.link.retire();
+        }
+        changed
     }
 
     /// Takes the rows of at most `most` statements that repeat another, oldest first.
@@ -330,7 +373,13 @@ impl Carrier {
             return Ok(());
         }
         let reset = self.client.batch_execute("ROLLBACK");
-        match clock::timeout_at(clock::now() + timeout, reset).await {
+        let reset = clock::timeout_at(clock::now() + timeout, reset).await;
+        // This one was asked for.
+        let now = self.wire.as_ref().map(Wire::said);
+        if let (Some(said), Some(now)) = (&mut self.said, now) {
+            said.rollbacks = now.rollbacks;
+        }
+        match reset {
             Ok(done) => done.map_err(Error::Statement),
             Err(clock::Elapsed) => Err(Error::StatementTimeout { timeout }),
         }

@@ -44,7 +44,12 @@ impl Lane {
             todo.push_front(Todo::Run(later.work));
         }
         let tries = unit.work.tries;
-        if self.settled(unit.work, at, &error, unit.answers, todo) {
+        let answers = if unit.readable {
+            unit.answers
+        } else {
+            Vec::new()
+        };
+        if self.settled(unit.work, at, &error, answers, todo) {
             self.back_off(tries).await;
         }
     }

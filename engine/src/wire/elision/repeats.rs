@@ -3,9 +3,8 @@
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::FLUSH;
+use super::{FLUSH, naming::BIND};
 
-const BIND: u8 = b'B';
 /// An unnamed portal, all its rows.
 const EXECUTE: [u8; 10] = *b"E\0\0\0\x09\0\0\0\0\0";
 /// No format for results: there are none.
