@@ -108,6 +108,10 @@ fn a_hang_up_that_is_ignored_from_the_start_stays_ignored() {
 
 /// The arms were charged with the three seconds in which nobody drove them.
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "for how long the runner stands still is what the test is about"
+)]
 fn a_runner_that_was_stopped_accuses_nobody() {
     let _alone = alone();
     let out = tempfile::tempdir().expect("a folder");
