@@ -1,8 +1,8 @@
 //! What a kind of fault is: its words, what can be set of it, what it needs, how it
 //! is done and undone, and how a probe sees it.
 //!
-//! Each kind is one [`Kind`], written out in [`network`](super::network),
-//! [`process`](super::process) or [`session`](super::session); [`ALL`] lists them. A
+//! Each kind is one [`Kind`], written out in [`network`],
+//! [`process`] or [`session`]; [`ALL`] lists them. A
 //! plan is checked against them, and `scenarios list faults` prints them.
 
 use std::fmt;

@@ -164,7 +164,7 @@ impl ProxyArgs {
     reason = "clap would show it as the purpose of every command"
 )]
 pub struct OutputArgs {
-    /// Folder of the run [default: reports/runs/<UTC>-<command>-<seed>]
+    /// Folder of the run [default: a new one in reports/runs, called by time, command and seed]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// What to print on stdout
