@@ -252,7 +252,6 @@ async fn two_clients(bouncer: &Bouncer, cache: u32) -> Answers {
             refused: numbers[2],
         });
     }
-    println!("{all:?}");
     all
 }
 

@@ -20,6 +20,7 @@ use super::{
     incarnation,
     manager::Manager,
     opens_read_only, rolls_back,
+    running::Running,
     session::{Answer, Failed, PooledSession, Wanted},
     session_effect,
 };
@@ -28,7 +29,7 @@ use crate::{
     clock::{self, Elapsed, Instant},
     error::{Error, ErrorClass, ends_session},
     metrics::{Counter, Metrics, Timing},
-    wire::{Said, Wire},
+    wire::Wire,
 };
 
 /// A session, and the right to use it.
@@ -60,17 +61,6 @@ impl std::fmt::Debug for Link {
             .field("broken", &self.broken)
             .finish_non_exhaustive()
     }
-}
-
-/// A statement that runs alone.
-struct Running<'a> {
-    began: Instant,
-    sql: &'a str,
-    effect: SessionEffect,
-    /// What the server had said before.
-    said: Option<Said>,
-    /// It is the caller's, not one of our own.
-    counted: bool,
 }
 
 impl Link {
@@ -272,8 +262,11 @@ impl Link {
             self.time_queries(1, began, now);
         }
         let answer = match answer {
-            Ok(Ok(answer)) => self.is_sound(running).map(|()| answer),
-            Ok(Err(failed)) => Err(self.failure(running, failed)),
+            Ok(Ok(answer)) => {
+                let checked = running.check(self.session()?, self.block_failed);
+                checked.map(|()| answer)
+            }
+            Ok(Err(failed)) => Err(running.failure(self.session()?, failed)),
             Err(Elapsed) => Err(Error::StatementTimeout {
                 timeout: self.pool.config.statement_timeout,
             }),
@@ -295,45 +288,6 @@ impl Link {
             }
         }
         answer
-    }
-
-    /// Whether an answer without an error means what its caller will take it for.
-    fn is_sound(&self, running: &Running<'_>) -> Result<(), Error> {
-        let wire = self.session.as_deref().and_then(|s| s.wire.as_ref());
-        let rolled_back = match (wire, running.said) {
-            (Some(wire), Some(before)) => {
-                let now = wire.said();
-                if now.changed != before.changed {
-                    self.session()?.forget(running.sql);
-                    return Err(Error::ColumnsChanged);
-                }
-                now.rollbacks != before.rollbacks
-            }
-            // Nobody heard the tag; but that of a block that has failed is known.
-            _ => self.block_failed && running.effect != SessionEffect::None,
-        };
-        if rolled_back && !rolls_back(running.sql) {
-            return Err(Error::RolledBack);
-        }
-        Ok(())
-    }
-
-    /// The error that a statement failed with.
-    fn failure(&self, running: &Running<'_>, Failed { error, bound }: Failed) -> Error {
-        let wire = self.session.as_deref().and_then(|s| s.wire.as_ref());
-        // An error of the server, or the end of the connection, is what it says it is.
-        let misread = error.code().is_none() && !error.is_closed();
-        let copies = match (wire, running.said) {
-            (Some(wire), Some(before)) => wire.said().copies != before.copies,
-            _ => running.effect == SessionEffect::Copies,
-        };
-        if misread && copies {
-            Error::Copy
-        } else if misread && bound {
-            Error::Unreadable(error)
-        } else {
-            Error::Statement(error)
-        }
     }
 
     /// Tells the breaker that what began then was answered.

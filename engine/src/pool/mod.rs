@@ -11,7 +11,7 @@
 //!   load) and connecting (the server's business) are told apart: only the second counts
 //!   against the breaker, and both share one deadline. Who waits is refused as soon as the
 //!   circuit opens.
-//! - `link`, `connection`, `sql`: running statements, and what a failure means
+//! - `link`, `running`, `connection`, `sql`: running statements, and what a failure means
 //! - `session`, `manager`, `connector`: sessions, each with the epoch of the host that it was made in;
 //!   at the first sign of a dead host all older ones are dropped
 //! - `startup`: begins a session, without an option that is refused
@@ -28,6 +28,7 @@ mod link;
 mod manager;
 mod probe;
 mod ramp;
+mod running;
 mod session;
 mod shape;
 mod sql;

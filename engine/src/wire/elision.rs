@@ -1,5 +1,10 @@
 //! [`Elision`]: leaves out Syncs, and says what the server then does not. Pure.
+//!
+//! Both directions stand in one file: what is said in the server's place follows from what
+//! was written and not passed on.
 
+mod framing;
+mod heard;
 mod naming;
 mod plan;
 mod repeats;
@@ -8,12 +13,14 @@ use std::collections::VecDeque;
 
 use bytes::{BufMut as _, BytesMut};
 
-pub(super) use self::plan::SyncPlan;
 use self::{
+    framing::{Framing, Head},
+    heard::Ear,
     naming::{BIND, DESCRIBE_PORTAL, Naming, PARSE, Use},
     plan::SyncFate,
     repeats::{Tag, Template},
 };
+pub(super) use self::{heard::Heard, plan::SyncPlan};
 pub(crate) use self::{plan::BatchEnd, repeats::Repeats};
 
 /// Kind and length of a message.
@@ -24,23 +31,17 @@ const EXECUTE: u8 = b'E';
 const QUERY: u8 = b'Q';
 const READY: u8 = b'Z';
 const PARSE_COMPLETE: u8 = b'1';
-const BIND_COMPLETE: u8 = b'2';
 const PARAMETERS: u8 = b't';
 const COLUMNS: u8 = b'T';
 const NO_COLUMNS: u8 = b'n';
 const COMPLETE: u8 = b'C';
 const COPY_IN: u8 = b'G';
-const COPY_OUT: u8 = b'H';
-const COPY_BOTH: u8 = b'W';
 /// NoticeResponse, NotificationResponse, ParameterStatus: they come at any time.
 const UNASKED: [u8; 3] = *b"NAS";
 const ERROR: u8 = b'E';
 /// ReadyForQuery, in a transaction block and in a failed one.
 const READY_IN_BLOCK: [u8; 6] = *b"Z\0\0\0\x05T";
 const READY_IN_FAILED: [u8; 6] = *b"Z\0\0\0\x05E";
-
-/// The tag of a ROLLBACK, which a COMMIT of a transaction that has failed is answered with.
-const ROLLBACK: &[u8] = b"ROLLBACK\0";
 
 /// What the server answers to a statement in a transaction that has failed: severity
 /// (twice: the second is never translated), SQLSTATE, text.
@@ -64,27 +65,6 @@ enum Request {
     Ours(usize),
 }
 
-/// What the server said that tokio-postgres does not pass on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Heard {
-    /// The status in the last ReadyForQuery (`I` idle, `T` in a transaction block, `E` in a
-    /// failed one), or [`COPYING`].
-    pub(super) status: u8,
-    /// How often a statement was answered as a ROLLBACK.
-    pub(super) rollbacks: u64,
-    /// How often parameters were bound to a statement: from then on it may run.
-    pub(super) bound: u64,
-    /// How often a statement had other columns than when it was described.
-    pub(super) changed: u64,
-    /// How often a COPY from or to the client began.
-    pub(super) copies: u64,
-    /// The SQLSTATE of an error that came unasked: the server's last words.
-    pub(super) ended: Option<[u8; 5]>,
-}
-
-/// The status of a session that copies, since the last ReadyForQuery.
-const COPYING: u8 = b'c';
-
 /// What is done with the body of a message from the server.
 #[derive(Debug)]
 enum Body {
@@ -96,27 +76,6 @@ enum Body {
     Ours(Vec<u8>),
     /// It is the answer to a repeated statement.
     Repeated(Tag),
-}
-
-/// The beginning of a message that is being written, up to the name of its statement.
-#[derive(Debug, Default)]
-struct Head {
-    bytes: Vec<u8>,
-    /// NULs that are still to come.
-    strings: u8,
-}
-
-impl Head {
-    /// Takes what belongs to it.
-    fn take(&mut self, bytes: &mut &[u8]) {
-        while self.strings > 0
-            && let Some((first, rest)) = bytes.split_first()
-        {
-            self.bytes.push(*first);
-            self.strings -= u8::from(*first == 0);
-            *bytes = rest;
-        }
-    }
 }
 
 /// The state of both directions.
@@ -143,49 +102,7 @@ pub(super) struct Elision {
     used: Option<Use>,
     /// What is done with the message that is being read.
     body: Body,
-    /// How much of a ROLLBACK's tag was read; more than there is of it, if it is another.
-    rollback: usize,
-    heard: Heard,
-}
-
-/// The place in the stream of one direction.
-#[derive(Debug, Default)]
-struct Framing {
-    header: [u8; HEADER],
-    have: usize,
-    /// Bytes of the message's body that are still to come.
-    left: usize,
-}
-
-impl Framing {
-    /// Takes bytes for a header of `size` bytes; true when it is complete.
-    fn header(&mut self, bytes: &mut &[u8], size: usize) -> bool {
-        let n = (size - self.have).min(bytes.len());
-        self.header[self.have..self.have + n].copy_from_slice(&bytes[..n]);
-        *bytes = &bytes[n..];
-        self.have += n;
-        self.have == size
-    }
-
-    fn kind(&self) -> u8 {
-        self.header[0]
-    }
-
-    /// Ends the header, whose last four bytes are a length that counts themselves.
-    fn body(&mut self, size: usize) {
-        let length = &self.header[size - 4..size];
-        let length = length.iter().fold(0, |sum, b| sum << 8 | usize::from(*b));
-        self.left = length.saturating_sub(4);
-        self.have = 0;
-    }
-
-    /// Takes what there is of the body; it is complete when none is left.
-    fn part<'a>(&mut self, bytes: &mut &'a [u8]) -> &'a [u8] {
-        let (part, rest) = bytes.split_at(self.left.min(bytes.len()));
-        *bytes = rest;
-        self.left -= part.len();
-        part
-    }
+    ear: Ear,
 }
 
 impl Elision {
@@ -205,15 +122,7 @@ impl Elision {
             head: Head::default(),
             used: None,
             body: Body::Passes,
-            rollback: 0,
-            heard: Heard {
-                status: 0,
-                rollbacks: 0,
-                bound: 0,
-                changed: 0,
-                copies: 0,
-                ended: None,
-            },
+            ear: Ear::default(),
         }
     }
 
@@ -223,7 +132,7 @@ impl Elision {
     }
 
     pub(super) fn heard(&self) -> Heard {
-        self.heard
+        self.ear.heard
     }
 
     /// Appends to `out` what is to be sent of `bytes`, which tokio-postgres wrote. Calls
@@ -385,7 +294,8 @@ impl Elision {
                 Body::Ours(kept) => kept.extend_from_slice(part),
                 Body::Passes => {
                     out.put_slice(part);
-                    self.hear(part);
+                    let (kind, last) = (self.incoming.kind(), self.incoming.left == 0);
+                    self.ear.part(kind, part, last);
                 }
                 Body::Kept(kept) => {
                     out.put_slice(part);
@@ -406,27 +316,10 @@ impl Elision {
         }
     }
 
-    /// Listens to a part of a message that is passed on.
-    fn hear(&mut self, part: &[u8]) {
-        match self.incoming.kind() {
-            READY => self.heard.status = part.first().copied().unwrap_or(self.heard.status),
-            COMPLETE => {
-                let rest = ROLLBACK.get(self.rollback..);
-                let same = rest.is_some_and(|rest| rest.starts_with(part));
-                self.rollback += if same { part.len() } else { ROLLBACK.len() + 1 };
-                let all = self.incoming.left == 0 && self.rollback == ROLLBACK.len();
-                self.heard.rollbacks += u64::from(all);
-            }
-            _ => {}
-        }
-    }
-
     /// Takes what the server said of a statement that has no name there, or of itself.
     fn described(&mut self, body: &[u8]) {
         if self.incoming.kind() == ERROR {
-            let mut fields = body.split(|byte| *byte == 0);
-            let code = fields.find_map(|field| field.strip_prefix(b"C"));
-            self.heard.ended = code.and_then(|code| code.try_into().ok());
+            self.ear.unasked(body);
             return;
         }
         let Some(Request::Theirs {
@@ -439,7 +332,7 @@ impl Elision {
             PARAMETERS => self.naming.parameters(used, body),
             COLUMNS | NO_COLUMNS => {
                 let changed = self.naming.columns(used, body);
-                self.heard.changed += u64::from(changed);
+                self.ear.heard.changed += u64::from(changed);
             }
             _ => {}
         }
@@ -454,15 +347,7 @@ impl Elision {
     /// Takes the header of a message of the server.
     fn begun(&mut self, out: &mut BytesMut) {
         let kind = self.incoming.kind();
-        match kind {
-            BIND_COMPLETE => self.heard.bound += 1,
-            COMPLETE => self.rollback = 0,
-            COPY_IN | COPY_OUT | COPY_BOTH => {
-                self.heard.status = COPYING;
-                self.heard.copies += 1;
-            }
-            _ => {}
-        }
+        self.ear.begun(kind);
         if kind == READY {
             self.ready(out);
         } else if let Some(Request::Ours(_)) = self.waiting.front() {

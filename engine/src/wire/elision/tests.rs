@@ -479,7 +479,7 @@ fn what_the_server_says_of_the_session_is_heard() {
     for copy in [b'G', b'H', b'W'] {
         both.write(&statement(), 100);
         both.read(&message(copy, b"\0\0\0"), 100);
-        assert_eq!(both.elision.heard().status, COPYING);
+        assert_eq!(both.elision.heard().status, heard::COPYING);
         both.read(&message(b'Z', b"E"), 100);
         assert_eq!(both.elision.heard().status, b'E');
     }
