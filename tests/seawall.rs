@@ -5,6 +5,7 @@
 //! `SEAWALL_TEST_ENV=docker`: without it a missing one is a failure, never a pass.
 //! The fault proxy is also driven with `psql`, `pgbench` and a Python client.
 
+mod abandoned;
 mod arrows;
 mod batch_sweep;
 mod breaker_sweep;
@@ -19,6 +20,8 @@ mod programs;
 mod proxy_clients;
 mod proxy_postgres;
 mod python_client;
+
 mod reap;
+mod relay;
 mod server;
 mod toxics;

@@ -1,9 +1,17 @@
 //! Acquiring: a slot, then a session, within one deadline.
 
-use std::sync::{Arc, Weak};
+use std::{
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Poll},
+};
 
-use deadpool::managed::{self, PoolError};
-use tokio::sync::Semaphore;
+use deadpool::managed::{self, Object, PoolError};
+use futures_util::FutureExt as _;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 use super::{
     Link, Shapes,
@@ -12,17 +20,22 @@ use super::{
     ramp::Ramp,
 };
 use crate::{
-    breaker::{Breaker, CallOutcome},
+    breaker::{Breaker, CallOutcome, OwnedPermit},
     clock::{self, Elapsed, Instant},
     config::{ConfigError, PoolConfig},
     error::{AcquireStage, Error, Rules},
     metrics::{Counter, Metrics, Timing},
 };
 
+/// The most cancels under way at once: each is a connection beside the pool's own.
+const CANCELS: usize = 4;
+
 /// What handles and loans of a pool share.
 pub(super) struct Inner {
     pub(super) sessions: managed::Pool<Manager>,
     pub(super) slots: Arc<Semaphore>,
+    /// Places for those who cancel what was given up.
+    pub(super) cancels: Semaphore,
     pub(super) breaker: Breaker,
     pub(super) rules: Rules,
     pub(super) epoch: HostEpoch,
@@ -53,6 +66,7 @@ impl Inner {
         Ok(Arc::new_cyclic(|pool: &Weak<Self>| Self {
             sessions,
             slots: Arc::new(Semaphore::new(max)),
+            cancels: Semaphore::new(CANCELS),
             // A handle on the breaker that outlives the pool keeps no connection open.
             breaker: Breaker::with_on_open(config.breaker(), rng, {
                 let pool = pool.clone();
@@ -91,6 +105,38 @@ impl Inner {
                 slot
             }
         };
+        match self.sessions.get().now_or_never() {
+            Some(Ok(session)) => Ok(self.lend(session, permit, slot, started)),
+            // Closed: there are no hooks and no time-outs, and making one takes longer.
+            Some(Err(_)) => Err(Error::Closed),
+            None => {
+                let metrics = self.metrics.clone();
+                let making = Box::pin(self.make(permit, slot, started, deadline));
+                let making = Some(making as Pin<Box<_>>);
+                Making { making, metrics }.await
+            }
+        }
+    }
+
+    fn lend(
+        self: Arc<Self>,
+        session: Object<Manager>,
+        permit: OwnedPermit,
+        slot: OwnedSemaphorePermit,
+        started: Instant,
+    ) -> Link {
+        self.metrics.time(Timing::Acquire, clock::now() - started);
+        Link::new(session, self, permit, slot)
+    }
+
+    /// Makes a session, for a caller that has a slot.
+    async fn make(
+        self: Arc<Self>,
+        mut permit: OwnedPermit,
+        slot: OwnedSemaphorePermit,
+        started: Instant,
+        deadline: Instant,
+    ) -> Result<Link, Error> {
         let session = match self.until_open(deadline, self.sessions.get()).await? {
             Ok(Ok(session)) => session,
             Ok(Err(PoolError::Backend(error))) => {
@@ -104,15 +150,14 @@ impl Inner {
             Err(Elapsed) => {
                 let error = Error::AcquireTimeout {
                     stage: AcquireStage::Connecting,
-                    waited: timeout,
+                    waited: self.config.acquire_timeout,
                 };
                 let cause = Some(error.cause());
                 permit.record(CallOutcome::Failure, cause, started, clock::now());
                 return Err(error);
             }
         };
-        self.metrics.time(Timing::Acquire, clock::now() - started);
-        Ok(Link::new(session, self, permit, slot))
+        Ok(self.lend(session, permit, slot, started))
     }
 
     /// Runs `future` until it is done, `deadline` has passed, or the circuit is
@@ -146,5 +191,41 @@ impl Inner {
                 .add(Counter::Evicted, kept.removed.len() as u64);
         }
         ended
+    }
+}
+
+/// A session that is being made for a caller. If the caller goes away, it is made all the
+/// same, within the deadline that the caller had: callers in a hurry would else have the
+/// server begin session after session, of which none is ever used, and nobody would learn
+/// that it does not answer.
+struct Making {
+    making: Option<Pin<Box<dyn Future<Output = Result<Link, Error>> + Send>>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Future for Making {
+    type Output = Result<Link, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(making) = &mut self.making else {
+            return Poll::Pending;
+        };
+        let made = std::task::ready!(making.as_mut().poll(cx));
+        self.making = None;
+        Poll::Ready(made)
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        if let (Some(making), Ok(runtime)) = (self.making.take(), Handle::try_current()) {
+            let metrics = self.metrics.clone();
+            let made = making.map(move |made| {
+                if let Err(error) = made {
+                    metrics.error(error.class());
+                }
+            });
+            drop(runtime.spawn(made));
+        }
     }
 }

@@ -5,7 +5,8 @@
 //! metrics, an outcome for the breaker, and whether the session, or the whole host, is to
 //! be used again.
 //!
-//! Dropped, it goes back to the pool if it is fit for the next, and is closed otherwise.
+//! Dropped, it goes back to the pool if it is fit for the next. With something under way on
+//! it, it is given up: see [`Abandoned`]. Otherwise it is closed.
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use tokio_postgres::{Row, Statement, types::ToSql};
 
 use super::{
     Incarnation, SessionEffect,
+    abandoned::Abandoned,
     acquire::Inner,
     incarnation,
     manager::{Manager, PooledSession},
@@ -40,7 +42,9 @@ pub(crate) struct Link {
     busy: bool,
     in_transaction: bool,
     broken: bool,
-    _slot: OwnedSemaphorePermit,
+    /// A statement had no answer in time, and the breaker was told.
+    timed_out: bool,
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 impl std::fmt::Debug for Link {
@@ -76,14 +80,15 @@ impl Link {
             busy: false,
             in_transaction: false,
             broken: false,
-            _slot: slot,
+            timed_out: false,
+            slot: Some(slot),
         }
     }
 
     /// Runs a caller's statement, prepared once for each session, and returns its rows.
     ///
     /// Cancel safe: a dropped future leaves a statement that may have run, and the link
-    /// closes instead of going back to the pool.
+    /// is of no more use.
     pub(crate) async fn query(
         &mut self,
         sql: &str,
@@ -197,7 +202,27 @@ impl Link {
 
     /// Whether it will be closed instead of lent again.
     pub(crate) fn is_broken(&self) -> bool {
-        self.broken
+        self.broken || self.session.is_none()
+    }
+
+    /// Gives up the session if statements are under way on it: nobody waits for them any
+    /// more.
+    pub(super) fn give_up_if_busy(&mut self) {
+        if self.busy {
+            self.give_up();
+        }
+    }
+
+    /// Leaves the session, with what is under way on it, to those who free it.
+    fn give_up(&mut self) {
+        if let (Some(session), Some(slot)) = (self.session.take(), self.slot.take()) {
+            self.pool.metrics.count(Counter::Abandoned);
+            let permit = self.permit.hand_over();
+            let mut given_up = Abandoned::new(session, self.pool.clone(), permit, slot);
+            given_up.told = self.timed_out;
+            given_up.fit = !self.broken;
+            given_up.reclaim();
+        }
     }
 
     fn session(&self) -> Result<&PooledSession, Error> {
@@ -209,7 +234,7 @@ impl Link {
     }
 
     fn begin(&mut self, effect: SessionEffect, counted: bool) -> Result<Running, Error> {
-        if self.broken || self.busy {
+        if self.broken || self.busy || self.session.is_none() {
             return Err(Error::Unusable);
         }
         self.busy = true;
@@ -245,7 +270,12 @@ impl Link {
                 self.in_transaction &= running.effect != SessionEffect::Ends;
                 self.succeeded(began, now);
             }
-            Err(error) => self.failed(error, began, now),
+            Err(error) => {
+                self.failed(error, began, now);
+                if self.timed_out {
+                    self.give_up();
+                }
+            }
         }
         answer
     }
@@ -263,8 +293,8 @@ impl Link {
         let Some(session) = self.session.as_deref() else {
             return;
         };
-        self.broken |=
-            matches!(error, Error::StatementTimeout { .. }) || session.client.is_closed();
+        self.broken |= session.client.is_closed();
+        self.timed_out |= matches!(error, Error::StatementTimeout { .. });
         if error.is_stale_statement() {
             // It will not be the only one.
             session.client.statement_cache.clear();
@@ -303,8 +333,12 @@ impl Drop for Link {
         let Some(session) = self.session.take() else {
             return;
         };
+        if self.busy || self.in_transaction {
+            self.session = Some(session);
+            return self.give_up();
+        }
         let old = session.epoch != self.pool.epoch.current();
-        if self.busy || self.in_transaction || self.broken || old || session.client.is_closed() {
+        if self.broken || old || session.client.is_closed() {
             self.pool.metrics.count(Counter::Discarded);
             drop(Object::take(session));
         } else {

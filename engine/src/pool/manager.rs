@@ -5,9 +5,13 @@
 //! return. The stamp is taken *before* connecting, so that a connection that was
 //! being made while the host died counts as old.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
 };
 
 use deadpool::managed::{self, RecycleError, RecycleResult};
@@ -17,6 +21,7 @@ use tokio_postgres::Statement;
 use super::{connector::Connector, incarnation::Incarnation, ramp::Ramp};
 use crate::{
     clock,
+    connect::Canceller,
     metrics::{Counter, Timing},
     wire::Wire,
 };
@@ -45,6 +50,8 @@ pub(super) struct PooledSession {
     /// Shared with the statements of a pipeline that are under way.
     pub(super) client: Arc<ClientWrapper>,
     pub(super) wire: Option<Wire>,
+    /// Stops what runs on it.
+    pub(super) cancel: Option<Canceller>,
     pub(super) epoch: u64,
     /// Who the server is, if it was asked.
     pub(super) incarnation: Option<Incarnation>,
@@ -90,6 +97,8 @@ impl managed::Manager for Manager {
     type Error = tokio_postgres::Error;
 
     async fn create(&self) -> Result<PooledSession, tokio_postgres::Error> {
+        // Who polls once finds an idle session, or has begun nothing.
+        later().await;
         let place = self.ramp.enter().await;
         let epoch = self.epoch.current();
         let started = clock::now();
@@ -102,6 +111,7 @@ impl managed::Manager for Manager {
         Ok(PooledSession {
             client: Arc::new(ClientWrapper::new(made.client, made.task)),
             wire: made.wire,
+            cancel: made.cancel,
             epoch,
             incarnation: None,
         })
@@ -122,6 +132,19 @@ impl managed::Manager for Manager {
         }
         Ok(())
     }
+}
+
+/// Ready when it is polled again.
+async fn later() {
+    let mut polled = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]

@@ -12,12 +12,14 @@
 //!   against the breaker, and both share one deadline. Who waits is refused as soon as the
 //!   circuit opens.
 //! - `link`, `connection`, `sql`: running statements, and what a failure means
+//! - `abandoned`: stops what a caller has given up, and frees its session
 //! - `manager`, `connector`: sessions, each with the epoch of the host that it was made in;
 //!   at the first sign of a dead host all older ones are dropped
 //! - `ramp`: few sessions are made at once after an outage
 //! - `probe`: finds out that the server is back
 //! - `shape`, `incarnation`: what the server said of statements, and of itself
 
+mod abandoned;
 mod acquire;
 mod connection;
 mod connector;

@@ -91,6 +91,12 @@ impl Wire {
             .unwrap_or_else(PoisonError::into_inner) = Sending::Cut;
     }
 
+    /// Whether nothing more leaves.
+    pub(crate) fn is_cut(&self) -> bool {
+        let sending = &self.0.sending;
+        *sending.lock().unwrap_or_else(PoisonError::into_inner) == Sending::Cut
+    }
+
     /// Whether a connection goes through it.
     #[must_use]
     pub fn is_attached(&self) -> bool {
