@@ -21,6 +21,7 @@ mod proxy_clients;
 mod proxy_postgres;
 mod python_client;
 
+mod reachable;
 mod reap;
 mod relay;
 mod server;

@@ -17,10 +17,11 @@ use super::{
     Link, Shapes,
     connector::Connector,
     manager::{HostEpoch, Manager},
+    probe::Prober,
     ramp::Ramp,
 };
 use crate::{
-    breaker::{Breaker, CallOutcome, OwnedPermit},
+    breaker::{Breaker, CallOutcome, OwnedPermit, Probe},
     clock::{self, Elapsed, Instant},
     config::{ConfigError, PoolConfig},
     error::{AcquireStage, Error, Rules},
@@ -37,6 +38,8 @@ pub(super) struct Inner {
     /// Places for those who cancel what was given up.
     pub(super) cancels: Semaphore,
     pub(super) breaker: Breaker,
+    /// `None` if callers find out by themselves that the server is back.
+    prober: Option<Arc<Prober>>,
     pub(super) rules: Rules,
     pub(super) epoch: HostEpoch,
     pub(super) ramp: Ramp,
@@ -50,11 +53,16 @@ impl Inner {
     pub(super) fn new(
         config: PoolConfig,
         connector: Connector,
-        rng: fastrand::Rng,
+        mut rng: fastrand::Rng,
     ) -> Result<Arc<Self>, ConfigError> {
         let max = config.max_connections as usize;
         let (epoch, ramp) = (HostEpoch::default(), Ramp::new(max));
         let metrics = connector.metrics.clone();
+        let active = config.circuit_breaker_probe == Probe::Active;
+        let prober = active.then(|| {
+            let role = config.circuit_breaker_role;
+            Arc::new(Prober::new(connector.clone(), role, rng.fork()))
+        });
         let manager = Manager::new(connector, epoch.clone(), ramp.clone());
         let sessions = managed::Pool::builder(manager)
             .config(managed::PoolConfig {
@@ -72,6 +80,7 @@ impl Inner {
                 let pool = pool.clone();
                 move || pool.upgrade().iter().for_each(|pool| pool.circuit_opened())
             }),
+            prober,
             rules: config.rules(),
             epoch,
             ramp,
@@ -85,7 +94,7 @@ impl Inner {
         let started = clock::now();
         let timeout = self.config.acquire_timeout;
         let deadline = started + timeout;
-        let mut permit = self.breaker.admit_owned(started)?;
+        let mut permit = self.admit(started)?;
         let slot = match self.slots.clone().try_acquire_owned() {
             Ok(slot) => slot,
             Err(_) => {
@@ -100,7 +109,7 @@ impl Inner {
                     }
                 };
                 if permit.is_stale() {
-                    permit = self.breaker.admit_owned(clock::now())?;
+                    permit = self.admit(clock::now())?;
                 }
                 slot
             }
@@ -115,6 +124,27 @@ impl Inner {
                 let making = Some(making as Pin<Box<_>>);
                 Making { making, metrics }.await
             }
+        }
+    }
+
+    fn admit(&self, now: Instant) -> Result<OwnedPermit, Error> {
+        self.breaker.admit_owned(now).map_err(|refused| {
+            self.probe(now);
+            refused.into()
+        })
+    }
+
+    /// Has the server probed, if it is not and should be.
+    fn probe(&self, now: Instant) {
+        if let Some(prober) = &self.prober {
+            prober.ensure(&self.breaker, now);
+        }
+    }
+
+    /// Ends what runs in the background.
+    pub(super) fn stop(&self) {
+        if let Some(prober) = &self.prober {
+            prober.stop();
         }
     }
 
@@ -179,6 +209,7 @@ impl Inner {
     fn circuit_opened(&self) {
         self.ramp.start();
         self.evict(self.epoch.current());
+        self.probe(clock::now());
     }
 
     /// Drops every idle connection that was made in `epoch` or before; those on

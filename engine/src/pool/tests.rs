@@ -332,11 +332,45 @@ async fn the_deadline_covers_queueing_and_connecting_together() {
     assert_eq!((clock::now() - started).as_millis(), 200);
 }
 
+/// Once the probe was a task of the runtime that the pool was made in: of a pool in a static
+/// it ended with that runtime, or stood still while nobody drove it.
 #[test]
-fn outside_of_a_runtime_a_pool_says_so() {
-    let made = Pool::new(PoolConfig::default());
-    let error = made.expect_err("its probe is a task");
-    assert_eq!(error, crate::config::ConfigError::NoRuntime);
+fn a_probe_that_ended_or_stands_still_with_its_runtime_is_begun_in_another() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime")
+    };
+    for ends in [true, false] {
+        let stub = Stub::new();
+        let config = PoolConfig::default();
+        let pool = Pool::with_connect(config, stub.clone(), fastrand::Rng::with_seed(1));
+        let pool = pool.expect("outside of any runtime");
+        stub.set(Mood::Gone);
+        let first = runtime();
+        first.block_on(async {
+            while pool.breaker().state() != State::Open {
+                pool.query("SELECT 1", &[]).await.expect_err("nobody there");
+            }
+        });
+        let kept = (!ends).then_some(first);
+        stub.set(Mood::Well);
+        let refused = runtime().block_on(async {
+            let began = clock::now();
+            while let Err(error) = pool.query("SELECT 1", &[]).await {
+                assert!(matches!(error, Error::CircuitOpen { .. }), "{error:?}");
+                clock::sleep(Duration::from_millis(5)).await;
+            }
+            clock::now() - began
+        });
+        // Of a task that stands still nobody can know before it is late.
+        let most = if ends { 60 } else { 2_400 };
+        assert!(refused < Duration::from_millis(most), "{refused:?}");
+        assert!(pool.metrics().counter(Counter::Probes) > 0);
+        drop(kept);
+    }
 }
 
 #[tokio::test(start_paused = true)]
