@@ -136,8 +136,8 @@ impl Way {
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_that_give_up_never_have_more_sessions_than_the_pool() {
     let (server, _place) = server::any().await;
+    let pool = pool(&server, server.endpoint().port, |_| {});
     for way in WAYS {
-        let pool = pool(&server, server.endpoint().port, |_| {});
         let until = clock::now() + Duration::from_secs(2);
         let callers = (0..SLOTS).map(|_| {
             let pool = pool.clone();

@@ -183,7 +183,7 @@ async fn a_connection_is_not_reused_with_a_statement_or_a_transaction_on_it() {
         .await
         .expect("counted");
     assert_eq!(rows[0].get::<_, i64>(0), 0, "rolled back");
-    let open = "SELECT pg_backend_pid(), now() = statement_timestamp()";
+    let open = "SELECT pg_backend_pid(), pg_current_xact_id_if_assigned() IS NULL";
     let rows = pool.query(open, &[]).await.expect("answered");
     assert_eq!(rows[0].get::<_, i32>(0), first);
     assert!(rows[0].get::<_, bool>(1), "no transaction is open");

@@ -151,7 +151,8 @@ impl Abandoned {
     }
 
     fn give_back(&mut self) {
-        if let Some(session) = self.session.take() {
+        if let Some(mut session) = self.session.take() {
+            session.heard = clock::now();
             if session.epoch == self.pool.epoch.current() && !session.client.is_closed() {
                 self.pool.metrics.count(Counter::Released);
             } else {
@@ -169,7 +170,11 @@ impl Abandoned {
         }
     }
 
+    /// The server did not answer: neither will others that it has not been heard on since.
     fn silent(&mut self, began: Instant) {
+        if let Some(session) = self.session.as_deref() {
+            self.pool.condemn(session.heard, clock::now());
+        }
         self.fail(ErrorClass::Timeout, began);
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::AtomicU64},
     task::{Context, Poll},
 };
 
@@ -15,8 +15,8 @@ use tokio::{
 
 use super::{
     Link, Shapes,
-    connector::Connector,
-    manager::{HostEpoch, Manager},
+    connector::{Connector, Unreachable},
+    manager::{DEADLINE, HostEpoch, Manager},
     probe::Prober,
     ramp::Ramp,
 };
@@ -42,6 +42,9 @@ pub(super) struct Inner {
     prober: Option<Arc<Prober>>,
     pub(super) rules: Rules,
     pub(super) epoch: HostEpoch,
+    /// Sessions that were last heard before this, on the breaker's clock, are asked before
+    /// they are lent.
+    pub(super) doubted_ns: AtomicU64,
     pub(super) ramp: Ramp,
     pub(super) metrics: Arc<Metrics>,
     pub(super) shapes: Shapes,
@@ -83,6 +86,7 @@ impl Inner {
             prober,
             rules: config.rules(),
             epoch,
+            doubted_ns: AtomicU64::new(0),
             ramp,
             metrics,
             shapes: Shapes::new(config.statement_cache_size as usize),
@@ -114,17 +118,20 @@ impl Inner {
                 slot
             }
         };
-        match self.sessions.get().now_or_never() {
-            Some(Ok(session)) => Ok(self.lend(session, permit, slot, started)),
+        let doubtful = match self.sessions.get().now_or_never() {
+            Some(Ok(session)) if self.is_doubtful(&session, started) => Some(session),
+            Some(Ok(session)) => return Ok(self.lend(session, permit, slot, started)),
             // Closed: there are no hooks and no time-outs, and making one takes longer.
-            Some(Err(_)) => Err(Error::Closed),
-            None => {
-                let metrics = self.metrics.clone();
-                let making = Box::pin(self.make(permit, slot, started, deadline));
-                let making = Some(making as Pin<Box<_>>);
-                Making { making, metrics }.await
-            }
-        }
+            Some(Err(_)) => return Err(Error::Closed),
+            None => None,
+        };
+        let metrics = self.metrics.clone();
+        let making: Pin<Box<dyn Future<Output = _> + Send>> = match doubtful {
+            Some(session) => Box::pin(self.lend_checked(session, permit, slot, started, deadline)),
+            None => Box::pin(self.make(permit, slot, started, deadline)),
+        };
+        let making = Some(making);
+        Making { making, metrics }.await
     }
 
     fn admit(&self, now: Instant) -> Result<OwnedPermit, Error> {
@@ -148,7 +155,7 @@ impl Inner {
         }
     }
 
-    fn lend(
+    pub(super) fn lend(
         self: Arc<Self>,
         session: Object<Manager>,
         permit: OwnedPermit,
@@ -160,39 +167,40 @@ impl Inner {
     }
 
     /// Makes a session, for a caller that has a slot.
-    async fn make(
+    pub(super) async fn make(
         self: Arc<Self>,
         mut permit: OwnedPermit,
         slot: OwnedSemaphorePermit,
         started: Instant,
         deadline: Instant,
     ) -> Result<Link, Error> {
-        let session = match self.until_open(deadline, self.sessions.get()).await? {
+        let made = DEADLINE.scope(deadline, self.sessions.get());
+        let session = match self.until_open(deadline, made).await? {
             Ok(Ok(session)) => session,
-            Ok(Err(PoolError::Backend(error))) => {
+            Ok(Err(PoolError::Backend(Unreachable::Failed(error)))) => {
                 let error = Error::Connect(error);
                 let (outcome, cause) = self.rules.judge(&error);
                 permit.record(outcome, Some(cause), started, clock::now());
                 return Err(error);
             }
-            // Closed; the others cannot be: there are no hooks and no time-outs.
-            Ok(Err(_)) => return Err(Error::Closed),
-            Err(Elapsed) => {
+            Ok(Err(PoolError::Backend(Unreachable::Mute))) | Err(Elapsed) => {
                 let error = Error::AcquireTimeout {
                     stage: AcquireStage::Connecting,
-                    waited: self.config.acquire_timeout,
+                    waited: (clock::now() - started).min(self.config.acquire_timeout),
                 };
                 let cause = Some(error.cause());
                 permit.record(CallOutcome::Failure, cause, started, clock::now());
                 return Err(error);
             }
+            // Closed; the others cannot be: there are no hooks and no time-outs.
+            Ok(Err(_)) => return Err(Error::Closed),
         };
         Ok(self.lend(session, permit, slot, started))
     }
 
     /// Runs `future` until it is done, `deadline` has passed, or the circuit is
     /// open.
-    async fn until_open<F: Future>(
+    pub(super) async fn until_open<F: Future>(
         &self,
         deadline: Instant,
         future: F,

@@ -2,35 +2,71 @@
 
 use std::sync::Arc;
 
+use super::hosts::Hosts;
 use crate::{
-    connect::{Connect, Connecting},
+    clock::{self, Elapsed, Instant},
+    connect::{Connect, Session},
     metrics::{Counter, Metrics},
 };
 
-/// The transport of a pool, and where it connects to.
+/// The transport of a pool, and where it connects to. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connector {
     connect: Arc<dyn Connect>,
-    config: tokio_postgres::Config,
+    hosts: Arc<Hosts>,
     pub(super) metrics: Arc<Metrics>,
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+pub(super) enum Unreachable {
+    /// The last host that was tried refused, or could not be connected to.
+    Failed(tokio_postgres::Error),
+    /// The last host that was tried said nothing.
+    Mute,
 }
 
 impl Connector {
     pub(super) fn new(
         connect: Arc<dyn Connect>,
-        config: tokio_postgres::Config,
+        config: &tokio_postgres::Config,
+        rng: fastrand::Rng,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             connect,
-            config,
+            hosts: Arc::new(Hosts::new(config, rng)),
             metrics,
         }
     }
 
-    /// Makes a session. Cancel safe: a dropped future leaves no socket.
-    pub(super) fn connect(&self) -> Connecting<'_> {
-        self.metrics.count(Counter::ConnectAttempts);
-        self.connect.connect(&self.config)
+    /// Makes a session with the first host that gives one. Each has an even share of the time
+    /// that is left until `deadline`, and no more than the configuration's `connect_timeout`.
+    /// Cancel safe: a dropped future leaves no socket.
+    pub(super) async fn connect(&self, deadline: Instant) -> Result<Session, Unreachable> {
+        let tour = self.hosts.tour(clock::now());
+        let mut left = u32::try_from(tour.len()).unwrap_or(u32::MAX);
+        let mut last = Unreachable::Mute;
+        for host in tour {
+            let (now, config) = (clock::now(), self.hosts.config(host));
+            let share = deadline.saturating_duration_since(now) / left.max(1);
+            let most = config.get_connect_timeout().copied().unwrap_or(share);
+            let until = now + share.min(most);
+            left -= 1;
+            self.metrics.count(Counter::ConnectAttempts);
+            let attempt = self.hosts.watch(host, now, until);
+            match clock::timeout_at(until, self.connect.connect(config)).await {
+                Ok(Ok(session)) => {
+                    attempt.answered();
+                    return Ok(session);
+                }
+                Ok(Err(error)) => {
+                    attempt.answered();
+                    last = Unreachable::Failed(error);
+                }
+                Err(Elapsed) => last = Unreachable::Mute,
+            }
+        }
+        Err(last)
     }
 }

@@ -71,7 +71,7 @@ impl Pool {
     pub fn with_connect(
         config: PoolConfig,
         connect: impl Connect + 'static,
-        rng: fastrand::Rng,
+        mut rng: fastrand::Rng,
     ) -> Result<Self, ConfigError> {
         config.check()?;
         for key in config.without_effect() {
@@ -81,7 +81,8 @@ impl Pool {
                 "set, and without effect in this version"
             );
         }
-        let connector = Connector::new(Arc::new(connect), config.postgres()?, Arc::default());
+        let (connect, to) = (Arc::new(connect), config.postgres()?);
+        let connector = Connector::new(connect, &to, rng.fork(), Arc::default());
         let inner = Inner::new(config, connector, rng)?;
         Ok(Self {
             _handles: Arc::new(Handles(inner.clone())),

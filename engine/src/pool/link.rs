@@ -217,6 +217,9 @@ impl Link {
     fn give_up(&mut self) {
         if let (Some(session), Some(slot)) = (self.session.take(), self.slot.take()) {
             self.pool.metrics.count(Counter::Abandoned);
+            if self.busy || self.timed_out {
+                self.pool.doubt(session.heard, clock::now());
+            }
             let permit = self.permit.hand_over();
             let mut given_up = Abandoned::new(session, self.pool.clone(), permit, slot);
             given_up.told = self.timed_out;
@@ -282,6 +285,9 @@ impl Link {
 
     /// Tells the breaker that what began then was answered.
     pub(crate) fn succeeded(&mut self, began: Instant, now: Instant) {
+        if let Some(session) = &mut self.session {
+            session.heard = now;
+        }
         self.permit.record(CallOutcome::Success, None, began, now);
     }
 
@@ -290,9 +296,12 @@ impl Link {
     pub(crate) fn failed(&mut self, error: &Error, began: Instant, now: Instant) {
         let class = error.class();
         self.pool.metrics.error(class);
-        let Some(session) = self.session.as_deref() else {
+        let Some(session) = self.session.as_deref_mut() else {
             return;
         };
+        if error.sqlstate().is_some() {
+            session.heard = now;
+        }
         self.broken |= session.client.is_closed();
         self.timed_out |= matches!(error, Error::StatementTimeout { .. });
         if error.is_stale_statement() {

@@ -18,13 +18,23 @@ use deadpool::managed::{self, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Statement;
 
-use super::{connector::Connector, incarnation::Incarnation, ramp::Ramp};
+use super::{
+    connector::{Connector, Unreachable},
+    incarnation::Incarnation,
+    ramp::Ramp,
+};
 use crate::{
-    clock,
+    clock::{self, Instant},
     connect::Canceller,
     metrics::{Counter, Timing},
     wire::Wire,
 };
+
+tokio::task_local! {
+    /// Until when the caller waits for the session that is made for it: deadpool does not
+    /// pass it on.
+    pub(super) static DEADLINE: Instant;
+}
 
 /// Counts how often the host was found dead.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +63,8 @@ pub(super) struct PooledSession {
     /// Stops what runs on it.
     pub(super) cancel: Option<Canceller>,
     pub(super) epoch: u64,
+    /// When the server was last heard on it.
+    pub(super) heard: Instant,
     /// Who the server is, if it was asked.
     pub(super) incarnation: Option<Incarnation>,
 }
@@ -94,25 +106,28 @@ impl Manager {
 
 impl managed::Manager for Manager {
     type Type = PooledSession;
-    type Error = tokio_postgres::Error;
+    type Error = Unreachable;
 
-    async fn create(&self) -> Result<PooledSession, tokio_postgres::Error> {
+    async fn create(&self) -> Result<PooledSession, Unreachable> {
         // Who polls once finds an idle session, or has begun nothing.
         later().await;
         let place = self.ramp.enter().await;
         let epoch = self.epoch.current();
         let started = clock::now();
-        let made = self.connector.connect().await?;
+        // Nobody makes a session without one.
+        let deadline = DEADLINE.try_with(|deadline| *deadline);
+        let made = self.connector.connect(deadline.unwrap_or(started)).await?;
         place.made();
-        self.connector
-            .metrics
-            .time(Timing::Connect, clock::now() - started);
+        let heard = clock::now();
+        let metrics = &self.connector.metrics;
+        metrics.time(Timing::Connect, heard - started);
         self.connector.metrics.count(Counter::Created);
         Ok(PooledSession {
             client: Arc::new(ClientWrapper::new(made.client, made.task)),
             wire: made.wire,
             cancel: made.cancel,
             epoch,
+            heard,
             incarnation: None,
         })
     }
@@ -121,7 +136,7 @@ impl managed::Manager for Manager {
         &self,
         session: &mut PooledSession,
         _: &managed::Metrics,
-    ) -> RecycleResult<tokio_postgres::Error> {
+    ) -> RecycleResult<Unreachable> {
         if session.epoch != self.epoch.current() {
             self.connector.metrics.count(Counter::Evicted);
             return Err(RecycleError::message("made before its host was found dead"));

@@ -15,8 +15,10 @@
 //! - `abandoned`: stops what a caller has given up, and frees its session
 //! - `manager`, `connector`: sessions, each with the epoch of the host that it was made in;
 //!   at the first sign of a dead host all older ones are dropped
+//! - `hosts`: shares a deadline out over several hosts, and remembers who was mute
 //! - `ramp`: few sessions are made at once after an outage
 //! - `probe`: finds out that the server is back
+//! - `trust`: asks sessions that were silent for long before they are lent
 //! - `shape`, `incarnation`: what the server said of statements, and of itself
 
 mod abandoned;
@@ -24,6 +26,7 @@ mod acquire;
 mod connection;
 mod connector;
 mod handle;
+mod hosts;
 mod incarnation;
 mod link;
 mod manager;
@@ -31,6 +34,7 @@ mod probe;
 mod ramp;
 mod shape;
 mod sql;
+mod trust;
 
 pub use self::{
     connection::Connection,

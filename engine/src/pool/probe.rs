@@ -25,7 +25,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::runtime::Handle;
 use tokio_postgres::SimpleQueryMessage;
 
-use super::connector::Connector;
+use super::connector::{Connector, Unreachable};
 use crate::{
     breaker::{Backoff, Breaker},
     clock::{self, Instant},
@@ -206,15 +206,14 @@ enum ProbeResult {
 /// Asks whether the server takes a new session, answers a query on it in time, and is what
 /// it should be.
 async fn ask(connector: &Connector, role: Role, timeout: Duration) -> ProbeResult {
+    let deadline = clock::now() + timeout;
     let ask = async {
-        let session = connector.connect().await?;
+        let session = connector.connect(deadline).await?;
         let _closes_the_socket = AbortOnDrop(session.task.abort_handle());
-        session
-            .client
-            .simple_query("SELECT pg_is_in_recovery()")
-            .await
+        let asked = session.client.simple_query("SELECT pg_is_in_recovery()");
+        asked.await.map_err(Unreachable::Failed)
     };
-    match clock::timeout_at(clock::now() + timeout, ask).await {
+    match clock::timeout_at(deadline, ask).await {
         Ok(Ok(messages)) => {
             let mut rows = messages.iter().filter_map(|message| match message {
                 SimpleQueryMessage::Row(row) => Some(row.try_get(0).ok().flatten()),
@@ -225,7 +224,7 @@ async fn ask(connector: &Connector, role: Role, timeout: Duration) -> ProbeResul
                 _ => ProbeResult::Unfit,
             }
         }
-        Ok(Err(error)) => {
+        Ok(Err(Unreachable::Failed(error))) => {
             tracing::debug!(%error, "probe failed");
             let error = Error::Connect(error);
             match error.class() {
@@ -233,6 +232,6 @@ async fn ask(connector: &Connector, role: Role, timeout: Duration) -> ProbeResul
                 _ => ProbeResult::Unfit,
             }
         }
-        Err(clock::Elapsed) => ProbeResult::Unfit,
+        Ok(Err(Unreachable::Mute)) | Err(clock::Elapsed) => ProbeResult::Unfit,
     }
 }

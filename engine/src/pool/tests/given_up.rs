@@ -37,15 +37,21 @@ async fn a_slot_is_free_when_the_session_is_idle_again_and_not_before() {
 async fn a_session_that_stays_silent_is_closed_within_a_bound_and_is_a_failure() {
     let stub = Stub::new();
     let pool = pool(&stub, 5);
-    drop(join_all((0..5).map(|_| pool.acquire())).await);
-    stub.set(Mood::Mute);
     for failed in 1..=5 {
         assert_eq!(pool.breaker().state(), State::Closed);
+        // Two of them, of which one stays idle.
+        stub.set(Mood::Well);
+        drop(join_all((0..2).map(|_| pool.acquire())).await);
+        stub.set(Mood::Mute);
         give_up(&pool, 10).await;
         clock::sleep(Duration::from_millis(199)).await;
         assert_eq!(free(&pool), 4, "not yet: {failed}");
         clock::sleep(Duration::from_millis(2)).await;
-        assert_eq!(free(&pool), 5);
+        assert_eq!(
+            (free(&pool), pool.status().size),
+            (5, 0),
+            "nor is the other"
+        );
     }
     assert_eq!(pool.breaker().state(), State::Open);
 }
