@@ -6,6 +6,7 @@
 //! The fault proxy is also driven with `psql`, `pgbench` and a Python client, and the engine
 //! stands behind PgBouncer.
 
+mod abandoned;
 mod answers;
 mod batch_sweep;
 mod breaker_sweep;
@@ -21,7 +22,9 @@ mod programs;
 mod proxy_clients;
 mod proxy_postgres;
 mod python_client;
+mod reachable;
 mod reap;
+mod relay;
 mod runner;
 mod server;
 mod steady;

@@ -124,6 +124,32 @@ pub struct PoolConfig {
         deserialize_with = "milliseconds"
     )]
     pub acquire_timeout: Duration,
+    /// Milliseconds of silence after which an idle connection is asked whether the server is
+    /// there before it is lent, 0..=86400000; 0 for never. It costs that caller a round trip.
+    #[serde(
+        rename = "idle_check_ms",
+        serialize_with = "as_milliseconds",
+        deserialize_with = "milliseconds"
+    )]
+    pub idle_check: Duration,
+    /// Milliseconds of silence after which the system asks whether the other side of a
+    /// connection is there, 0 or 1000..=7200000; 0 for never. It asks three times, a third
+    /// of it apart. Values of the connection string win.
+    #[serde(
+        rename = "tcp_keepalive_ms",
+        serialize_with = "as_milliseconds",
+        deserialize_with = "milliseconds"
+    )]
+    pub tcp_keepalive: Duration,
+    /// Milliseconds after which the system gives up a connection on which what was sent is
+    /// not acknowledged, 0 or 1000..=7200000; 0 for what the system takes, some 15 minutes.
+    /// Linux only. A value of the connection string wins.
+    #[serde(
+        rename = "tcp_user_timeout_ms",
+        serialize_with = "as_milliseconds",
+        deserialize_with = "milliseconds"
+    )]
+    pub tcp_user_timeout: Duration,
     /// Longest wait for the answer to one statement in milliseconds, 1..=60000.
     #[serde(
         rename = "statement_timeout_ms",
@@ -180,6 +206,12 @@ impl Default for PoolConfig {
             enable_monitoring: false,
             monitoring_port: 8080,
             acquire_timeout: Duration::from_secs(2),
+            // Below what firewalls and balancers forget first (AWS: 350 s, Azure: 240 s, some
+            // at home: 60 s).
+            idle_check: Duration::from_secs(30),
+            tcp_keepalive: Duration::from_secs(15),
+            // As long as keepalive takes to be sure.
+            tcp_user_timeout: Duration::from_secs(30),
             statement_timeout: Duration::from_secs(5),
             server_statement_timeout: true,
             statement_cache_size: 256,
@@ -333,6 +365,7 @@ impl PoolConfig {
         if config.get_application_name().is_none() {
             config.application_name(&self.name);
         }
+        self.sockets(&mut config);
         if self.server_statement_timeout {
             // In front, where it can be told from what was asked for.
             let ours = format!(
@@ -346,6 +379,32 @@ impl PoolConfig {
             config.options(options);
         }
         Ok(config)
+    }
+}
+
+impl PoolConfig {
+    /// Sets when the system gives up a connection, where the connection string does not.
+    fn sockets(&self, config: &mut tokio_postgres::Config) {
+        let unset = tokio_postgres::Config::new();
+        let theirs = config.get_keepalives_idle() != unset.get_keepalives_idle();
+        if self.tcp_keepalive.is_zero() {
+            config.keepalives(theirs && config.get_keepalives());
+        } else if config.get_keepalives() {
+            if !theirs {
+                config.keepalives_idle(self.tcp_keepalive);
+            }
+            if config.get_keepalives_interval().is_none() {
+                // The system counts whole seconds.
+                let third = (self.tcp_keepalive / 3).max(Duration::from_secs(1));
+                config.keepalives_interval(third);
+            }
+            if config.get_keepalives_retries().is_none() {
+                config.keepalives_retries(3);
+            }
+        }
+        if config.get_tcp_user_timeout().is_none() && !self.tcp_user_timeout.is_zero() {
+            config.tcp_user_timeout(self.tcp_user_timeout);
+        }
     }
 }
 

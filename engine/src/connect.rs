@@ -5,7 +5,11 @@
 //! bytes in memory for a simulation. The pool and the breaker's probe share one.
 //!
 //! A [`Session`] that has a [`Wire`] sends a batch with one Sync; without one, each
-//! statement has its own, and all else is the same.
+//! statement has its own, and all else is the same. One that has a [`Canceller`] can be told
+//! to stop what runs on it; without one, what was given up is waited for, and the session is
+//! closed if that takes too long.
+
+mod cancel;
 
 #[cfg(unix)]
 mod unix;
@@ -24,6 +28,7 @@ use tokio_postgres::{
     tls::{MakeTlsConnect, TlsConnect, TlsStream},
 };
 
+pub use self::cancel::{Canceller, Cancelling};
 #[cfg(unix)]
 use self::unix::UnixSocket;
 use crate::wire::{Transport, Wire};
@@ -37,6 +42,8 @@ pub struct Session {
     pub task: JoinHandle<()>,
     /// Controls the transport, if it is a [`Transport`]; `None` for any other.
     pub wire: Option<Wire>,
+    /// Stops what runs on it; `None` if its transport cannot be opened a second time.
+    pub cancel: Option<Canceller>,
 }
 
 /// A connection that is being made: what [`Connect::connect`] returns.
@@ -57,6 +64,7 @@ impl<C: deadpool_postgres::Connect> Connect for C {
                 client,
                 task,
                 wire: None,
+                cancel: None,
             })
         })
     }
@@ -79,7 +87,8 @@ impl Connect for Tcp {
                 let socket = UnixSocket::connect(&folder, port).await;
                 let transport = Transport::plain(socket, wire.clone());
                 let (client, connection) = config.connect_raw(transport, NoTls).await?;
-                return Ok(driven(client, connection, wire));
+                let cancel = Canceller::unix(client.cancel_token(), folder, port);
+                return Ok(driven(client, connection, wire, cancel));
             }
             // tokio-postgres makes the socket, whatever hosts and options it takes to,
             // and lets only a TLS connector at it. Asked not to negotiate, it hands the
@@ -87,14 +96,16 @@ impl Connect for Tcp {
             // none here, and an error; and a connector is only used with a host name.
             if config.get_ssl_mode() == SslMode::Require || !all_named(&config) {
                 let (client, connection) = config.connect(NoTls).await?;
-                return Ok(driven(client, connection, Wire::default()));
+                let cancel = Canceller::unconfirmed(client.cancel_token());
+                return Ok(driven(client, connection, Wire::default(), cancel));
             }
             let wire = Wire::default();
             config
                 .ssl_mode(SslMode::Require)
                 .ssl_negotiation(SslNegotiation::Direct);
             let (client, connection) = config.connect(Clear(wire.clone())).await?;
-            Ok(driven(client, connection, wire))
+            let cancel = Canceller::new(client.cancel_token(), Clear(Wire::default()));
+            Ok(driven(client, connection, wire, cancel))
         })
     }
 }
@@ -135,15 +146,21 @@ where
 {
     fn connect(&self, config: &Config) -> Connecting<'_> {
         let (config, wire) = (config.clone(), Wire::default());
-        let tapped = Tapped(self.0.clone(), wire.clone());
+        let (tls, tapped) = (self.0.clone(), Tapped(self.0.clone(), wire.clone()));
         Box::pin(async move {
             let (client, connection) = config.connect(tapped).await?;
-            Ok(driven(client, connection, wire))
+            let cancel = Canceller::new(client.cancel_token(), tls);
+            Ok(driven(client, connection, wire, cancel))
         })
     }
 }
 
-fn driven<S, T>(client: Client, connection: Connection<S, T>, wire: Wire) -> Session
+fn driven<S, T>(
+    client: Client,
+    connection: Connection<S, T>,
+    wire: Wire,
+    cancel: Canceller,
+) -> Session
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: TlsStream + Unpin + Send + 'static,
@@ -157,6 +174,7 @@ where
         client,
         task,
         wire: wire.is_attached().then_some(wire),
+        cancel: Some(cancel),
     }
 }
 

@@ -4,6 +4,7 @@ mod allocations;
 mod failures;
 mod losses;
 mod oracle;
+mod reading;
 mod semantics;
 mod tls;
 

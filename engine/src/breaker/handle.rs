@@ -53,6 +53,13 @@ impl std::fmt::Debug for Breaker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick(pub(super) u64);
 
+impl Tick {
+    /// Nanoseconds since the breaker was made.
+    pub(crate) fn ns(self) -> u64 {
+        self.0
+    }
+}
+
 /// A refusal: the circuit is open, or half-open with all its permits out.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("circuit open, retry after {} ms{}", .retry_after.as_millis(), because(.reason.as_ref()))]
@@ -285,12 +292,6 @@ impl Breaker {
     pub(crate) fn refuses(&self) -> bool {
         let shadow = self.mode() == Mode::Shadow;
         !shadow && self.state() == State::Open
-    }
-
-    /// Waits until the breaker itself has opened the circuit, so that there is a server to
-    /// probe.
-    pub(crate) async fn probing(&self) -> u64 {
-        self.until(open_epoch).await
     }
 
     pub(crate) async fn changed_since(&self, epoch: u64) {

@@ -94,6 +94,13 @@ impl OwnedPermit {
         record(&self.breaker, &mut self.ticket, outcome, cause, began, at)
     }
 
+    /// Hands the permit over to whoever learns what comes of the call. This one is settled.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        let ticket = self.ticket;
+        self.ticket.settled = true;
+        Self::new(self.breaker.clone(), ticket, self.began)
+    }
+
     /// The moment that the permit was given.
     #[must_use]
     pub fn began(&self) -> Instant {

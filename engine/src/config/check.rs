@@ -16,8 +16,9 @@ impl PoolConfig {
         let probing = Duration::from_millis(10)..=Duration::from_secs(60);
         let rate = self.circuit_breaker_error_rate;
         let recovery = self.circuit_breaker_recovery_timeout;
+        let socket = Duration::from_secs(1)..=Duration::from_secs(7_200);
         let hanging = Duration::ZERO..=Duration::from_secs(86_400);
-        let checks: [(bool, &str, &dyn fmt::Debug); 16] = [
+        let checks: [(bool, &str, &dyn fmt::Debug); 19] = [
             (
                 matches!(self.database_type.as_str(), "postgresql" | "postgres"),
                 "database_type",
@@ -78,6 +79,21 @@ impl PoolConfig {
                 minute.contains(&self.acquire_timeout),
                 "acquire_timeout_ms",
                 &self.acquire_timeout.as_millis(),
+            ),
+            (
+                hanging.contains(&self.idle_check),
+                "idle_check_ms",
+                &self.idle_check.as_millis(),
+            ),
+            (
+                self.tcp_keepalive.is_zero() || socket.contains(&self.tcp_keepalive),
+                "tcp_keepalive_ms",
+                &self.tcp_keepalive.as_millis(),
+            ),
+            (
+                self.tcp_user_timeout.is_zero() || socket.contains(&self.tcp_user_timeout),
+                "tcp_user_timeout_ms",
+                &self.tcp_user_timeout.as_millis(),
             ),
             (
                 minute.contains(&self.statement_timeout),

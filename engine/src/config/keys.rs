@@ -3,7 +3,7 @@
 use toml::Value;
 
 /// The keys, and what each may hold.
-pub(super) const KEYS: [(&str, &str); 31] = [
+pub(super) const KEYS: [(&str, &str); 34] = [
     ("name", "a string"),
     ("database_type", "\"postgresql\""),
     ("host", "a string"),
@@ -62,6 +62,15 @@ pub(super) const KEYS: [(&str, &str); 31] = [
     ("enable_monitoring", "true or false"),
     ("monitoring_port", "an integer in 0..=65535"),
     ("acquire_timeout_ms", "milliseconds in 1..=60000"),
+    ("idle_check_ms", "milliseconds in 0..=86400000 (0: never)"),
+    (
+        "tcp_keepalive_ms",
+        "milliseconds in 1000..=7200000, or 0: never",
+    ),
+    (
+        "tcp_user_timeout_ms",
+        "milliseconds in 1000..=7200000, or 0: the system's",
+    ),
     ("statement_timeout_ms", "milliseconds in 1..=60000"),
     ("server_statement_timeout", "true or false"),
     (
@@ -96,7 +105,8 @@ pub enum ConfigError {
     Invalid {
         /// The key.
         key: &'static str,
-        /// The value as written; `(hidden)` for a secret.
+        /// The value as written; `(hidden)` for a secret, with what is wrong with it, if
+        /// that can be said.
         value: String,
         /// What it may be.
         allowed: &'static str,
@@ -124,9 +134,16 @@ pub(super) fn invalid(key: &'static str, value: &Value) -> ConfigError {
 
 /// The known key that is most like `key`, if one is alike enough to be meant.
 pub(super) fn nearest(key: &str) -> Option<&'static str> {
-    KEYS.iter()
-        .map(|(name, _)| (strsim::jaro_winkler(key, name), *name))
-        .filter(|(likeness, _)| *likeness > 0.7)
+    let names = KEYS.map(|(name, _)| name);
+    nearest_of(key, &names, 0.7)
+}
+
+/// The name that is most like `key`, if it is more alike than that.
+pub(super) fn nearest_of(key: &str, names: &[&'static str], least: f64) -> Option<&'static str> {
+    names
+        .iter()
+        .map(|name| (strsim::jaro_winkler(key, name), *name))
+        .filter(|(likeness, _)| *likeness > least)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
 }

@@ -193,6 +193,39 @@ fn sessions_get_the_statement_timeout_beside_the_users_options() {
 }
 
 #[test]
+fn sockets_are_given_up_as_configured_where_the_connection_string_does_not_say() {
+    let config = |change: &dyn Fn(&mut PoolConfig)| {
+        let mut config = PoolConfig::default();
+        change(&mut config);
+        config.postgres().expect("valid")
+    };
+    let s = Duration::from_secs;
+    let ours = config(&|_| {});
+    assert!(ours.get_keepalives());
+    assert_eq!(ours.get_keepalives_idle(), s(15));
+    assert_eq!(ours.get_keepalives_interval(), Some(s(5)));
+    assert_eq!(ours.get_keepalives_retries(), Some(3));
+    assert_eq!(ours.get_tcp_user_timeout(), Some(&s(30)));
+    let never = config(&|config| {
+        config.tcp_keepalive = Duration::ZERO;
+        config.tcp_user_timeout = Duration::ZERO;
+    });
+    assert!(!never.get_keepalives());
+    assert_eq!(never.get_tcp_user_timeout(), None);
+    let theirs = config(&|config| {
+        let string = "host=a keepalives_idle=7 keepalives_interval=2 keepalives_retries=9 \
+                      tcp_user_timeout=4";
+        config.connection_string = Secret::new(string);
+    });
+    assert_eq!(theirs.get_keepalives_idle(), s(7));
+    assert_eq!(theirs.get_keepalives_interval(), Some(s(2)));
+    assert_eq!(theirs.get_keepalives_retries(), Some(9));
+    assert_eq!(theirs.get_tcp_user_timeout(), Some(&s(4)));
+    let off = config(&|config| config.connection_string = Secret::new("host=a keepalives=0"));
+    assert!(!off.get_keepalives());
+}
+
+#[test]
 fn settings_are_read_back_as_they_were_and_hold_no_secret() {
     let own = PoolConfig {
         host: "db.example".to_owned(),

@@ -37,6 +37,10 @@ pub enum Counter {
     PipelineSyncs,
     /// Queries without a result in pipelines that were dropped.
     PipelineDropped,
+    /// Loans that were given up in the middle of something.
+    Abandoned,
+    /// Requests to the server to stop what was given up.
+    Cancels,
 }
 
 impl Counter {
@@ -54,6 +58,8 @@ impl Counter {
         Self::PipelineBatches,
         Self::PipelineSyncs,
         Self::PipelineDropped,
+        Self::Abandoned,
+        Self::Cancels,
     ];
 
     /// Its name in an exposition.
@@ -72,6 +78,8 @@ impl Counter {
             Self::PipelineBatches => "pipeline_batches_total",
             Self::PipelineSyncs => "pipeline_syncs_total",
             Self::PipelineDropped => "pipeline_dropped_total",
+            Self::Abandoned => "connections_abandoned_total",
+            Self::Cancels => "cancels_total",
         }
     }
 }

@@ -260,7 +260,8 @@ impl Pipeline {
     /// Returns the results as a stream, in the order the queries were added, from the first
     /// one that no flush has returned: for imports that must not hold all of them in
     /// memory. It ends when the pipeline is closed. While `max_results` wait to be read,
-    /// [`add`](Self::add) waits too, so read it in a task of its own; dropped, results are
+    /// [`add`](Self::add) waits too, and while rows of `max_bytes` do, so does the server, and
+    /// with it [`flush`](Self::flush): so read it in a task of its own. Dropped, results are
     /// no longer kept.
     pub fn results(&mut self) -> Results {
         self.queue.stream();

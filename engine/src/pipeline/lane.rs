@@ -40,6 +40,10 @@ pub(super) struct Lane {
     /// must not run; and why.
     stopped: Option<(Arc<Chunk>, Arc<Error>)>,
     outbox: Vec<QueryResult>,
+    /// Bytes of the results in it.
+    outbox_bytes: usize,
+    /// How many bytes the answer to a query of a transaction has on average, of late.
+    answer_bytes: usize,
     timer: Timer,
     rng: fastrand::Rng,
 }
@@ -76,6 +80,8 @@ impl Lane {
             mean: Duration::ZERO,
             stopped: None,
             outbox: Vec::new(),
+            outbox_bytes: 0,
+            answer_bytes: 0,
             timer: Timer::default(),
             rng: fastrand::Rng::new(),
         }
@@ -206,6 +212,12 @@ impl Lane {
                     .await;
                 units.clear();
                 continue;
+            }
+            if self.queue.is_heavy(self.index) {
+                // What is not taken from the connection holds up the server, by and by.
+                self.hand_over();
+                self.queue.lighter(self.index).await;
+                carrier.progress = clock::now();
             }
             match self.wait(&mut units, &carrier, failed.is_none()).await {
                 Wake::More => {}

@@ -58,6 +58,8 @@ pub struct QueryResult {
     pub(super) index: u64,
     pub(super) outcome: Outcome,
     pub(super) rows: Vec<Row>,
+    /// How much the rows weigh.
+    pub(super) bytes: usize,
     pub(super) affected: u64,
     pub(super) complete: bool,
     pub(super) time: Duration,
@@ -125,4 +127,10 @@ impl QueryResult {
     pub fn time(&self) -> Duration {
         self.time
     }
+}
+
+/// How many bytes rows take, as far as that can be said.
+pub(super) fn weight(rows: &[Row]) -> usize {
+    let row = |row: &Row| size_of::<Row>() + row.raw_size_bytes();
+    rows.iter().map(row).sum()
 }

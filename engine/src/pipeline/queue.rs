@@ -61,6 +61,9 @@ pub(super) struct Queue {
     work: Vec<Notify>,
     room: Notify,
     answered: Notify,
+    /// The lane that alone may take answers from the server, or one of the two below.
+    goes_on: AtomicUsize,
+    lighter: Notify,
     /// The number of queries at which a chunk goes out.
     full_at: AtomicUsize,
     /// The number of queries without a result beyond which more would only wait in line.
@@ -81,6 +84,8 @@ struct QueueState {
     turn: usize,
     unanswered: usize,
     bytes: usize,
+    /// Bytes of the results that are there.
+    held: usize,
     /// The number of the first slot.
     base: u64,
     slots: VecDeque<Slot>,
@@ -94,9 +99,14 @@ struct LaneQueue {
     sealed: VecDeque<Chunk>,
 }
 
+/// Every lane may take answers.
+const EVERYBODY: usize = usize::MAX;
+/// No lane may: there is enough to be read.
+const NOBODY: usize = usize::MAX - 1;
+
 #[derive(Debug)]
 enum Slot {
-    Waiting { bytes: usize },
+    Waiting { bytes: usize, lane: usize },
     Done(QueryResult),
 }
 
@@ -127,6 +137,8 @@ impl Queue {
             work: (0..lanes).map(|_| Notify::new()).collect(),
             room: Notify::new(),
             answered: Notify::new(),
+            goes_on: AtomicUsize::new(EVERYBODY),
+            lighter: Notify::new(),
             full_at: AtomicUsize::new(full_at),
             // Until the lane has begun to measure, which it cannot before this fills up.
             most: AtomicUsize::new(if automatic {
@@ -217,7 +229,7 @@ impl Queue {
         }
         state.unanswered += 1;
         state.bytes += bytes;
-        state.slots.push_back(Slot::Waiting { bytes });
+        state.slots.push_back(Slot::Waiting { bytes, lane });
         if seal || (first && !self.only_on_flush) {
             self.work[lane].notify_one();
         }
@@ -261,7 +273,8 @@ impl Queue {
         }
         let unanswered = std::mem::take(&mut state.unanswered);
         state.slots.clear();
-        drop(state);
+        state.held = 0;
+        self.weigh(state);
         self.answered.notify_waiters();
         unanswered
     }
@@ -301,19 +314,18 @@ impl Queue {
             let Some(slot) = state.slots.get_mut(at) else {
                 continue;
             };
-            if let Slot::Waiting { bytes } = *slot {
+            if let Slot::Waiting { bytes, .. } = *slot {
+                let held = result.bytes;
                 *slot = Slot::Done(result);
                 state.unanswered -= 1;
                 state.bytes -= bytes;
+                state.held += held;
             }
         }
         if state.streaming == Streaming::Discard {
-            while let Some(Slot::Done(_)) = state.slots.front() {
-                state.slots.pop_front();
-                state.base += 1;
-            }
+            while pop(&mut state).is_some() {}
         }
-        drop(state);
+        self.weigh(state);
         self.room.notify_one();
         self.answered.notify_waiters();
     }
@@ -345,13 +357,54 @@ impl Queue {
 
     /// Makes results go to the stream from now on.
     pub(super) fn stream(&self) {
-        self.state().streaming = Streaming::Yes;
+        let mut state = self.state();
+        state.streaming = Streaming::Yes;
+        self.weigh(state);
     }
 
     /// Drops results from now on.
     pub(super) fn discard(&self) {
-        self.state().streaming = Streaming::Discard;
+        let mut state = self.state();
+        state.streaming = Streaming::Discard;
+        while pop(&mut state).is_some() {}
+        self.weigh(state);
         self.room.notify_one();
+        self.answered.notify_waiters();
+    }
+
+    /// Notes who may take more answers: if results of too many bytes wait to be read, only the
+    /// lane that the reader waits for.
+    fn weigh(&self, state: MutexGuard<'_, QueueState>) {
+        let heavy = state.streaming == Streaming::Yes && state.held >= self.max_bytes;
+        let goes_on = match state.slots.front() {
+            Some(Slot::Waiting { lane, .. }) if heavy => *lane,
+            Some(Slot::Done(_)) if heavy => NOBODY,
+            _ => EVERYBODY,
+        };
+        let before = self.goes_on.swap(goes_on, Ordering::AcqRel);
+        drop(state);
+        if before != goes_on {
+            self.lighter.notify_waiters();
+        }
+    }
+
+    /// Whether results are to be read before this lane takes more from the server.
+    pub(super) fn is_heavy(&self, lane: usize) -> bool {
+        let goes_on = self.goes_on.load(Ordering::Acquire);
+        goes_on != EVERYBODY && goes_on != lane
+    }
+
+    /// Waits until enough results have been read for this lane to go on. Cancel safe.
+    pub(super) async fn lighter(&self, lane: usize) {
+        loop {
+            let mut lighter = std::pin::pin!(self.lighter.notified());
+            // Before looking, or a change in between would be missed.
+            lighter.as_mut().enable();
+            if !self.is_heavy(lane) {
+                return;
+            }
+            lighter.await;
+        }
     }
 
     /// Waits for the next result in order; `None` when there will be no more. Cancel safe.
@@ -361,6 +414,9 @@ impl Queue {
             None => (state.ended && state.slots.is_empty()).then_some(None),
         });
         let next = next.await;
+        if self.goes_on.load(Ordering::Acquire) != EVERYBODY {
+            self.weigh(self.state());
+        }
         self.room.notify_one();
         next
     }
@@ -382,6 +438,7 @@ fn pop(state: &mut QueueState) -> Option<QueryResult> {
     match state.slots.pop_front()? {
         Slot::Done(result) => {
             state.base += 1;
+            state.held -= result.bytes;
             Some(result)
         }
         waiting @ Slot::Waiting { .. } => {

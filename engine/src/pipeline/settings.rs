@@ -147,8 +147,11 @@ impl Builder {
         self
     }
 
-    /// Sets how many bytes of parameters the queries without a result may have,
-    /// 1..=1073741824. A query that is larger by itself is refused. Default: 16 MiB.
+    /// Sets how many bytes of parameters the queries without a result may have, and how many
+    /// bytes of rows may wait to be read from [`Pipeline::results`] before no more is taken
+    /// from the server, 1..=1073741824. One answer may be larger, and those to a transaction
+    /// are held until it is committed. A query whose parameters are larger is refused.
+    /// Default: 16 MiB.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_bytes = bytes;
         self

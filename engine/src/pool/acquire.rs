@@ -1,31 +1,50 @@
 //! Acquiring: a slot, then a session, within one deadline.
 
-use std::sync::{Arc, Weak};
+use std::{
+    pin::Pin,
+    sync::{Arc, Weak, atomic::AtomicU64},
+    task::{Context, Poll},
+};
 
-use deadpool::managed::{self, PoolError};
-use tokio::sync::Semaphore;
+use deadpool::managed::{self, Object, PoolError};
+use futures_util::FutureExt as _;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 use super::{
     Link, Shapes,
-    connector::Connector,
-    manager::{HostEpoch, Manager},
+    connector::{Connector, Unreachable},
+    manager::{DEADLINE, HostEpoch, Manager},
+    probe::Prober,
     ramp::Ramp,
 };
 use crate::{
-    breaker::{Breaker, CallOutcome},
+    breaker::{Breaker, CallOutcome, OwnedPermit, Probe},
     clock::{self, Elapsed, Instant},
     config::{ConfigError, PoolConfig},
     error::{AcquireStage, Error, Rules},
     metrics::{Counter, Metrics, Timing},
 };
 
+/// The most cancels under way at once: each is a connection beside the pool's own.
+const CANCELS: usize = 4;
+
 /// What handles and loans of a pool share.
 pub(super) struct Inner {
     pub(super) sessions: managed::Pool<Manager>,
     pub(super) slots: Arc<Semaphore>,
+    /// Places for those who cancel what was given up.
+    pub(super) cancels: Semaphore,
     pub(super) breaker: Breaker,
+    /// `None` if callers find out by themselves that the server is back.
+    prober: Option<Arc<Prober>>,
     pub(super) rules: Rules,
     pub(super) epoch: HostEpoch,
+    /// Sessions that were last heard before this, on the breaker's clock, are asked before
+    /// they are lent.
+    pub(super) doubted_ns: AtomicU64,
     pub(super) ramp: Ramp,
     pub(super) metrics: Arc<Metrics>,
     pub(super) shapes: Shapes,
@@ -37,11 +56,16 @@ impl Inner {
     pub(super) fn new(
         config: PoolConfig,
         connector: Connector,
-        rng: fastrand::Rng,
+        mut rng: fastrand::Rng,
     ) -> Result<Arc<Self>, ConfigError> {
         let max = config.max_connections as usize;
         let (epoch, ramp) = (HostEpoch::default(), Ramp::new(max));
         let metrics = connector.metrics.clone();
+        let active = config.circuit_breaker_probe == Probe::Active;
+        let prober = active.then(|| {
+            let role = config.circuit_breaker_role;
+            Arc::new(Prober::new(connector.clone(), role, rng.fork()))
+        });
         let manager = Manager::new(&config, connector, epoch.clone(), ramp.clone());
         let sessions = managed::Pool::builder(manager)
             .config(managed::PoolConfig {
@@ -53,13 +77,16 @@ impl Inner {
         Ok(Arc::new_cyclic(|pool: &Weak<Self>| Self {
             sessions,
             slots: Arc::new(Semaphore::new(max)),
+            cancels: Semaphore::new(CANCELS),
             // A handle on the breaker that outlives the pool keeps no connection open.
             breaker: Breaker::with_on_open(config.breaker(), rng, {
                 let pool = pool.clone();
                 move || pool.upgrade().iter().for_each(|pool| pool.circuit_opened())
             }),
+            prober,
             rules: config.rules(),
             epoch,
+            doubted_ns: AtomicU64::new(0),
             ramp,
             metrics,
             shapes: Shapes::new(config.known_statements()),
@@ -71,8 +98,7 @@ impl Inner {
         let started = clock::now();
         let timeout = self.config.acquire_timeout;
         let deadline = started + timeout;
-        let mut permit = self.breaker.admit_owned(started)?;
-        let mut connecting = started;
+        let mut permit = self.admit(started)?;
         let slot = match self.slots.clone().try_acquire_owned() {
             Ok(slot) => slot,
             Err(_) => {
@@ -86,32 +112,56 @@ impl Inner {
                         });
                     }
                 };
-                connecting = clock::now();
                 if permit.is_stale() {
-                    permit = self.breaker.admit_owned(connecting)?;
+                    permit = self.admit(clock::now())?;
                 }
                 slot
             }
         };
-        let session = match self.until_open(deadline, self.sessions.get()).await? {
-            Ok(Ok(session)) => session,
-            Ok(Err(PoolError::Backend(error))) => {
-                let (outcome, cause) = self.rules.judge(&error);
-                permit.record(outcome, Some(cause), connecting, clock::now());
-                return Err(error);
-            }
-            // Closed; the others cannot be: there are no hooks and no time-outs.
-            Ok(Err(_)) => return Err(Error::Closed),
-            Err(Elapsed) => {
-                let error = Error::AcquireTimeout {
-                    stage: AcquireStage::Connecting,
-                    waited: timeout,
-                };
-                let cause = Some(error.cause());
-                permit.record(CallOutcome::Failure, cause, connecting, clock::now());
-                return Err(error);
-            }
+        let doubtful = match self.sessions.get().now_or_never() {
+            Some(Ok(session)) if self.is_doubtful(&session, started) => Some(session),
+            Some(Ok(session)) => return self.lend(session, permit, slot, started),
+            // Closed: there are no hooks and no time-outs, and making one takes longer.
+            Some(Err(_)) => return Err(Error::Closed),
+            None => None,
         };
+        let metrics = self.metrics.clone();
+        let making: Pin<Box<dyn Future<Output = _> + Send>> = match doubtful {
+            Some(session) => Box::pin(self.lend_checked(session, permit, slot, started, deadline)),
+            None => Box::pin(self.make(permit, slot, started, deadline)),
+        };
+        let making = Some(making);
+        Making { making, metrics }.await
+    }
+
+    fn admit(&self, now: Instant) -> Result<OwnedPermit, Error> {
+        self.breaker.admit_owned(now).map_err(|refused| {
+            self.probe(now);
+            refused.into()
+        })
+    }
+
+    /// Has the server probed, if it is not and should be.
+    fn probe(&self, now: Instant) {
+        if let Some(prober) = &self.prober {
+            prober.ensure(&self.breaker, now);
+        }
+    }
+
+    /// Ends what runs in the background.
+    pub(super) fn stop(&self) {
+        if let Some(prober) = &self.prober {
+            prober.stop();
+        }
+    }
+
+    pub(super) fn lend(
+        self: Arc<Self>,
+        session: Object<Manager>,
+        permit: OwnedPermit,
+        slot: OwnedSemaphorePermit,
+        started: Instant,
+    ) -> Result<Link, Error> {
         if session.wire.is_none() && !self.config.names_statements() {
             return Err(Error::NamesRequired);
         }
@@ -119,9 +169,41 @@ impl Inner {
         Ok(Link::new(session, self, permit, slot))
     }
 
+    /// Makes a session, for a caller that has a slot.
+    pub(super) async fn make(
+        self: Arc<Self>,
+        mut permit: OwnedPermit,
+        slot: OwnedSemaphorePermit,
+        started: Instant,
+        deadline: Instant,
+    ) -> Result<Link, Error> {
+        let connecting = clock::now();
+        let made = DEADLINE.scope(deadline, self.sessions.get());
+        let session = match self.until_open(deadline, made).await? {
+            Ok(Ok(session)) => session,
+            Ok(Err(PoolError::Backend(Unreachable::Failed(error)))) => {
+                let (outcome, cause) = self.rules.judge(&error);
+                permit.record(outcome, Some(cause), connecting, clock::now());
+                return Err(error);
+            }
+            Ok(Err(PoolError::Backend(Unreachable::Mute))) | Err(Elapsed) => {
+                let error = Error::AcquireTimeout {
+                    stage: AcquireStage::Connecting,
+                    waited: (clock::now() - started).min(self.config.acquire_timeout),
+                };
+                let cause = Some(error.cause());
+                permit.record(CallOutcome::Failure, cause, connecting, clock::now());
+                return Err(error);
+            }
+            // Closed; the others cannot be: there are no hooks and no time-outs.
+            Ok(Err(_)) => return Err(Error::Closed),
+        };
+        self.lend(session, permit, slot, started)
+    }
+
     /// Runs `future` until it is done, `deadline` has passed, or the circuit is
     /// open.
-    async fn until_open<F: Future>(
+    pub(super) async fn until_open<F: Future>(
         &self,
         deadline: Instant,
         future: F,
@@ -138,6 +220,7 @@ impl Inner {
     fn circuit_opened(&self) {
         self.ramp.start();
         self.evict(self.epoch.current());
+        self.probe(clock::now());
     }
 
     /// Drops every idle connection that was made in `epoch` or before; those on
@@ -150,5 +233,41 @@ impl Inner {
                 .add(Counter::Evicted, kept.removed.len() as u64);
         }
         ended
+    }
+}
+
+/// A session that is being made for a caller. If the caller goes away, it is made all the
+/// same, within the deadline that the caller had: callers in a hurry would else have the
+/// server begin session after session, of which none is ever used, and nobody would learn
+/// that it does not answer.
+struct Making {
+    making: Option<Pin<Box<dyn Future<Output = Result<Link, Error>> + Send>>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Future for Making {
+    type Output = Result<Link, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(making) = &mut self.making else {
+            return Poll::Pending;
+        };
+        let made = std::task::ready!(making.as_mut().poll(cx));
+        self.making = None;
+        Poll::Ready(made)
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        if let (Some(making), Ok(runtime)) = (self.making.take(), Handle::try_current()) {
+            let metrics = self.metrics.clone();
+            let made = making.map(move |made| {
+                if let Err(error) = made {
+                    metrics.error(error.class());
+                }
+            });
+            drop(runtime.spawn(made));
+        }
     }
 }

@@ -7,10 +7,10 @@ use crate::error::Error;
 
 /// A connection on loan from a [`Pool`](super::Pool). Dropping it gives it back.
 ///
-/// It goes back to the pool if it is fit for the next borrower: not with a statement under
-/// way (its answer would be read by somebody else), not inside a transaction block, not
-/// broken, not from before its host was found dead. Otherwise it is closed; the server then
-/// rolls back what was open.
+/// It goes back to the pool if it is fit for the next borrower: not broken, not from before
+/// its host was found dead. What is under way on it is stopped first, and what is open rolled
+/// back; until the server has done so, or the connection is closed because it does not, it
+/// counts as one of the pool's.
 #[derive(Debug)]
 pub struct Connection(Link);
 
@@ -21,8 +21,9 @@ impl Connection {
 
     /// Runs a statement, prepared once for each connection, and returns its rows.
     ///
-    /// Cancel safe: a dropped future leaves a statement that may have run, and
-    /// this connection closes instead of going back to the pool.
+    /// Cancel safe: a dropped future leaves a statement that may have run, is stopped on the
+    /// server if it still does, and takes its transaction with it. This connection is then
+    /// [unusable](Error::Unusable).
     ///
     /// # Errors
     /// [`Error::StatementTimeout`] or [`Error::Statement`]; for a write,
@@ -32,7 +33,7 @@ impl Connection {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
-        self.0.query(sql, params).await
+        GivenUp(&mut self.0).0.query(sql, params).await
     }
 
     /// Runs a statement and returns how many rows it affected. As
@@ -45,6 +46,16 @@ impl Connection {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, Error> {
-        self.0.execute(sql, params).await
+        GivenUp(&mut self.0).0.execute(sql, params).await
+    }
+}
+
+/// Gives the session up if the statement has not ended when this is dropped: the caller may
+/// keep the connection for long.
+struct GivenUp<'a>(&'a mut Link);
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        self.0.give_up_if_busy();
     }
 }

@@ -3,19 +3,15 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use tokio::runtime::Handle;
 use tokio_postgres::{Row, types::ToSql};
 
-use super::{
-    Connection, Link, Shapes, acquire::Inner, connector::Connector, probe, startup::Startup,
-};
+use super::{Connection, Link, Shapes, acquire::Inner, connector::Connector, startup::Startup};
 use crate::{
-    breaker::{Breaker, Probe},
+    breaker::Breaker,
     config::{ConfigError, PoolConfig},
     connect::{Connect, Tcp},
     error::Error,
     metrics::Metrics,
-    task::AbortOnDrop,
 };
 
 /// A pool of connections behind a circuit breaker. Cheap to clone; the last clone
@@ -23,8 +19,17 @@ use crate::{
 #[derive(Clone)]
 pub struct Pool {
     pub(super) inner: Arc<Inner>,
-    // Not part of `Inner`, which loans keep alive: probing ends with the handles.
-    probe: Arc<Option<AbortOnDrop>>,
+    // Not part of `Inner`, which loans keep alive.
+    _handles: Arc<Handles>,
+}
+
+/// All handles of a pool: background work ends with the last.
+struct Handles(Arc<Inner>);
+
+impl Drop for Handles {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 /// How many connections there are.
@@ -49,11 +54,12 @@ impl std::fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Makes a pool over plain TCP. It connects when it is first used.
+    /// Makes a pool over plain TCP. It connects when it is first used. It is bound to no
+    /// runtime: what it does in the background runs in that of a caller, and goes on in that
+    /// of another if that one ends. So it may stand in a static.
     ///
     /// # Errors
-    /// If the configuration is not valid, or outside of a tokio runtime: the breaker's
-    /// probe is a task.
+    /// If the configuration is not valid.
     pub fn new(config: PoolConfig) -> Result<Self, ConfigError> {
         Self::with_connect(config, Tcp, fastrand::Rng::new())
     }
@@ -75,21 +81,13 @@ impl Pool {
                 "set, and without effect in this version"
             );
         }
-        let role = config.circuit_breaker_role;
-        let active = config.circuit_breaker_probe == Probe::Active;
         let (connect, startup) = (Arc::new(connect), Startup::new(&config));
-        let connector = Connector::new(connect, config.postgres()?, startup, Arc::default());
-        let inner = Inner::new(config, connector.clone(), rng.fork())?;
-        let probe = if active {
-            let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
-            let probe = probe::run(inner.breaker.clone(), connector, role, rng);
-            Some(AbortOnDrop(runtime.spawn(probe).abort_handle()))
-        } else {
-            None
-        };
+        let to = config.postgres()?;
+        let connector = Connector::new(connect, &to, startup, rng.fork(), Arc::default());
+        let inner = Inner::new(config, connector, rng)?;
         Ok(Self {
+            _handles: Arc::new(Handles(inner.clone())),
             inner,
-            probe: Arc::new(probe),
         })
     }
 
@@ -191,9 +189,7 @@ impl Pool {
     /// Closes idle connections now and the others on their return, and ends probing;
     /// who waits or comes later gets [`Error::Closed`].
     pub fn close(&self) {
-        if let Some(probe) = self.probe.as_ref() {
-            probe.0.abort();
-        }
+        self.inner.stop();
         self.inner.slots.close();
         self.inner.sessions.close();
     }

@@ -5,7 +5,8 @@
 //! metrics, an outcome for the breaker, and whether the session, or the whole host, is to
 //! be used again.
 //!
-//! Dropped, it goes back to the pool if it is fit for the next, and is closed otherwise.
+//! Dropped, it goes back to the pool if it is fit for the next. With something under way on
+//! it, it is given up: see [`Abandoned`]. Otherwise it is closed.
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use tokio_postgres::{Row, Statement, types::ToSql};
 
 use super::{
     Incarnation, SessionEffect,
+    abandoned::Abandoned,
     acquire::Inner,
     incarnation,
     manager::Manager,
@@ -50,7 +52,9 @@ pub(crate) struct Link {
     broken: bool,
     /// Can be used, and is not lent again.
     retired: bool,
-    _slot: OwnedSemaphorePermit,
+    /// A statement had no answer in time, and the breaker was told.
+    timed_out: bool,
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 impl std::fmt::Debug for Link {
@@ -81,14 +85,15 @@ impl Link {
             read_only: false,
             broken: false,
             retired: false,
-            _slot: slot,
+            timed_out: false,
+            slot: Some(slot),
         }
     }
 
     /// Runs a caller's statement, prepared once for each session, and returns its rows.
     ///
     /// Cancel safe: a dropped future leaves a statement that may have run, and the link
-    /// closes instead of going back to the pool.
+    /// is of no more use.
     pub(crate) async fn query(
         &mut self,
         sql: &str,
@@ -200,7 +205,7 @@ impl Link {
 
     /// Whether it will be closed instead of lent again.
     pub(crate) fn is_broken(&self) -> bool {
-        self.broken || self.retired
+        self.broken || self.retired || self.session.is_none()
     }
 
     /// Says that it is not to be lent again.
@@ -211,6 +216,29 @@ impl Link {
     /// Says that transactions of a pipeline are opened to read only.
     pub(crate) fn set_read_only(&mut self, read_only: bool) {
         self.read_only = read_only;
+    }
+
+    /// Gives up the session if statements are under way on it: nobody waits for them any
+    /// more.
+    pub(super) fn give_up_if_busy(&mut self) {
+        if self.busy {
+            self.give_up();
+        }
+    }
+
+    /// Leaves the session, with what is under way on it, to those who free it.
+    fn give_up(&mut self) {
+        if let (Some(session), Some(slot)) = (self.session.take(), self.slot.take()) {
+            self.pool.metrics.count(Counter::Abandoned);
+            if self.busy || self.timed_out {
+                self.pool.doubt(session.heard, clock::now());
+            }
+            let permit = self.permit.hand_over();
+            let mut given_up = Abandoned::new(session, self.pool.clone(), permit, slot);
+            given_up.told = self.timed_out;
+            given_up.fit = !(self.broken || self.retired);
+            given_up.reclaim();
+        }
     }
 
     fn session(&self) -> Result<&PooledSession, Error> {
@@ -229,7 +257,7 @@ impl Link {
     }
 
     fn begin<'a>(&mut self, sql: &'a str, counted: bool) -> Result<Running<'a>, Error> {
-        if self.broken || self.busy {
+        if self.broken || self.busy || self.session.is_none() {
             return Err(Error::Unusable);
         }
         self.busy = true;
@@ -285,6 +313,9 @@ impl Link {
                 self.block_failed |= error.sqlstate().is_some();
                 self.block_failed &= self.in_transaction && !rolled_back;
                 self.failed(error, began, now);
+                if self.timed_out {
+                    self.give_up();
+                }
             }
         }
         answer
@@ -292,6 +323,9 @@ impl Link {
 
     /// Tells the breaker that what began then was answered.
     pub(crate) fn succeeded(&mut self, began: Instant, now: Instant) {
+        if let Some(session) = &mut self.session {
+            session.heard = now;
+        }
         self.permit.record(CallOutcome::Success, None, began, now);
     }
 
@@ -300,13 +334,15 @@ impl Link {
     pub(crate) fn failed(&mut self, error: &Error, began: Instant, now: Instant) {
         let class = error.class();
         self.pool.metrics.error(class);
-        let Some(session) = self.session.as_deref() else {
+        let Some(session) = self.session.as_deref_mut() else {
             return;
         };
-        self.broken |= matches!(
-            error,
-            Error::StatementTimeout { .. } | Error::Copy | Error::Unreadable(_)
-        ) || session.client.is_closed();
+        if error.sqlstate().is_some() {
+            session.heard = now;
+        }
+        self.broken |=
+            matches!(error, Error::Copy | Error::Unreadable(_)) || session.client.is_closed();
+        self.timed_out |= matches!(error, Error::StatementTimeout { .. });
         if error.is_stale_statement() {
             // It will not be the only one.
             session.client.statement_cache.clear();
@@ -349,14 +385,15 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
+        // A block that is open ends with the session as well, if it is closed anyway.
+        if self.busy || (self.in_block() && !self.is_broken()) {
+            return self.give_up();
+        }
         let Some(session) = self.session.take() else {
             return;
         };
         let old = session.epoch != self.pool.epoch.current();
-        let idle = session.wire.as_ref().map(Wire::is_idle);
-        let in_block = !idle.unwrap_or(!self.in_transaction);
-        let unfit = self.busy || in_block || self.broken || self.retired;
-        if unfit || old || session.client.is_closed() {
+        if self.broken || self.retired || old || session.client.is_closed() {
             self.pool.metrics.count(Counter::Discarded);
             drop(Object::take(session));
         } else {

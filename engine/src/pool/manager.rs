@@ -5,22 +5,35 @@
 //! return. The stamp is taken *before* connecting, so that a connection that was
 //! being made while the host died counts as old.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
 };
 
 use deadpool::managed::{self, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 
-use super::{connector::Connector, ramp::Ramp, session::PooledSession};
+use super::{
+    connector::{Connector, Unreachable},
+    ramp::Ramp,
+    session::PooledSession,
+};
 use crate::{
-    clock,
+    clock::{self, Instant},
     config::PoolConfig,
-    error::Error,
     metrics::{Counter, Timing},
     wire::Wire,
 };
+
+tokio::task_local! {
+    /// Until when the caller waits for the session that is made for it: deadpool does not
+    /// pass it on.
+    pub(super) static DEADLINE: Instant;
+}
 
 /// Counts how often the host was found dead.
 #[derive(Debug, Clone, Default)]
@@ -71,17 +84,21 @@ impl Manager {
 
 impl managed::Manager for Manager {
     type Type = PooledSession;
-    type Error = Error;
+    type Error = Unreachable;
 
-    async fn create(&self) -> Result<PooledSession, Error> {
+    async fn create(&self) -> Result<PooledSession, Unreachable> {
+        // Who polls once finds an idle session, or has begun nothing.
+        later().await;
         let place = self.ramp.enter().await;
         let epoch = self.epoch.current();
         let started = clock::now();
-        let made = self.connector.connect().await?;
+        // Nobody makes a session without one.
+        let deadline = DEADLINE.try_with(|deadline| *deadline);
+        let made = self.connector.connect(deadline.unwrap_or(started)).await?;
         place.made();
-        self.connector
-            .metrics
-            .time(Timing::Connect, clock::now() - started);
+        let heard = clock::now();
+        let metrics = &self.connector.metrics;
+        metrics.time(Timing::Connect, heard - started);
         self.connector.metrics.count(Counter::Created);
         if !self.named {
             made.wire.iter().for_each(Wire::forego_names);
@@ -89,7 +106,9 @@ impl managed::Manager for Manager {
         Ok(PooledSession {
             client: Arc::new(ClientWrapper::new(made.client, made.task)),
             wire: made.wire,
+            cancel: made.cancel,
             epoch,
+            heard,
             most: self.statements,
             incarnation: None,
         })
@@ -99,7 +118,7 @@ impl managed::Manager for Manager {
         &self,
         session: &mut PooledSession,
         _: &managed::Metrics,
-    ) -> RecycleResult<Error> {
+    ) -> RecycleResult<Unreachable> {
         if session.epoch != self.epoch.current() {
             self.connector.metrics.count(Counter::Evicted);
             return Err(RecycleError::message("made before its host was found dead"));
@@ -110,6 +129,19 @@ impl managed::Manager for Manager {
         }
         Ok(())
     }
+}
+
+/// Ready when it is polled again.
+async fn later() {
+    let mut polled = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]

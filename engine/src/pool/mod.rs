@@ -12,17 +12,22 @@
 //!   against the breaker, and both share one deadline. Who waits is refused as soon as the
 //!   circuit opens.
 //! - `link`, `running`, `connection`, `sql`: running statements, and what a failure means
-//! - `session`, `manager`, `connector`: sessions, each with the epoch of the host that it was made in;
-//!   at the first sign of a dead host all older ones are dropped
+//! - `abandoned`: stops what a caller has given up, and frees its session
+//! - `session`, `manager`, `connector`: sessions, each with the epoch of the host that it was
+//!   made in; at the first sign of a dead host all older ones are dropped
 //! - `startup`: begins a session, without an option that is refused
+//! - `hosts`: shares a deadline out over several hosts, and remembers who was mute
 //! - `ramp`: few sessions are made at once after an outage
 //! - `probe`: finds out that the server is back
+//! - `trust`: asks sessions that were silent for long before they are lent
 //! - `shape`, `incarnation`: what the server said of statements, and of itself
 
+mod abandoned;
 mod acquire;
 mod connection;
 mod connector;
 mod handle;
+mod hosts;
 mod incarnation;
 mod link;
 mod manager;
@@ -33,6 +38,7 @@ mod session;
 mod shape;
 mod sql;
 mod startup;
+mod trust;
 
 pub use self::{
     connection::Connection,

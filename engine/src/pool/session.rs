@@ -17,14 +17,18 @@ use tokio_postgres::{
 };
 
 use super::incarnation::Incarnation;
-use crate::wire::Wire;
+use crate::{clock::Instant, connect::Canceller, wire::Wire};
 
 /// A session that the pool keeps.
 pub(super) struct PooledSession {
     /// Shared with the statements of a pipeline that are under way.
     pub(super) client: Arc<ClientWrapper>,
     pub(super) wire: Option<Wire>,
+    /// Stops what runs on it.
+    pub(super) cancel: Option<Canceller>,
     pub(super) epoch: u64,
+    /// When the server was last heard on it.
+    pub(super) heard: Instant,
     /// Most statements that are kept.
     pub(super) most: usize,
     /// Who the server is, if it was asked.

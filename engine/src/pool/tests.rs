@@ -4,6 +4,7 @@
 
 mod answers;
 mod changes;
+mod given_up;
 mod pipelines;
 
 use std::{
@@ -167,6 +168,7 @@ impl Connect for Stub {
                     client,
                     task,
                     wire: None,
+                    cancel: None,
                 });
             }
             let wire = Wire::default();
@@ -179,6 +181,7 @@ impl Connect for Stub {
                 client,
                 task,
                 wire: Some(wire),
+                cancel: None,
             })
         })
     }
@@ -266,7 +269,8 @@ async fn nothing_leaks(steps: Vec<Step>) -> Result<(), TestCaseError> {
         clock::sleep(Duration::from_millis(20)).await;
     }
 
-    // Nothing is left: no slot, no connection, no task.
+    // Nothing is left: no slot, no connection, no task. What was given up has its own bound.
+    clock::sleep(Duration::from_millis(201)).await;
     prop_assert_eq!(pool.inner.slots.available_permits(), MAX as usize);
     clock::sleep(Duration::from_millis(1)).await;
     prop_assert_eq!(stub.live.load(Ordering::SeqCst), pool.status().size);
@@ -353,11 +357,45 @@ async fn the_deadline_covers_queueing_and_connecting_together() {
     assert_eq!((clock::now() - started).as_millis(), 200);
 }
 
+/// Once the probe was a task of the runtime that the pool was made in: of a pool in a static
+/// it ended with that runtime, or stood still while nobody drove it.
 #[test]
-fn outside_of_a_runtime_a_pool_says_so() {
-    let made = Pool::new(PoolConfig::default());
-    let error = made.expect_err("its probe is a task");
-    assert_eq!(error, crate::config::ConfigError::NoRuntime);
+fn a_probe_that_ended_or_stands_still_with_its_runtime_is_begun_in_another() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime")
+    };
+    for ends in [true, false] {
+        let stub = Stub::new();
+        let config = PoolConfig::default();
+        let pool = Pool::with_connect(config, stub.clone(), fastrand::Rng::with_seed(1));
+        let pool = pool.expect("outside of any runtime");
+        stub.set(Mood::Gone);
+        let first = runtime();
+        first.block_on(async {
+            while pool.breaker().state() != State::Open {
+                pool.query("SELECT 1", &[]).await.expect_err("nobody there");
+            }
+        });
+        let kept = (!ends).then_some(first);
+        stub.set(Mood::Well);
+        let refused = runtime().block_on(async {
+            let began = clock::now();
+            while let Err(error) = pool.query("SELECT 1", &[]).await {
+                assert!(matches!(error, Error::CircuitOpen { .. }), "{error:?}");
+                clock::sleep(Duration::from_millis(5)).await;
+            }
+            clock::now() - began
+        });
+        // Of a task that stands still nobody can know before it is late.
+        let most = if ends { 60 } else { 2_400 };
+        assert!(refused < Duration::from_millis(most), "{refused:?}");
+        assert!(pool.metrics().counter(Counter::Probes) > 0);
+        drop(kept);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -386,6 +424,7 @@ async fn an_opening_circuit_evicts_what_was_made_before() {
     let asked = join_all((0..5).map(|_| pool.query("SELECT 1", &[]))).await;
     assert!(asked.iter().all(Result::is_err));
     assert_eq!(pool.breaker().state(), State::Open);
+    clock::sleep(Duration::from_millis(1)).await;
     assert_eq!(pool.status().size, 0, "the other five are as dead");
     assert_eq!(pool.metrics().counter(Counter::Evicted), 5);
 }
@@ -402,6 +441,8 @@ async fn a_connection_with_an_answer_outstanding_is_not_lent_again() {
         let until = clock::now() + Duration::from_millis(waits_ms);
         let answer = clock::timeout_at(until, pool.query("SELECT 1", &[])).await;
         assert!(!matches!(answer, Ok(Ok(_))));
+        // As long as a probe may take.
+        clock::sleep(Duration::from_millis(201)).await;
         assert_eq!(pool.status().size, 0);
         stub.set(Mood::Well);
     }

@@ -162,6 +162,12 @@ impl Wire {
         self.0.copies.store(heard.copies, Ordering::Release);
     }
 
+    /// Whether nothing more leaves.
+    pub(crate) fn is_cut(&self) -> bool {
+        let sending = &self.0.sending;
+        *sending.lock().unwrap_or_else(PoisonError::into_inner) == Sending::Cut
+    }
+
     /// Whether a connection goes through it.
     #[must_use]
     pub fn is_attached(&self) -> bool {

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use super::{
     super::{
         flight::{Answer, Grouping, Part, Purpose, Unit, WireStatement, Work},
-        outcome::{Outcome, QueryResult},
+        outcome::{Outcome, QueryResult, weight},
         settings::BatchSize,
         settle::{FailedAt, FailurePolicy},
     },
@@ -21,6 +21,8 @@ use crate::{
 
 /// The most results that are kept before they are handed over.
 const OUTBOX: usize = 256;
+/// The most bytes of them.
+const OUTBOX_BYTES: usize = 64 * 1024;
 
 /// What is known of a query beside its outcome.
 pub(super) struct Details {
@@ -228,21 +230,26 @@ impl Lane {
     ) {
         self.pool.metrics().outcome(outcome.label());
         let added = work.chunk.entries[i].added;
+        let bytes = weight(&rows);
+        self.answer_bytes = (self.answer_bytes * 7 + bytes) / 8;
+        self.outbox_bytes += bytes;
         self.outbox.push(QueryResult {
             index: work.chunk.number(i),
             outcome,
             rows,
+            bytes,
             affected,
             complete,
             time: now.saturating_duration_since(added),
         });
-        if self.outbox.len() >= OUTBOX {
+        if self.outbox.len() >= OUTBOX || self.outbox_bytes >= OUTBOX_BYTES {
             self.hand_over();
         }
     }
 
     pub(super) fn hand_over(&mut self) {
         if !self.outbox.is_empty() {
+            self.outbox_bytes = 0;
             self.queue.deliver(self.outbox.drain(..));
         }
     }

@@ -123,6 +123,16 @@ impl Lane {
         (SIGN_OF_LIFE.as_nanos() / self.mean.as_nanos().max(1)).clamp(1, 256) as usize
     }
 
+    /// How many queries a transaction may have so that their answers, which are held until it
+    /// is committed, fit into half of `max_bytes`: there are two. As many as there are where
+    /// they belong together.
+    fn answers_within(&self) -> usize {
+        match self.policy() {
+            FailurePolicy::SkipRest | FailurePolicy::UndoAll => usize::MAX,
+            _ => (self.settings.max_bytes / 2 / self.answer_bytes.max(1)).max(1),
+        }
+    }
+
     /// How many queries of `work` may be sent now.
     fn portion(&self, work: &Work, under_way: usize, units: usize) -> usize {
         let n = work.range.len();
@@ -148,7 +158,11 @@ impl Lane {
             BatchSize::Fixed(_) => units < 2,
             BatchSize::Auto => under_way == 0 || under_way + n <= limit,
         };
-        if fits { n } else { 0 }
+        if fits {
+            n.min(self.answers_within())
+        } else {
+            0
+        }
     }
 }
 
