@@ -205,6 +205,11 @@ impl Link {
         self.broken || self.session.is_none()
     }
 
+    /// Has it closed instead of lent again.
+    pub(super) fn retire(&mut self) {
+        self.broken = true;
+    }
+
     /// Gives up the session if statements are under way on it: nobody waits for them any
     /// more.
     pub(super) fn give_up_if_busy(&mut self) {
@@ -350,6 +355,7 @@ impl Drop for Link {
         if self.broken || old || session.client.is_closed() {
             self.pool.metrics.count(Counter::Discarded);
             drop(Object::take(session));
+            self.pool.refill();
         } else {
             self.pool.metrics.count(Counter::Released);
             drop(session);

@@ -4,6 +4,7 @@
 
 mod changes;
 mod given_up;
+mod minimum;
 mod pipelines;
 
 use std::{
