@@ -144,7 +144,7 @@ impl Inner {
             None => None,
         };
         let metrics = self.metrics.clone();
-        let making: Pin<Box<dyn Future<Output = _> + Send>> = match doubtful {
+        let making: Lending = match doubtful {
             Some(session) => Box::pin(self.lend_checked(session, permit, slot, started, deadline)),
             None => Box::pin(self.make(permit, slot, started, deadline)),
         };
@@ -261,12 +261,14 @@ impl Inner {
     }
 }
 
+type Lending = Pin<Box<dyn Future<Output = Result<Link, Error>> + Send>>;
+
 /// A session that is being made for a caller. If the caller goes away, it is made all the
 /// same, within the deadline that the caller had: callers in a hurry would else have the
 /// server begin session after session, of which none is ever used, and nobody would learn
 /// that it does not answer.
 struct Making {
-    making: Option<Pin<Box<dyn Future<Output = Result<Link, Error>> + Send>>>,
+    making: Option<Lending>,
     metrics: Arc<Metrics>,
 }
 
