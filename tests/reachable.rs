@@ -155,3 +155,68 @@ async fn connections_that_were_idle_for_long_and_are_well_are_kept() {
     assert_eq!(pool.metrics().counter(Counter::Created), 1);
     server.stop().await.expect("stopped");
 }
+
+/// Once it failed only when the server was full, for everybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_is_not_warmed_up_to_more_than_the_server_takes() {
+    let (server, _place) = server::any().await;
+    let pool = |connections| {
+        Pool::new(PoolConfig {
+            min_connections: connections,
+            max_connections: connections,
+            ..config(&server)
+        })
+        .expect("valid")
+    };
+    let too_large = pool(200);
+    let error = too_large.warm_up().await.expect_err("100 at most");
+    assert!(
+        matches!(
+            error,
+            Error::TooMany {
+                wanted: 200,
+                most: 97
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(too_large.metrics().counter(Counter::Created), 1);
+    let fits = pool(20);
+    fits.warm_up().await.expect("warm");
+    assert_eq!(fits.status().idle, 20);
+
+    // What the server ends is made anew, without a caller.
+    let direct = super::pipeline::session(&server).await;
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                WHERE application_name = 'seawall' AND pid <> pg_backend_pid()";
+    direct.client.query(kill, &[]).await.expect("killed");
+    let deadline = clock::now() + Duration::from_secs(10);
+    while fits.query("SELECT 1", &[]).await.is_err() || fits.status().idle < 20 {
+        assert!(clock::now() < deadline, "{:?}", fits.status());
+        clock::sleep(Duration::from_millis(50)).await;
+    }
+    server.stop().await.expect("stopped");
+}
+
+/// An error's text says what the server said.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_says_what_the_server_said() {
+    let (server, _place) = server::any().await;
+    let pool = Pool::new(config(&server)).expect("valid");
+    let error = pool.query("SELECT 1/0", &[]).await.expect_err("no number");
+    assert_eq!(
+        error.to_string(),
+        "statement failed: division by zero (22012)"
+    );
+    let nobody = Pool::new(PoolConfig {
+        port: 1,
+        ..config(&server)
+    });
+    let error = nobody.expect("valid").query("SELECT 1", &[]).await;
+    let text = error.expect_err("nobody there").to_string();
+    assert!(
+        text.starts_with("connecting failed: Connection refused"),
+        "{text}"
+    );
+    server.stop().await.expect("stopped");
+}

@@ -9,6 +9,7 @@ mod check;
 mod keys;
 mod role;
 mod secret;
+mod string;
 
 use std::{str::FromStr, time::Duration};
 
@@ -57,6 +58,7 @@ pub struct PoolConfig {
     #[serde(skip_serializing)]
     pub connection_string: Secret,
     /// Connections that [`Pool::warm_up`](crate::Pool::warm_up) makes, up to the maximum.
+    /// From then on those that are lost are made anew in the background.
     pub min_connections: u32,
     /// Most connections at once, 1..=10000.
     pub max_connections: u32,
@@ -150,7 +152,8 @@ pub struct PoolConfig {
         deserialize_with = "milliseconds"
     )]
     pub tcp_user_timeout: Duration,
-    /// Longest wait for the answer to one statement in milliseconds, 1..=60000.
+    /// Longest wait for the answer to one statement in milliseconds, 1..=86400000. A host
+    /// that dies under a long one is found out by [`tcp_keepalive`](Self::tcp_keepalive).
     #[serde(
         rename = "statement_timeout_ms",
         serialize_with = "as_milliseconds",
@@ -360,7 +363,7 @@ impl PoolConfig {
             config
         } else {
             tokio_postgres::Config::from_str(self.connection_string.expose())
-                .map_err(|_| invalid("connection_string", &Value::Boolean(false)))?
+                .map_err(|error| self.unreadable(&error))?
         };
         if config.get_application_name().is_none() {
             config.application_name(&self.name);
@@ -383,6 +386,16 @@ impl PoolConfig {
 }
 
 impl PoolConfig {
+    /// The error for a connection string that cannot be read.
+    fn unreadable(&self, error: &tokio_postgres::Error) -> ConfigError {
+        let mut invalid = invalid("connection_string", &Value::Boolean(false));
+        let complaint = string::complaint(self.connection_string.expose(), error);
+        if let (ConfigError::Invalid { value, .. }, Some(complaint)) = (&mut invalid, complaint) {
+            *value = format!("(hidden; {complaint})");
+        }
+        invalid
+    }
+
     /// Sets when the system gives up a connection, where the connection string does not.
     fn sockets(&self, config: &mut tokio_postgres::Config) {
         let unset = tokio_postgres::Config::new();

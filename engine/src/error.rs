@@ -19,6 +19,10 @@ use crate::{
 };
 
 /// Why an operation of [`Pool`](crate::Pool) failed.
+///
+/// Its text alone says what happened: of an error of the server the message and the SQLSTATE.
+/// The message may hold what the user typed. The rest (detail, hint, position) is in
+/// `source()`, whose texts repeat the message: print one or the other.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -41,7 +45,7 @@ pub enum Error {
         waited: Duration,
     },
     /// A connection could not be made; nothing was sent.
-    #[error("connecting failed")]
+    #[error("connecting failed: {}", said(.0))]
     Connect(#[source] tokio_postgres::Error),
     /// The server, or a pooler in between, takes sessions, and none with the startup options
     /// of the connection string. Waiting will not help; nothing was sent.
@@ -54,7 +58,7 @@ pub enum Error {
         timeout: Duration,
     },
     /// The statement was answered with an error, or the connection broke under it.
-    #[error("statement failed")]
+    #[error("statement failed: {}", said(.0))]
     Statement(#[source] tokio_postgres::Error),
     /// The transaction was to be committed, and was rolled back: a statement in it had
     /// failed. Nothing of it is there.
@@ -85,6 +89,15 @@ pub enum Error {
     /// The pool was closed.
     #[error("pool closed")]
     Closed,
+    /// The pool is to be warmed up to more connections than the server takes; it was left
+    /// alone.
+    #[error("min_connections is {wanted}, and the server takes {most}")]
+    TooMany {
+        /// The pool's `min_connections`.
+        wanted: u32,
+        /// The server's `max_connections`, without those that it keeps for superusers.
+        most: u32,
+    },
     /// The connection was lost while a pipeline was sending on it. Which of its queries
     /// may have run, their outcomes say.
     #[error("connection lost")]
@@ -162,6 +175,7 @@ impl Error {
             Self::NamesRequired | Self::StartupRefused(_) => ErrorClass::Configuration,
             Self::RolledBack | Self::Copy | Self::ColumnsChanged => ErrorClass::Statement,
             Self::Statement(error) => ErrorClass::of_statement(error),
+            Self::TooMany { .. } => ErrorClass::Configuration,
             Self::Unusable | Self::Closed | Self::PipelineFull { .. } => ErrorClass::Exhausted,
             Self::Parameters { .. } | Self::Parameter { .. } | Self::PipelineRefused { .. } => {
                 ErrorClass::Statement
@@ -234,6 +248,18 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// What the server said, or the innermost reason on our side.
+fn said(error: &tokio_postgres::Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        return format!("{} ({})", said.message(), said.code().code());
+    }
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 impl From<Refused> for Error {

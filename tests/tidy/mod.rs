@@ -136,8 +136,11 @@ fn no_experiment_is_named_outside_of_its_folder_and_the_registry() {
                 continue;
             }
             for experiment in &names {
+                // A sentence may begin with a word that is the name of one.
+                let one_word = !experiment.contains('_');
+                let text = if one_word { &source.code } else { &source.text };
                 assert!(
-                    !is_named(experiment, &source.text),
+                    !is_named(experiment, text),
                     "{name}: {path} names {experiment}"
                 );
             }

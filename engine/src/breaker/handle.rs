@@ -87,23 +87,21 @@ impl Breaker {
     /// Makes a breaker as [`new`](Self::new) does, and draws its jitter from `rng`.
     #[must_use]
     pub fn with_rng(config: Config, rng: fastrand::Rng) -> Self {
-        Self::with_on_open(config, rng, || {})
+        Self::with_on_change(config, rng, |_| {})
     }
 
-    /// Makes a breaker that calls `on_open` whenever it opens, before those who wait for
-    /// the change are woken. `on_open` runs on the thread that found the trip, which may be
-    /// that of any caller: it must not wait.
-    pub(crate) fn with_on_open(
+    /// Makes a breaker that calls `on_change` whenever it changes, with whether it opened,
+    /// before those who wait for the change are woken. `on_change` runs on the thread that
+    /// found it, which may be that of any caller: it must not wait.
+    pub(crate) fn with_on_change(
         config: Config,
         rng: fastrand::Rng,
-        on_open: impl Fn() + Send + Sync + 'static,
+        on_change: impl Fn(bool) + Send + Sync + 'static,
     ) -> Self {
         let changed = Arc::new(Notify::new());
         let waiters = changed.clone();
         let on_change = move |changes: Changes| {
-            if changes.opened() {
-                on_open();
-            }
+            on_change(changes.opened());
             waiters.notify_waiters();
         };
         Self(Arc::new(Inner {

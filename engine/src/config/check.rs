@@ -96,7 +96,7 @@ impl PoolConfig {
                 &self.tcp_user_timeout.as_millis(),
             ),
             (
-                minute.contains(&self.statement_timeout),
+                day.contains(&self.statement_timeout),
                 "statement_timeout_ms",
                 &self.statement_timeout.as_millis(),
             ),

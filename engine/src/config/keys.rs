@@ -71,7 +71,7 @@ pub(super) const KEYS: [(&str, &str); 34] = [
         "tcp_user_timeout_ms",
         "milliseconds in 1000..=7200000, or 0: the system's",
     ),
-    ("statement_timeout_ms", "milliseconds in 1..=60000"),
+    ("statement_timeout_ms", "milliseconds in 1..=86400000"),
     ("server_statement_timeout", "true or false"),
     (
         "statement_cache_size",

@@ -213,10 +213,10 @@ impl Lane {
                 units.clear();
                 continue;
             }
-            if self.queue.is_heavy(self.index) {
+            if self.queue.unread().holds_up(self.index) {
                 // What is not taken from the connection holds up the server, by and by.
                 self.hand_over();
-                self.queue.lighter(self.index).await;
+                self.queue.unread().read(self.index).await;
                 carrier.progress = clock::now();
             }
             match self.wait(&mut units, &carrier, failed.is_none()).await {

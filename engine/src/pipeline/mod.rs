@@ -67,6 +67,7 @@ mod resolve;
 mod settings;
 mod settle;
 mod unnest;
+mod unread;
 mod window;
 
 pub use self::{

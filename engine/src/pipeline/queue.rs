@@ -18,6 +18,7 @@ use super::{
     batch::Chunk,
     outcome::QueryResult,
     settings::{BatchSize, Settings, Strategy},
+    unread::{GoesOn, Unread},
 };
 use crate::{clock::Instant, error::Error, pool::Shape};
 
@@ -61,9 +62,7 @@ pub(super) struct Queue {
     work: Vec<Notify>,
     room: Notify,
     answered: Notify,
-    /// The lane that alone may take answers from the server, or one of the two below.
-    goes_on: AtomicUsize,
-    lighter: Notify,
+    unread: Unread,
     /// The number of queries at which a chunk goes out.
     full_at: AtomicUsize,
     /// The number of queries without a result beyond which more would only wait in line.
@@ -99,11 +98,6 @@ struct LaneQueue {
     sealed: VecDeque<Chunk>,
 }
 
-/// Every lane may take answers.
-const EVERYBODY: usize = usize::MAX;
-/// No lane may: there is enough to be read.
-const NOBODY: usize = usize::MAX - 1;
-
 #[derive(Debug)]
 enum Slot {
     Waiting { bytes: usize, lane: usize },
@@ -137,8 +131,7 @@ impl Queue {
             work: (0..lanes).map(|_| Notify::new()).collect(),
             room: Notify::new(),
             answered: Notify::new(),
-            goes_on: AtomicUsize::new(EVERYBODY),
-            lighter: Notify::new(),
+            unread: Unread::default(),
             full_at: AtomicUsize::new(full_at),
             // Until the lane has begun to measure, which it cannot before this fills up.
             most: AtomicUsize::new(if automatic {
@@ -376,35 +369,21 @@ impl Queue {
     /// lane that the reader waits for.
     fn weigh(&self, state: MutexGuard<'_, QueueState>) {
         let heavy = state.streaming == Streaming::Yes && state.held >= self.max_bytes;
-        let goes_on = match state.slots.front() {
-            Some(Slot::Waiting { lane, .. }) if heavy => *lane,
-            Some(Slot::Done(_)) if heavy => NOBODY,
-            _ => EVERYBODY,
-        };
-        let before = self.goes_on.swap(goes_on, Ordering::AcqRel);
+        let changed = self.unread.set(match state.slots.front() {
+            Some(Slot::Waiting { lane, .. }) if heavy => GoesOn::Only(*lane),
+            Some(Slot::Done(_)) if heavy => GoesOn::Nobody,
+            _ => GoesOn::Everybody,
+        });
         drop(state);
-        if before != goes_on {
-            self.lighter.notify_waiters();
+        if changed {
+            self.unread.wake();
         }
     }
 
-    /// Whether results are to be read before this lane takes more from the server.
-    pub(super) fn is_heavy(&self, lane: usize) -> bool {
-        let goes_on = self.goes_on.load(Ordering::Acquire);
-        goes_on != EVERYBODY && goes_on != lane
-    }
-
-    /// Waits until enough results have been read for this lane to go on. Cancel safe.
-    pub(super) async fn lighter(&self, lane: usize) {
-        loop {
-            let mut lighter = std::pin::pin!(self.lighter.notified());
-            // Before looking, or a change in between would be missed.
-            lighter.as_mut().enable();
-            if !self.is_heavy(lane) {
-                return;
-            }
-            lighter.await;
-        }
+    /// Whether results are to be read before a lane takes more from the server, and until
+    /// when.
+    pub(super) fn unread(&self) -> &Unread {
+        &self.unread
     }
 
     /// Waits for the next result in order; `None` when there will be no more. Cancel safe.
@@ -414,7 +393,7 @@ impl Queue {
             None => (state.ended && state.slots.is_empty()).then_some(None),
         });
         let next = next.await;
-        if self.goes_on.load(Ordering::Acquire) != EVERYBODY {
+        if self.unread.is_too_much() {
             self.weigh(self.state());
         }
         self.room.notify_one();

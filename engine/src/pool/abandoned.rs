@@ -156,10 +156,15 @@ impl Abandoned {
             if session.epoch == self.pool.epoch.current() && !session.client.is_closed() {
                 self.pool.metrics.count(Counter::Released);
             } else {
-                self.pool.metrics.count(Counter::Discarded);
-                drop(Object::take(session));
+                self.close(session);
             }
         }
+    }
+
+    fn close(&self, session: Object<Manager>) {
+        self.pool.metrics.count(Counter::Discarded);
+        drop(Object::take(session));
+        self.pool.refill();
     }
 
     /// The connection broke: one dead host breaks many, and that is one failure.
@@ -190,8 +195,7 @@ impl Abandoned {
 impl Drop for Abandoned {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
-            self.pool.metrics.count(Counter::Discarded);
-            drop(Object::take(session));
+            self.close(session);
         }
     }
 }

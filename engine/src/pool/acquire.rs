@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Weak, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -41,6 +44,13 @@ pub(super) struct Inner {
     /// `None` if callers find out by themselves that the server is back.
     prober: Option<Arc<Prober>>,
     pub(super) rules: Rules,
+    /// It has had `min_connections` sessions, and is to be kept at that.
+    pub(super) warm: AtomicBool,
+    /// A task makes the sessions that are missing.
+    pub(super) refilling: AtomicBool,
+    /// Nothing is to be begun in the background any more.
+    pub(super) stopped: AtomicBool,
+    rng: Mutex<fastrand::Rng>,
     pub(super) epoch: HostEpoch,
     /// Sessions that were last heard before this, on the breaker's clock, are asked before
     /// they are lent.
@@ -79,10 +89,18 @@ impl Inner {
             slots: Arc::new(Semaphore::new(max)),
             cancels: Semaphore::new(CANCELS),
             // A handle on the breaker that outlives the pool keeps no connection open.
-            breaker: Breaker::with_on_open(config.breaker(), rng, {
+            rng: Mutex::new(rng.fork()),
+            breaker: Breaker::with_on_change(config.breaker(), rng, {
                 let pool = pool.clone();
-                move || pool.upgrade().iter().for_each(|pool| pool.circuit_opened())
+                move |opened| match pool.upgrade() {
+                    Some(pool) if opened => pool.circuit_opened(),
+                    Some(pool) => pool.refill(),
+                    None => {}
+                }
             }),
+            warm: AtomicBool::new(false),
+            refilling: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
             prober,
             rules: config.rules(),
             epoch,
@@ -126,7 +144,7 @@ impl Inner {
             None => None,
         };
         let metrics = self.metrics.clone();
-        let making: Pin<Box<dyn Future<Output = _> + Send>> = match doubtful {
+        let making: Lending = match doubtful {
             Some(session) => Box::pin(self.lend_checked(session, permit, slot, started, deadline)),
             None => Box::pin(self.make(permit, slot, started, deadline)),
         };
@@ -141,6 +159,12 @@ impl Inner {
         })
     }
 
+    /// A source of jitter of one's own.
+    pub(super) fn rng(&self) -> fastrand::Rng {
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        rng.fork()
+    }
+
     /// Has the server probed, if it is not and should be.
     fn probe(&self, now: Instant) {
         if let Some(prober) = &self.prober {
@@ -150,6 +174,7 @@ impl Inner {
 
     /// Ends what runs in the background.
     pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
         if let Some(prober) = &self.prober {
             prober.stop();
         }
@@ -198,6 +223,8 @@ impl Inner {
             // Closed; the others cannot be: there are no hooks and no time-outs.
             Ok(Err(_)) => return Err(Error::Closed),
         };
+        // Those that were found closed are missing as well.
+        self.refill();
         self.lend(session, permit, slot, started)
     }
 
@@ -217,7 +244,7 @@ impl Inner {
 
     /// Acts on a circuit that has opened, whoever found the trip: the host may be dead, so
     /// no older connection is lent again, and few are made at once when it is back.
-    fn circuit_opened(&self) {
+    fn circuit_opened(self: &Arc<Self>) {
         self.ramp.start();
         self.evict(self.epoch.current());
         self.probe(clock::now());
@@ -225,23 +252,26 @@ impl Inner {
 
     /// Drops every idle connection that was made in `epoch` or before; those on
     /// loan are closed on their return. True for the one that ended the epoch.
-    pub(super) fn evict(&self, epoch: u64) -> bool {
+    pub(super) fn evict(self: &Arc<Self>, epoch: u64) -> bool {
         let ended = self.epoch.end(epoch);
         if ended {
             let kept = self.sessions.retain(|session, _| session.epoch > epoch);
             self.metrics
                 .add(Counter::Evicted, kept.removed.len() as u64);
+            self.refill();
         }
         ended
     }
 }
+
+type Lending = Pin<Box<dyn Future<Output = Result<Link, Error>> + Send>>;
 
 /// A session that is being made for a caller. If the caller goes away, it is made all the
 /// same, within the deadline that the caller had: callers in a hurry would else have the
 /// server begin session after session, of which none is ever used, and nobody would learn
 /// that it does not answer.
 struct Making {
-    making: Option<Pin<Box<dyn Future<Output = Result<Link, Error>> + Send>>>,
+    making: Option<Lending>,
     metrics: Arc<Metrics>,
 }
 

@@ -1,6 +1,6 @@
 //! [`Pool`]: the callers' side.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use futures_util::future::join_all;
 use tokio_postgres::{Row, types::ToSql};
@@ -13,6 +13,10 @@ use crate::{
     error::Error,
     metrics::Metrics,
 };
+
+/// Asks how many sessions the server takes from others than superusers.
+const MOST: &str = "SELECT current_setting('max_connections')::int \
+    - current_setting('superuser_reserved_connections')::int";
 
 /// A pool of connections behind a circuit breaker. Cheap to clone; the last clone
 /// closes it.
@@ -139,17 +143,44 @@ impl Pool {
         acquired
     }
 
-    /// Makes `min_connections` connections, so that the first callers find them.
+    /// Makes `min_connections` connections, so that the first callers find them. From then on
+    /// those that are lost are made anew in the background.
     ///
     /// Cancel safe: those that were made stay in the pool.
     ///
     /// # Errors
-    /// The first error of an [`acquire`](Self::acquire).
+    /// [`Error::TooMany`] if the server does not take as many, with one made to ask it; the
+    /// first error of an [`acquire`](Self::acquire), and then none is kept, so that others
+    /// find room.
     pub async fn warm_up(&self) -> Result<(), Error> {
-        let wanted = (0..self.inner.config.min_connections).map(|_| self.acquire());
+        let wanted = self.inner.config.min_connections;
+        if wanted == 0 {
+            return Ok(());
+        }
+        let mut first = self.link().await?;
+        if wanted > 1 {
+            let rows = first.ask(MOST, &[]).await?;
+            let most = rows.first().and_then(|row| row.try_get::<_, i32>(0).ok());
+            let most = most.and_then(|most| u32::try_from(most).ok());
+            if let Some(most) = most.filter(|most| *most < wanted) {
+                return Err(Error::TooMany { wanted, most });
+            }
+        }
         // Held until all are there, so that none is handed out twice.
-        let made = join_all(wanted).await;
-        made.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
+        let made = join_all((1..wanted).map(|_| self.link())).await;
+        let (mut links, mut failed) = (vec![first], None);
+        for made in made {
+            match made {
+                Ok(link) => links.push(link),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        let Some(error) = failed else {
+            self.inner.warm.store(true, Ordering::Release);
+            return Ok(());
+        };
+        links.iter_mut().for_each(Link::retire);
+        Err(error)
     }
 
     /// Its settings.

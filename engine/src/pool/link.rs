@@ -396,6 +396,7 @@ impl Drop for Link {
         if self.broken || self.retired || old || session.client.is_closed() {
             self.pool.metrics.count(Counter::Discarded);
             drop(Object::take(session));
+            self.pool.refill();
         } else {
             self.pool.metrics.count(Counter::Released);
             drop(session);

@@ -19,6 +19,7 @@
 //! - `hosts`: shares a deadline out over several hosts, and remembers who was mute
 //! - `ramp`: few sessions are made at once after an outage
 //! - `probe`: finds out that the server is back
+//! - `refill`: keeps the pool at its `min_connections`
 //! - `trust`: asks sessions that were silent for long before they are lent
 //! - `shape`, `incarnation`: what the server said of statements, and of itself
 
@@ -33,6 +34,7 @@ mod link;
 mod manager;
 mod probe;
 mod ramp;
+mod refill;
 mod running;
 mod session;
 mod shape;

@@ -5,6 +5,7 @@
 mod answers;
 mod changes;
 mod given_up;
+mod minimum;
 mod pipelines;
 
 use std::{

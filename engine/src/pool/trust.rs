@@ -53,7 +53,7 @@ impl Inner {
     }
 
     /// Drops the idle sessions that were silent about as long as one that was found dead.
-    pub(super) fn condemn(&self, heard: Instant, now: Instant) {
+    pub(super) fn condemn(self: &Arc<Self>, heard: Instant, now: Instant) {
         let silent = |heard: Instant| now.saturating_duration_since(heard);
         let dead = silent(heard);
         let kept = self
@@ -61,6 +61,7 @@ impl Inner {
             .retain(|session, _| !as_long(dead, silent(session.heard)));
         let dropped = kept.removed.len() as u64;
         self.metrics.add(Counter::Evicted, dropped);
+        self.refill();
     }
 
     /// Lends a session that answers, or makes one.
@@ -88,7 +89,7 @@ impl Inner {
 
     /// Asks a session whether its server is there.
     async fn answers(
-        &self,
+        self: &Arc<Self>,
         session: &mut Object<Manager>,
         deadline: Instant,
     ) -> Result<bool, Error> {

@@ -193,10 +193,10 @@ async fn every_change_is_acted_on_whoever_finds_it() {
     for case in CASES {
         let opened = Arc::new(AtomicUsize::new(0));
         let count = opened.clone();
-        let on_open = move || {
-            count.fetch_add(1, Ordering::Relaxed);
+        let on_change = move |opened| {
+            count.fetch_add(usize::from(opened), Ordering::Relaxed);
         };
-        let breaker = Breaker::with_on_open(base(), fastrand::Rng::with_seed(1), on_open);
+        let breaker = Breaker::with_on_change(base(), fastrand::Rng::with_seed(1), on_change);
         (case.before)(&breaker);
         tokio::time::advance(case.wait).await;
 

@@ -19,6 +19,10 @@ use crate::{clock, error::Error, pool::Incarnation};
 /// Wait between two attempts to reach the server again.
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(50);
 
+/// The longest wait for a server to be back and say what became of a transaction, beside that
+/// for a connection: a statement may be given a day.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 impl Lane {
     /// Tells the breaker of a lost connection, and gives it up.
     pub(super) async fn lost(
@@ -163,7 +167,8 @@ impl Lane {
             return Resolved::Unknown;
         };
         self.hand_over();
-        let patience = self.pool.config().acquire_timeout + self.pool.config().statement_timeout;
+        let config = self.pool.config();
+        let patience = config.acquire_timeout + config.statement_timeout.min(PATIENCE);
         let deadline = clock::now() + patience;
         loop {
             let asked = match self.pool.link().await {

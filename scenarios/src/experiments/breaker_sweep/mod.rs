@@ -25,7 +25,7 @@ use crate::{
     experiment::{Experiment, NotRepeatable, Setting, WithRemarks},
     faults::{
         Kind, kind, network,
-        plan::{Plan, Steady, Wish},
+        plan::{Plan, SteadyState, Wish},
         process,
         schedule::{Draw, draw},
     },
@@ -332,7 +332,7 @@ fn stall() -> Plan {
     let ms = Duration::from_millis;
     let mut plan = Plan {
         repeats: 1,
-        steady: Steady::default(),
+        steady: SteadyState::default(),
         ..Plan::of(&[&network::LATENCY])
     };
     for entry in &mut plan.entries {

@@ -46,12 +46,12 @@ pub struct Plan {
     /// How often each entry is carried out for each arm.
     pub repeats: u32,
     /// What a load must be served like, if not as usual.
-    pub steady: Steady,
+    pub steady: SteadyState,
 }
 
 /// A steady-state hypothesis, as far as it differs from the usual one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Steady {
+pub struct SteadyState {
     /// Least share of operations ok within the deadline, 0..=1.
     pub ok_share: Option<f64>,
     /// Greatest p99 latency.
@@ -115,7 +115,7 @@ impl Plan {
         Self {
             entries: entries.collect(),
             repeats: 1,
-            steady: Steady::default(),
+            steady: SteadyState::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::{
     super::kind::{self, Kind},
-    Plan, PlanError, Steady, Wish, wrong,
+    Plan, PlanError, SteadyState, Wish, wrong,
 };
 
 const REPEATS_MOST: i64 = 1_000;
@@ -26,7 +26,7 @@ impl Plan {
         let mut plan = Self {
             entries: Vec::new(),
             repeats: 1,
-            steady: Steady::default(),
+            steady: SteadyState::default(),
         };
         let mut faults = Vec::new();
         if let Some(text) = file {
@@ -83,8 +83,8 @@ impl Plan {
     }
 }
 
-fn steady(table: Table) -> Result<Steady, PlanError> {
-    let mut steady = Steady::default();
+fn steady(table: Table) -> Result<SteadyState, PlanError> {
+    let mut steady = SteadyState::default();
     for (key, value) in table {
         let field = format!("steady_state.{key}");
         match key.as_str() {
