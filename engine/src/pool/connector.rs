@@ -36,6 +36,7 @@ impl Connector {
     /// Makes a session. Cancel safe: a dropped future leaves no socket.
     pub(super) async fn connect(&self) -> Result<Session, Error> {
         let (connect, metrics) = (&*self.connect, &self.metrics);
-        self.startup.connect(connect, &self.config, metrics).await
+        // In a box: it is rare, and part of the future of every caller.
+        Box::pin(self.startup.connect(connect, &self.config, metrics)).await
     }
 }
