@@ -132,7 +132,8 @@ impl Pipeline {
         let mut encoded = self.encode(&shape, params);
         if let (Ok(known), Err(error)) = (&shape, &encoded)
             && error.does_not_fit()
-            && let Some(now) = self.described_anew(known.clone()).await
+            // In a box: what is rare is not to make every other call's future larger.
+            && let Some(now) = Box::pin(self.described_anew(known.clone())).await
         {
             shape = Ok(now);
             encoded = self.encode(&shape, params);

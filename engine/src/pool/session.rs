@@ -83,11 +83,15 @@ impl PooledSession {
         if age == Age::Unknown || !nothing_ran {
             return Err(failed);
         }
-        let again = self.prepare_anew(sql).await?;
-        if age == Age::Doubtful && again.params() == statement.params() {
-            return Err(failed);
-        }
-        self.send(&again, params, wanted).await
+        // In a box: what is rare is not to make every other statement's future larger.
+        let again = async {
+            let again = self.prepare_anew(sql).await?;
+            if age == Age::Doubtful && again.params() == statement.params() {
+                return Err(failed);
+            }
+            self.send(&again, params, wanted).await
+        };
+        Box::pin(again).await
     }
 
     async fn send(

@@ -66,16 +66,16 @@ enum Request {
 }
 
 /// What is done with the body of a message from the server.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Body {
     /// It is passed on.
     Passes,
     /// It is passed on, and kept.
-    Kept(Vec<u8>),
+    Kept,
     /// It is for us alone, and kept.
-    Ours(Vec<u8>),
+    Ours,
     /// It is the answer to a repeated statement.
-    Repeated(Tag),
+    Repeated,
 }
 
 /// The state of both directions.
@@ -102,6 +102,10 @@ pub(super) struct Elision {
     used: Option<Use>,
     /// What is done with the message that is being read.
     body: Body,
+    /// What is kept of it.
+    kept: Vec<u8>,
+    /// Its tag, if it is the answer to a repeated statement.
+    tag: Tag,
     ear: Ear,
 }
 
@@ -122,6 +126,8 @@ impl Elision {
             head: Head::default(),
             used: None,
             body: Body::Passes,
+            kept: Vec::new(),
+            tag: Tag::default(),
             ear: Ear::default(),
         }
     }
@@ -289,37 +295,38 @@ impl Elision {
                 self.incoming.body(HEADER);
             }
             let part = self.incoming.part(&mut bytes);
-            match &mut self.body {
-                Body::Repeated(tag) => tag.take(part),
-                Body::Ours(kept) => kept.extend_from_slice(part),
+            match self.body {
+                Body::Repeated => self.tag.take(part),
+                Body::Ours => self.kept.extend_from_slice(part),
                 Body::Passes => {
                     out.put_slice(part);
                     let (kind, last) = (self.incoming.kind(), self.incoming.left == 0);
                     self.ear.part(kind, part, last);
                 }
-                Body::Kept(kept) => {
+                Body::Kept => {
                     out.put_slice(part);
-                    kept.extend_from_slice(part);
+                    self.kept.extend_from_slice(part);
                 }
             }
             if self.incoming.left == 0 {
                 match std::mem::replace(&mut self.body, Body::Passes) {
-                    Body::Repeated(tag) => self.done(tag, &mut repeated),
-                    Body::Ours(body) => self.described(&body),
-                    Body::Kept(body) => {
-                        self.described(&body);
+                    Body::Repeated => self.done(&mut repeated),
+                    Body::Passes => self.ended(out),
+                    Body::Ours => self.described(),
+                    Body::Kept => {
+                        self.described();
                         self.ended(out);
                     }
-                    Body::Passes => self.ended(out),
                 }
             }
         }
     }
 
     /// Takes what the server said of a statement that has no name there, or of itself.
-    fn described(&mut self, body: &[u8]) {
+    fn described(&mut self) {
+        let body = std::mem::take(&mut self.kept);
         if self.incoming.kind() == ERROR {
-            self.ear.unasked(body);
+            self.ear.unasked(&body);
             return;
         }
         let Some(Request::Theirs {
@@ -329,9 +336,9 @@ impl Elision {
             return;
         };
         match self.incoming.kind() {
-            PARAMETERS => self.naming.parameters(used, body),
+            PARAMETERS => self.naming.parameters(used, &body),
             COLUMNS | NO_COLUMNS => {
-                let changed = self.naming.columns(used, body);
+                let changed = self.naming.columns(used, &body);
                 self.ear.heard.changed += u64::from(changed);
             }
             _ => {}
@@ -355,7 +362,7 @@ impl Elision {
                 // Of them no more is heard, and the next of theirs is told.
                 self.waiting.pop_front();
             } else if !UNASKED.contains(&kind) {
-                self.body = Body::Repeated(Tag::default());
+                self.body = Body::Repeated;
                 return;
             }
         } else if let Some(Request::Theirs {
@@ -364,27 +371,28 @@ impl Elision {
         {
             match (used, kind) {
                 (Use::Sent(_), PARSE_COMPLETE | COLUMNS | NO_COLUMNS) => {
-                    self.body = Body::Ours(Vec::new());
+                    self.body = Body::Ours;
                     return;
                 }
                 (Use::Described(_), PARAMETERS | COLUMNS | NO_COLUMNS) => {
-                    self.body = Body::Kept(Vec::new());
+                    self.body = Body::Kept;
                 }
                 (used, ERROR) => self.naming.failed(*used),
                 _ => {}
             }
         } else if kind == ERROR && self.waiting.is_empty() {
-            self.body = Body::Kept(Vec::new());
+            self.body = Body::Kept;
         }
         out.put_slice(&self.incoming.header);
     }
 
     /// Ends a message that is for us alone.
-    fn done(&mut self, mut tag: Tag, repeated: &mut impl FnMut(u64)) {
+    fn done(&mut self, repeated: &mut impl FnMut(u64)) {
+        let rows = self.tag.rows();
         if ends(EXECUTE, self.incoming.kind())
             && let Some(Request::Ours(left)) = self.waiting.front_mut()
         {
-            repeated(tag.rows());
+            repeated(rows);
             *left -= 1;
             if *left == 0 {
                 self.waiting.pop_front();

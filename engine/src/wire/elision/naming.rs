@@ -24,6 +24,10 @@ pub(super) const CLOSE: u8 = b'C';
 /// Asks for the columns of the portal that has no name.
 pub(super) const DESCRIBE_PORTAL: &[u8] = b"D\0\0\0\x06P\0";
 
+/// Length of a prefix: 64 bits.
+const PREFIX: usize = 11;
+const LETTERS: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+
 /// A statement's number on its connection.
 type Id = u64;
 
@@ -42,7 +46,7 @@ struct Known {
 /// The names of one connection.
 #[derive(Debug)]
 pub(super) struct Naming {
-    prefix: [u8; 17],
+    prefix: [u8; PREFIX],
     unnamed: bool,
     ids: HashMap<Vec<u8>, Id>,
     known: HashMap<Id, Known>,
@@ -60,10 +64,9 @@ pub(super) enum Use {
 
 impl Naming {
     pub(super) fn new(connection: u64) -> Self {
-        let mut prefix = [b'_'; 17];
-        for (i, digit) in prefix[..16].iter_mut().enumerate() {
-            *digit = b"0123456789abcdef"[(connection >> (4 * i) & 15) as usize];
-        }
+        // Six bits a letter: it goes out with every use.
+        let letter = |i: usize| LETTERS[(connection >> (6 * i) & 63) as usize];
+        let prefix = std::array::from_fn(letter);
         Self {
             prefix,
             unnamed: false,

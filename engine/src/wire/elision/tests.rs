@@ -46,7 +46,7 @@ fn statement() -> Vec<u8> {
 /// Portal, statement, formats of the parameters, and their number: one.
 const TEMPLATE: &[u8] = b"\0s1\0\0\x01\0\x01\0\x01";
 /// The same as it goes out.
-const NAMED: &[u8] = b"\0ae50000000000000_s1\0\0\x01\0\x01\0\x01";
+const NAMED: &[u8] = b"\0Gn000000000s1\0\0\x01\0\x01\0\x01";
 
 /// A statement as it goes out.
 fn named() -> Vec<u8> {
@@ -302,11 +302,11 @@ fn every_name_has_the_connection_s_prefix() {
         (
             b'P',
             &b"s7\0SELECT 1\0\0\0"[..],
-            &b"ae50000000000000_s7\0SELECT 1\0\0\0"[..],
+            &b"Gn000000000s7\0SELECT 1\0\0\0"[..],
         ),
-        (b'D', b"Ss7\0", b"Sae50000000000000_s7\0"),
-        (b'C', b"Ss7\0", b"Sae50000000000000_s7\0"),
-        (b'B', b"p\0s7\0\0\0", b"p\0ae50000000000000_s7\0\0\0"),
+        (b'D', b"Ss7\0", b"SGn000000000s7\0"),
+        (b'C', b"Ss7\0", b"SGn000000000s7\0"),
+        (b'B', b"p\0s7\0\0\0", b"p\0Gn000000000s7\0\0\0"),
         // What has no name, or is none of a statement.
         (b'P', b"\0SELECT 1\0\0\0", b"\0SELECT 1\0\0\0"),
         (b'B', b"p\0\0\0\0", b"p\0\0\0\0"),
@@ -379,7 +379,7 @@ fn without_names_a_statement_goes_out_with_each_use() {
             // Closed, it is closed by a name that nobody has.
             let close = [message(b'C', b"Ss1\0"), message(b'S', b"")].concat();
             let out = both.write(&close, piece);
-            assert!(out.starts_with(&message(b'C', b"Sae50000000000000_s1\0")));
+            assert!(out.starts_with(&message(b'C', b"SGn000000000s1\0")));
             let out = both.write(&statement(), piece);
             assert_eq!(kinds(&out), "BES", "never the unnamed statement of another");
             assert!(out.windows(NAMED.len()).any(|part| part == NAMED));
