@@ -182,21 +182,34 @@ async fn piped(pool: &Pool, sql: &str, id: i32, n: i32, answers: &mut Answers) {
 
 const ASKS: &str = "SEAWALL_TEST_ASKS";
 
-/// Not a test of its own: a client in a process of its own, which names its statements as
-/// every other does.
+/// Also started by the test of two clients, as a process that names its statements as every
+/// other does. Then it is told of the pooler, and prints what it counted.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "run by others"]
-async fn a_client_asks() {
-    let Ok(how) = std::env::var(ASKS) else {
-        return;
-    };
-    let [port, id, cache] = how
-        .split(' ')
-        .map(|n| n.parse::<u32>().expect("a number"))
-        .collect::<Vec<_>>()[..]
-    else {
-        panic!("{how}");
-    };
+async fn a_client_gets_its_own_rows() {
+    if let Ok(how) = std::env::var(ASKS) {
+        let how: Vec<u32> = how
+            .split(' ')
+            .map(|n| n.parse().expect("a number"))
+            .collect();
+        let [port, id, cache] = how[..] else {
+            panic!("{how:?}");
+        };
+        let Answers {
+            right,
+            foreign,
+            refused,
+        } = a_client_asks(port, id, cache).await;
+        return println!("answers {right} {foreign} {refused}");
+    }
+    let (server, _place) = server::any().await;
+    let bouncer = Bouncer::start(server.endpoint(), "transaction").await;
+    let alone = a_client_asks(bouncer.endpoint.port.into(), 1, 0).await;
+    assert_eq!((alone.foreign, alone.refused), (0, 0), "{alone:?}");
+    assert!(alone.right > 100, "{alone:?}");
+    server.stop().await.expect("stopped");
+}
+
+async fn a_client_asks(port: u32, id: u32, cache: u32) -> Answers {
     let pool = Pool::new(PoolConfig {
         connection_string: Secret::from(format!(
             "host=127.0.0.1 port={port} user=postgres dbname=postgres password=x"
@@ -212,12 +225,7 @@ async fn a_client_asks() {
     })
     .expect("valid");
     let id = i32::try_from(id).expect("small");
-    let Answers {
-        right,
-        foreign,
-        refused,
-    } = ask(&pool, id, 2_500).await;
-    println!("answers {right} {foreign} {refused}");
+    ask(&pool, id, 2_500).await
 }
 
 /// Two clients at once, each in a process of its own.
@@ -227,8 +235,7 @@ async fn two_clients(bouncer: &Bouncer, cache: u32) -> Answers {
         Command::new(std::env::current_exe().expect("a path"))
             .args([
                 "--exact",
-                "pgbouncer::a_client_asks",
-                "--ignored",
+                "pgbouncer::a_client_gets_its_own_rows",
                 "--nocapture",
             ])
             .env(ASKS, format!("{port} {id} {cache}"))

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Noun, Unit};
-use crate::stats::{Interval, micro, quantile::Observation};
+use crate::{
+    numbers::seconds,
+    stats::{Interval, micro, quantile::Observation},
+};
 
 /// What became of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -144,6 +147,16 @@ impl Claim {
         self.low = interval.low.map(micro);
         self.high = interval.high.map(micro);
         self.verdict = decision(interval, self.band_low, self.band_high);
+    }
+
+    /// Takes the verdict back: the load generator itself stood still for so long, and what was
+    /// measured meanwhile is its own doing.
+    pub(crate) fn stalled(&mut self, longest_us: u64, of: &str) {
+        self.verdict = Decision::Inconclusive;
+        self.reason = Some(format!(
+            "the load generator itself stood still for {} in {of}; run it again",
+            seconds(longest_us as f64 / 1e6),
+        ));
     }
 
     /// Whether the claim has this verdict.

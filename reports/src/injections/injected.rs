@@ -1,9 +1,8 @@
 //! Injections with their measures: what the claims about recovery are judged on.
 
 use crate::{
-    claim::{Claim, Decision, INJECTIONS},
+    claim::{Claim, INJECTIONS},
     measure::Measured,
-    numbers::seconds,
     run::{Injection, Load, Run},
 };
 
@@ -39,12 +38,7 @@ impl<'a> Injected<'a> {
         let Some(longest_us) = stalls.iter().max() else {
             return claim;
         };
-        claim.verdict = Decision::Inconclusive;
-        claim.reason = Some(format!(
-            "the load generator itself stood still for {} in {}; run it again",
-            seconds(*longest_us as f64 / 1e6),
-            INJECTIONS.of(stalls.len())
-        ));
+        claim.stalled(*longest_us, &INJECTIONS.of(stalls.len()));
         claim
     }
 

@@ -131,11 +131,16 @@ fn detect_us(injection: &Injection) -> Option<u64> {
         .map(|transition| transition.at_us.saturating_sub(injection.injected_us))
 }
 
-/// The generator's own delay of an operation, which should be none.
 fn stalled_us(series: &Series, injection: &Injection) -> Option<u64> {
     let from_steady = series.between(injection.steady_us, injection.ended_us);
-    let lags = injection.operations.lags_us.get(from_steady)?;
-    lags.iter().copied().max().filter(|lag| *lag >= WINDOW_US)
+    stall_us(injection.operations.lags_us.get(from_steady)?)
+}
+
+/// For how long the load generator stood still, in us: its longest own delay of an operation,
+/// if that is a window or more. `None` if times are those of the server.
+pub(crate) fn stall_us(lags_us: &[u64]) -> Option<u64> {
+    let longest = lags_us.iter().copied().max();
+    longest.filter(|lag| *lag >= WINDOW_US)
 }
 
 fn rejected_p99_us(series: &Series, injection: &Injection) -> Option<u64> {

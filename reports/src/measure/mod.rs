@@ -25,6 +25,7 @@ mod steady;
 
 pub use baseline::Baseline;
 pub use effect::{Effect, side_by_side};
+pub(crate) use injection::stall_us;
 pub use injection::{Counts, Measured, measure};
 pub use recovery::{Moments, Recovery, RecoveryWatch};
 pub use steady::{NotSteady, SteadyState, steady};

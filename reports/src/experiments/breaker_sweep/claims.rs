@@ -6,6 +6,7 @@
 
 use crate::{
     claim::{Claim, Decision, Noun, Source, Unit, at_most, id},
+    measure::stall_us,
     stats::{
         Interval,
         quantile::{self, ONE_SIDED, Observation, TWO_SIDED},
@@ -15,7 +16,7 @@ use crate::{
 
 use super::{
     CLAIM_S,
-    data::{Data, ProbeMode},
+    data::{Data, ProbeMode, Stretch},
     finding::{Findings, Week, false_opens_of},
 };
 
@@ -55,7 +56,27 @@ pub(super) fn claims(data: &Data, findings: &Findings) -> Vec<Claim> {
         let p95 = recovery(&format!("{id}-p95"), &week.arm, data, &times, 0.95);
         claims.push(p95);
     }
+    if let Some((longest_us, stretches)) = stalls(data) {
+        let stretches = Noun::new("stretch", "stretches").of(stretches);
+        claims
+            .iter_mut()
+            .for_each(|claim| claim.stalled(longest_us, &stretches));
+    }
     claims
+}
+
+/// The longest stall of the load generator, and in how many stretches there was one. It stands
+/// still for all cells at once, and all of their times, opens and differences are its doing.
+fn stalls(data: &Data) -> Option<(u64, usize)> {
+    let of_stretch = |stretch: &Stretch| {
+        let stalls = stretch
+            .runs
+            .iter()
+            .filter_map(|run| stall_us(&run.operations.lags_us));
+        stalls.max()
+    };
+    let stalls: Vec<u64> = data.stretches.iter().filter_map(of_stretch).collect();
+    Some((*stalls.iter().max()?, stalls.len()))
 }
 
 /// `P(<= 30 s) = 50 % [12 %, 88 %], 3 of 6; a wait that is uniform on (0, timeout)

@@ -226,6 +226,27 @@ fn a_confirmation_that_costs_more_is_refuted_and_few_pairs_do_not_say() {
     assert!(!confirmation.gating);
 }
 
+/// A generator that stands still makes every cell look as if its server had.
+#[test]
+fn where_the_load_generator_stood_still_nothing_is_judged() {
+    for (lag_us, judged) in [(249_999, true), (250_000, false), (2_900_000, false)] {
+        let mut record = complete();
+        let operations = &mut stretches(&mut record)[0].runs[1].operations;
+        *operations.lags_us.last_mut().unwrap() = lag_us;
+        let verdict = judge(&record);
+        let mut claims = verdict.claims.iter();
+        let said = |c: &Claim| c.reason.as_deref().unwrap_or("").contains("stood still");
+        if judged {
+            assert!(!claims.any(said), "{lag_us}");
+        } else {
+            assert!(
+                claims.all(|c| c.is(Decision::Inconclusive) && said(c)),
+                "{lag_us}"
+            );
+        }
+    }
+}
+
 #[test]
 fn what_there_is_of_an_interrupted_sweep_is_judged() {
     let mut record = complete();
