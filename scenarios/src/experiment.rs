@@ -13,8 +13,12 @@ use reports::run::{Event, Run};
 pub use crate::stage::Setting;
 use crate::{
     environment::Endpoint,
+    faults::kind,
     flags::{CliError, Frame, Size},
-    load::{client::NotRecorded, workload::Workload},
+    load::{
+        client::{NotRecorded, Setup},
+        workload::Workload,
+    },
     stage::{Interrupt, Label, NotPrepared, Outcome, Place, RunError, Stage, Stop},
 };
 
@@ -56,6 +60,28 @@ impl NotRepeatable {
 /// If there is no such size.
 pub fn size(run: &Run) -> Result<Size, NotRepeatable> {
     Size::named(&run.size).ok_or_else(|| NotRepeatable::size(&run.size))
+}
+
+/// What a record began with: its arms, its plan and its schedule.
+///
+/// # Errors
+/// If an arm's configuration or a fault is not one of this version.
+pub fn recorded(run: &Run) -> Result<Setting, NotRepeatable> {
+    let mut arms = Vec::new();
+    for arm in &run.arms {
+        arms.push((arm.clone(), Setup::recorded(arm)?));
+    }
+    for step in run.schedule.iter().flat_map(|planned| &planned.faults) {
+        kind::check(step).map_err(|[field, value, _]| NotRepeatable {
+            reason: format!("schedule: {}: {field}: {value}", step.kind),
+            allowed: "a fault of this version",
+        })?;
+    }
+    Ok(Setting {
+        arms,
+        plan: run.plan.clone(),
+        schedule: run.schedule.clone(),
+    })
 }
 
 /// What an experiment records.

@@ -12,7 +12,7 @@ use seawall::{PoolConfig, clock, metrics::Counter};
 
 use crate::{
     environment::{LOAD, chain},
-    experiment::{Experiment, NotRepeatable, Setting, WithRemarks},
+    experiment::{Experiment, NotRepeatable, Setting, WithRemarks, recorded},
     flags::{CliError, ConfigArgs, DeadlineArgs, Frame, Size, rates},
     load::{
         arrivals::max_in_flight,
@@ -97,15 +97,8 @@ impl Experiment for Steady {
     }
 
     fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
-        let arms = run
-            .arms
-            .iter()
-            .map(|arm| Ok((arm.clone(), Setup::recorded(arm)?)));
         Ok(Self {
-            setting: Setting {
-                arms: arms.collect::<Result<_, NotRepeatable>>()?,
-                ..Setting::default()
-            },
+            setting: recorded(run)?,
             nothing_yet: Data {
                 stretches: Vec::new(),
                 ..data.clone()

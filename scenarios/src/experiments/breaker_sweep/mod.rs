@@ -22,9 +22,9 @@ use reports::{
 use seawall::{PoolConfig, breaker::Probe};
 
 use crate::{
-    experiment::{Experiment, NotRepeatable, Setting, WithRemarks},
+    experiment::{Experiment, NotRepeatable, Setting, WithRemarks, recorded},
     faults::{
-        Kind, kind, network,
+        Kind, network,
         plan::{Plan, SteadyState, Wish},
         process,
         schedule::{Draw, draw},
@@ -80,27 +80,13 @@ impl Experiment for BreakerSweep {
     }
 
     fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
-        let mut arms = Vec::new();
-        for arm in &run.arms {
-            arms.push((arm.clone(), Setup::recorded(arm)?));
-        }
-        let mut schedule = run.schedule.clone();
-        for step in schedule.iter().flat_map(|planned| &planned.faults) {
-            kind::check(step).map_err(|[field, value, _]| NotRepeatable {
-                reason: format!("schedule: {}: {field}: {value}", step.kind),
-                allowed: "a fault of this version",
-            })?;
-        }
+        let mut setting = recorded(run)?;
         // Who the fresh outages are for is found out again.
-        for fresh in schedule.iter_mut().skip(data.outages + 1) {
+        for fresh in setting.schedule.iter_mut().skip(data.outages + 1) {
             fresh.arms.clear();
         }
         Ok(Self {
-            setting: Setting {
-                arms,
-                plan: None,
-                schedule,
-            },
+            setting,
             nothing_yet: Data {
                 stretches: Vec::new(),
                 ..data.clone()

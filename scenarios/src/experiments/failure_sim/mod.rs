@@ -13,9 +13,9 @@ use reports::{
 use seawall::{PoolConfig, breaker::Probe};
 
 use crate::{
-    experiment::{Experiment, NotRepeatable, Setting, WithRemarks},
+    experiment::{Experiment, NotRepeatable, Setting, WithRemarks, recorded},
     faults::{
-        Kind, kind, network,
+        Kind, network,
         plan::Plan,
         process,
         schedule::{Draw, draw},
@@ -85,22 +85,8 @@ impl Experiment for FailureSim {
     }
 
     fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
-        let mut arms = Vec::new();
-        for arm in &run.arms {
-            arms.push((arm.clone(), Setup::recorded(arm)?));
-        }
-        for step in run.schedule.iter().flat_map(|planned| &planned.faults) {
-            kind::check(step).map_err(|[field, value, _]| NotRepeatable {
-                reason: format!("schedule: {}: {field}: {value}", step.kind),
-                allowed: "a fault of this version",
-            })?;
-        }
         Ok(Self {
-            setting: Setting {
-                arms,
-                plan: run.plan.clone(),
-                schedule: run.schedule.clone(),
-            },
+            setting: recorded(run)?,
             nothing_yet: Data {
                 injections: Vec::new(),
                 ..data.clone()
