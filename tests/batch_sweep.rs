@@ -11,7 +11,8 @@ use scenarios::environment::Kind;
 
 use super::{
     command::{self, alone, binary, experiment, is_accepted, left_by, says},
-    server::kinds,
+    external,
+    server::{self, kinds},
 };
 
 fn command(out: &Path, kind: Kind) -> Command {
@@ -43,7 +44,7 @@ fn whole(condition: &Condition) {
     for round in &condition.rounds {
         for truth in &condition.truth {
             let of_way = round.slices.iter().filter(|slice| slice.how == truth.how);
-            let expected = 1 + usize::from(truth.how == How::Sequential);
+            let expected = 1 + usize::from(matches!(truth.how, How::Bare | How::Sequential));
             assert_eq!(of_way.count(), expected, "{:?}", truth.how);
         }
         for slice in &round.slices {
@@ -92,6 +93,22 @@ fn a_quick_sweep_measures_every_class_and_the_server_bears_it_out() {
         let added = condition.rtt_us;
         let measured = condition.measured_rtt_us;
         assert!(measured >= added && measured > 0, "{measured} of {added}");
+    }
+    for condition in &batches.conditions {
+        let ways = [How::Bare, How::Sequential];
+        let alone = ways.map(|how| condition.truth.iter().any(|truth| truth.how == how));
+        assert_eq!(alone, [true, true], "{}", condition.class);
+        // All that was written or read is known, and right.
+        let ledger = condition.ledger.expect("somebody looked");
+        let all = if condition.class == "joins" || condition.class == "user-data" {
+            ledger.reads
+        } else {
+            assert_eq!(ledger.committed, ledger.acked, "{ledger:?}");
+            ledger.acked
+        };
+        assert!(all > 1_000, "{}: {ledger:?}", condition.class);
+        let wrong = ledger.lost + ledger.duplicate + ledger.unexpected + ledger.wrong_reads();
+        assert_eq!(wrong, 0, "{}: {ledger:?}", condition.class);
     }
     let events = batches.conditions.iter().filter(|condition| {
         condition.class == "small-events" && condition.synchronous_commit && condition.rtt_us == 0
@@ -169,6 +186,73 @@ fn the_user_s_own_files_are_measured_instead() {
     assert_eq!(seen, [("look", 2, false), ("note", 2, true)]);
     assert_eq!(batches.conditions.len(), 2 + 4);
     batches.conditions.iter().for_each(whole);
+    // Nobody knows what their rows must be, and the guide said nothing of them.
+    assert!(batches.conditions.iter().all(|c| c.ledger.is_none()));
+    let verdict = command::json(&out.join("verdict.json"));
+    let claims = verdict["claims"].as_array().expect("claims");
+    let gating = claims.iter().filter(|claim| claim["gating"] == true);
+    let gating: Vec<_> = gating.map(|claim| &claim["id"]).collect();
+    assert_eq!(gating, ["one-at-a-time"]);
+    for class in ["look", "note"] {
+        let id = format!("throughput-{class}");
+        assert!(claims.iter().any(|claim| claim["id"] == *id), "{claims:?}");
+    }
+}
+
+/// Whatever is written to the tables of a run, some of it goes wrong on the server: an
+/// event gets into another stretch, and an update is acknowledged and not done.
+const SABOTAGE: &str = "
+    CREATE FUNCTION misplace() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN NEW.slice := NEW.slice + 1; RETURN NEW; END';
+    CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+    CREATE FUNCTION sabotage() RETURNS event_trigger LANGUAGE plpgsql AS $$
+        DECLARE made record; BEGIN
+        FOR made IN SELECT object_identity AS name FROM pg_event_trigger_ddl_commands()
+            WHERE object_type = 'table' LOOP
+            IF made.name LIKE '%.events' THEN
+                EXECUTE format('CREATE TRIGGER t BEFORE INSERT ON %s FOR EACH ROW
+                    WHEN (NEW.number = 3) EXECUTE FUNCTION public.misplace()', made.name);
+            ELSIF made.name LIKE '%.balances' THEN
+                EXECUTE format('CREATE TRIGGER t BEFORE UPDATE ON %s FOR EACH ROW
+                    WHEN (NEW.number = 3) EXECUTE FUNCTION public.swallow()', made.name);
+            END IF;
+        END LOOP; END $$;
+    CREATE EVENT TRIGGER sabotage ON ddl_command_end WHEN TAG IN ('CREATE TABLE')
+        EXECUTE FUNCTION sabotage();";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_go_wrong_on_the_server_are_found_by_what_they_say() {
+    let (server, _place) = server::any().await;
+    let endpoint = server.endpoint();
+    let ours = external::session(endpoint, "seawall").await;
+    external::run(&ours, SABOTAGE).await;
+    external::close(endpoint, ours).await;
+    let url = external::url(endpoint, &endpoint.user, endpoint.password.expose());
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(binary())
+        .args(["batch-sweep", "--quick", "--seed", "5", "--database-url"])
+        .args([&url, "--out"])
+        .arg(folder.path())
+        .output();
+    let output = output.expect("it ends");
+    assert_eq!(output.status.code(), Some(4), "{}", says(&output));
+    let record = record(folder.path());
+    for condition in &data(&record).conditions {
+        let ledger = condition.ledger.expect("somebody looked");
+        let wrong = [ledger.lost, ledger.unexpected, ledger.duplicate];
+        let found = wrong.map(|rows| rows > 0);
+        let expected = match &*condition.class {
+            "small-events" => {
+                // None is missing, if they are only counted.
+                assert_eq!(ledger.lost, ledger.unexpected, "{ledger:?}");
+                [true, true, false]
+            }
+            "updates" => [true, false, false],
+            _ => [false; 3],
+        };
+        assert_eq!(found, expected, "{}: {ledger:?}", condition.class);
+    }
 }
 
 #[test]

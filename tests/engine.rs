@@ -5,7 +5,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use scenarios::environment::{Environment, Shutdown};
 use seawall::{
-    Error, ErrorClass, Pool, PoolConfig, breaker::State, clock, config::Role, metrics::Counter,
+    Error, ErrorClass, Pool, PoolConfig,
+    breaker::State,
+    clock,
+    config::{Role, WhenOpen},
+    metrics::Counter,
 };
 
 use super::server;
@@ -20,6 +24,7 @@ fn pool(environment: &Environment, change: impl FnOnce(&mut PoolConfig)) -> Pool
         database: endpoint.database.clone(),
         acquire_timeout: Duration::from_secs(2),
         statement_timeout: Duration::from_secs(2),
+        circuit_breaker_when_open: WhenOpen::Refuse,
         ..PoolConfig::default()
     };
     change(&mut config);

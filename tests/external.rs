@@ -52,21 +52,21 @@ fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-fn url(endpoint: &Endpoint, user: &str, password: &str) -> String {
+pub(crate) fn url(endpoint: &Endpoint, user: &str, password: &str) -> String {
     let (address, database) = (endpoint.address(), &endpoint.database);
     let password = encoded(password);
     format!("postgresql://{user}:{password}@{address}/{database}")
 }
 
 /// A session of ours that says it is `application`.
-async fn session(endpoint: &Endpoint, application: &str) -> Session {
+pub(crate) async fn session(endpoint: &Endpoint, application: &str) -> Session {
     let deadline = clock::now() + Duration::from_secs(10);
     let session = endpoint.session(deadline).await.expect("a session");
     run(&session, &format!("SET application_name = '{application}'")).await;
     session
 }
 
-async fn run(session: &Session, sql: &str) {
+pub(crate) async fn run(session: &Session, sql: &str) {
     session.client.batch_execute(sql).await.expect(sql);
 }
 
@@ -77,7 +77,7 @@ async fn count(endpoint: &Endpoint, sql: &str) -> i64 {
 }
 
 /// Ends a session and waits until the server has seen it.
-async fn close(endpoint: &Endpoint, session: Session) {
+pub(crate) async fn close(endpoint: &Endpoint, session: Session) {
     drop(session);
     let others = "SELECT count(*) FROM pg_stat_activity
                   WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";

@@ -37,7 +37,7 @@ fn the_first_command_shows_what_six_failures_do() {
     assert_eq!(verdict["ledger"]["duplicate"], 0);
     assert!(verdict["ledger"]["acked"].as_u64() > Some(0));
     let injections = verdict["injections"].as_array().expect("injections");
-    assert_eq!(injections.len(), 12, "six faults, two arms");
+    assert_eq!(injections.len(), 18, "six faults, three arms");
     for injection in injections.iter().filter(|i| i["arm"] == "seawall") {
         assert_eq!(injection["censored"], false, "{injection}");
     }
@@ -91,7 +91,7 @@ fn interrupted(kind: Kind, at: &str) -> usize {
 #[test]
 fn interrupted_in_a_fault_it_takes_everything_down_and_keeps_what_it_measured() {
     for kind in kinds() {
-        assert_eq!(interrupted(kind, "reset:"), 2, "the first fault, both arms");
+        assert_eq!(interrupted(kind, "reset:"), 3, "the first fault, all arms");
     }
 }
 
@@ -101,7 +101,7 @@ fn interrupted_before_a_crash_it_takes_everything_down() {
     let kind = kinds()[0];
     assert_eq!(
         interrupted(kind, "latency: over"),
-        8,
-        "four faults, both arms"
+        12,
+        "four faults, all arms"
     );
 }

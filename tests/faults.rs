@@ -11,7 +11,7 @@ use std::{
 use reports::{
     Data, Record,
     experiments::failure_sim,
-    run::{Event, Operations, What},
+    run::{Event, Mix, Operations, What},
 };
 use scenarios::{
     environment::{Endpoint, Environment, Kind, Wanted},
@@ -116,7 +116,11 @@ fn done_seen_and_undone(kind: Kind, faults: &[&'static Fault], skipped: &[&'stat
     let left_out: Vec<&str> = record.run.skipped.iter().map(|s| &*s.fault).collect();
     let wanted: Vec<&str> = skipped.iter().map(|fault| fault.name).collect();
     assert_eq!(left_out, wanted, "{:?}", record.run.skipped);
-    assert_eq!(data(&record).injections.len(), 2 * faults.len(), "two arms");
+    assert_eq!(
+        data(&record).injections.len(),
+        3 * faults.len(),
+        "three arms"
+    );
     let events = events(out.path());
     for fault in faults {
         let (during, after) = met(&events, fault);
@@ -353,12 +357,27 @@ async fn a_panic_takes_the_fault_back_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_never_done_can_be_undone() {
     let (server, _place) = server::any().await;
+    for workload in [Workload::new(7), Workload::new(8).slowable()] {
+        workload.create(server.endpoint()).await.expect("tables");
+        let sessions = Sessions::new(server.endpoint(), &workload);
+        for fault in of_sessions() {
+            sessions.undo(fault, None).await.expect("nothing to do");
+        }
+        workload.drop(server.endpoint()).await.expect("dropped");
+    }
+    server.stop().await.expect("stopped");
+}
+
+/// Clients that were cut off in a transaction once kept the tables in the user's server.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_go_whoever_holds_a_lock_on_them() {
+    let (server, _place) = server::any().await;
     let workload = Workload::new(7);
     workload.create(server.endpoint()).await.expect("tables");
-    let sessions = Sessions::new(server.endpoint(), &workload);
-    for fault in of_sessions() {
-        sessions.undo(fault, None).await.expect("nothing to do");
-    }
+    let by = clock::now() + Duration::from_secs(10);
+    let cut_off = server.endpoint().session(by).await.expect("a session");
+    let open = format!("BEGIN; {}", workload.touch_both());
+    cut_off.client.batch_execute(&open).await.expect("open");
     workload.drop(server.endpoint()).await.expect("dropped");
     server.stop().await.expect("stopped");
 }
@@ -389,6 +408,7 @@ async fn a_million_writes_are_checked() {
     let arrivals = Arrivals {
         rate_per_s: 1_000,
         write_share: 1.0,
+        mix: Mix::default(),
     };
     let mut checker = Checker::new(&operations, arrivals);
     workload

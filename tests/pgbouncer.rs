@@ -174,7 +174,7 @@ async fn piped(pool: &Pool, sql: &str, id: i32, n: i32, answers: &mut Answers) {
         pipeline.add(sql, &[&(n + i)]).await.expect("added");
     }
     for (i, result) in pipeline.flush().await.iter().enumerate() {
-        let row = result.rows().first();
+        let row = result.rows().and_then(<[_]>::first);
         let i = i32::try_from(i).expect("ten");
         answers.take((id, n + i), row.map(|row| (row.get(0), row.get(1))));
     }

@@ -69,7 +69,7 @@ fn two_runs_of_one_second_have_a_folder_each() {
     for folder in of_runs {
         let verdict = json(&folder.join("verdict.json"));
         let injections = verdict["injections"].as_array().expect("injections");
-        assert_eq!(injections.len(), 2, "one fault, two arms: {folder:?}");
+        assert_eq!(injections.len(), 3, "one fault, three arms: {folder:?}");
     }
 }
 

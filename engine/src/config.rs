@@ -10,6 +10,7 @@ mod keys;
 mod role;
 mod secret;
 mod string;
+mod when_open;
 
 use std::{str::FromStr, time::Duration};
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use self::keys::{KEYS, invalid, nearest};
+pub use self::when_open::{WaitOrder, WhenOpen};
 pub use self::{keys::ConfigError, role::Role, secret::Secret};
 use crate::{
     breaker::{self, Jitter, Mode, Probe},
@@ -107,6 +109,19 @@ pub struct PoolConfig {
         deserialize_with = "milliseconds"
     )]
     pub circuit_breaker_hanging: Duration,
+    /// Whether the circuit opens before the first deadline has passed: where no answer came to
+    /// anybody for many times what answers usually take, several wait, and a probe gets none
+    /// either. Only with a `circuit_breaker_probe` that is `active`.
+    pub circuit_breaker_early_detection: bool,
+    /// What becomes of callers while the circuit is open: `wait` for it to close, within their
+    /// deadline, or `refuse` them at once (the guide's, for who has a cache).
+    pub circuit_breaker_when_open: WhenOpen,
+    /// Most callers that wait at once for the circuit to close, 1..=100000; one more is
+    /// refused at once.
+    pub circuit_breaker_max_waiting: u32,
+    /// Who is served first of those who wait, from when the circuit has closed until nobody
+    /// waits any more: `first-come` or `newest-first`.
+    pub circuit_breaker_wait_order: WaitOrder,
     /// Reserved: no effect yet.
     pub metrics_retention_minutes: u32,
     /// Whether [`Pool::pipeline`](crate::Pool::pipeline) sends batches; else it sends a
@@ -203,6 +218,10 @@ impl Default for PoolConfig {
             circuit_breaker_ignore: Vec::new(),
             circuit_breaker_count: Vec::new(),
             circuit_breaker_hanging: Duration::ZERO,
+            circuit_breaker_early_detection: true,
+            circuit_breaker_when_open: WhenOpen::Wait,
+            circuit_breaker_max_waiting: 1_000,
+            circuit_breaker_wait_order: WaitOrder::FirstCome,
             metrics_retention_minutes: 60,
             enable_pipelining: false,
             pipeline_batch_size: 100,
@@ -323,6 +342,12 @@ impl PoolConfig {
         }
     }
 
+    /// Whether a server that says nothing is to be found out before deadlines pass.
+    pub(crate) fn detects_early(&self) -> bool {
+        let on = self.circuit_breaker_failure_threshold < BREAKER_OFF;
+        on && self.circuit_breaker_early_detection
+    }
+
     /// Returns the SQLSTATEs that tell the breaker something else than usual.
     #[must_use]
     pub fn rules(&self) -> Rules {
@@ -369,7 +394,7 @@ impl PoolConfig {
             config.application_name(&self.name);
         }
         self.sockets(&mut config);
-        if self.server_statement_timeout {
+        if self.server_statement_timeout && !planted!(NoStatementTimeout) {
             // In front, where it can be told from what was asked for.
             let ours = format!(
                 "-c statement_timeout={}",

@@ -36,6 +36,12 @@ pub enum Error {
         /// Why it last changed. `None` if it is changing at this moment.
         reason: Option<Reason>,
     },
+    /// The circuit is open, and as many callers wait for it to close as may; nothing was sent.
+    #[error("circuit open, and {waiting} callers wait already")]
+    WaitingFull {
+        /// How many wait.
+        waiting: u32,
+    },
     /// No connection could be had within the acquire timeout; nothing was sent.
     #[error("no connection within {} ms, while {stage}", .waited.as_millis())]
     AcquireTimeout {
@@ -163,7 +169,7 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::CircuitOpen { .. } => ErrorClass::CircuitOpen,
+            Self::CircuitOpen { .. } | Self::WaitingFull { .. } => ErrorClass::CircuitOpen,
             Self::AcquireTimeout { stage, .. } => match stage {
                 AcquireStage::WaitingForSlot => ErrorClass::Exhausted,
                 AcquireStage::Connecting => ErrorClass::Timeout,

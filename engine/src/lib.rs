@@ -6,8 +6,10 @@
 //!
 //! - **deadlines** on every wait: one for getting a connection (slot, connect
 //!   and check together), one for each statement;
-//! - a **circuit breaker** ([`Breaker`]) that refuses in nanoseconds while the
-//!   server is gone, and a probe of its own that finds out when it is back;
+//! - a **circuit breaker** ([`Breaker`]) behind which callers wait within their
+//!   deadline, or are refused in nanoseconds, while the server is gone
+//!   ([`WhenOpen`](config::WhenOpen)), and a probe of its own that finds out when it
+//!   is back;
 //! - **eviction**: the first sign of a dead host drops every older connection at
 //!   once, instead of one caller's time-out after another.
 //!
@@ -29,7 +31,7 @@
 //!
 //! match pool.query("SELECT name FROM users WHERE id = $1", &[&7_i64]).await {
 //!     Ok(rows) => println!("{} rows", rows.len()),
-//!     Err(Error::CircuitOpen { retry_after, .. }) => println!("from the cache; ask again in {retry_after:?}"),
+//!     Err(Error::CircuitOpen { retry_after, .. }) => println!("not back in time; ask again in {retry_after:?}"),
 //!     Err(error) => return Err(error.into()),
 //! }
 //! # Ok(()) }
@@ -39,7 +41,7 @@
 //! - [`config`]: [`PoolConfig`], every key with unit, default and range
 //! - [`error`]: [`Error`], and what an SQLSTATE says about the server
 //! - [`breaker`]: the state machine (pure), its window (pure), permits
-//! - [`pool`]: acquiring, statements, eviction, the probe
+//! - [`pool`]: acquiring, waiting, statements, eviction, the probe
 //! - [`metrics`]: counters and latency histograms
 //! - [`pipeline`]: many queries on the wire at once, and what became of each
 //! - [`wire`]: the transport that sends one Sync for a batch
@@ -51,6 +53,14 @@
 //!
 //! Nothing here reads a clock but through [`clock`], so that the whole engine
 //! runs in paused tokio time.
+
+#[cfg(feature = "planted-defects")]
+#[macro_use]
+pub mod planted;
+#[cfg(not(feature = "planted-defects"))]
+#[macro_use]
+#[path = "planted/none.rs"]
+mod planted;
 
 pub mod breaker;
 pub mod clock;
@@ -71,4 +81,4 @@ pub use breaker::Breaker;
 pub use config::PoolConfig;
 pub use error::{Error, ErrorClass};
 pub use pipeline::Pipeline;
-pub use pool::{Connection, Pool};
+pub use pool::{Connection, Pool, Within};

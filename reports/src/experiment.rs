@@ -168,5 +168,6 @@ registry! {
     failure_sim::FailureSim,
     breaker_sweep::BreakerSweep,
     batch_sweep::BatchSweep,
+    near_capacity::NearCapacity,
     steady::Steady,
 }

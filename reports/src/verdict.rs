@@ -112,20 +112,21 @@ impl Verdict {
 }
 
 /// A loss that was seen is told whatever happened to the rest of the run, unless
-/// the user ended it.
+/// the user ended it; and so is a claim that is refuted before a load was not served any more.
 fn exit_code(run: &Run, claims: &[Claim]) -> u8 {
     let gating = || claims.iter().filter(|claim| claim.gating);
     let lost = gating().any(|claim| claim.id == id::NO_LOSS && claim.is(Decision::Refuted));
+    let refuted = gating().any(|claim| claim.is(Decision::Refuted));
     match run.ended {
         Ended::Interrupted => return exit::INTERRUPTED,
         _ if lost => return exit::DATA_LOST,
+        // What a claim was refuted by was seen before that.
+        _ if refuted => return exit::REFUTED,
         Ended::Failed { .. } => return exit::FAILED,
         Ended::NoSteadyState { .. } => return exit::NO_STEADY_STATE,
         Ended::Complete => {}
     }
-    if gating().any(|claim| claim.is(Decision::Refuted)) {
-        exit::REFUTED
-    } else if gating().all(|claim| claim.is(Decision::Holds)) && gating().next().is_some() {
+    if gating().all(|claim| claim.is(Decision::Holds)) && gating().next().is_some() {
         exit::HOLDS
     } else {
         exit::INCONCLUSIVE

@@ -45,7 +45,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refused(error),
     };
-    if let Some(wrong) = log::to_stderr(cli.verbose) {
+    // The proxy alone is all that its user looks at.
+    let in_faults = matches.subcommand_name() != Some("fault-proxy");
+    if let Some(wrong) = log::to_stderr(cli.verbose, in_faults) {
         say(&format!("warning: {wrong}"));
     }
     raise_limit_on_open_files();

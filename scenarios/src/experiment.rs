@@ -16,7 +16,7 @@ use crate::{
     faults::kind,
     flags::{CliError, Frame, Size},
     load::{
-        client::{NotRecorded, Setup},
+        setup::{NotRecorded, Setup},
         workload::Workload,
     },
     stage::{Interrupt, Label, NotPrepared, Outcome, Place, RunError, Stage, Stop},
@@ -183,6 +183,7 @@ macro_rules! with_experiments {
             FailureSim => $crate::experiments::failure_sim::FailureSim,
             BreakerSweep => $crate::experiments::breaker_sweep::BreakerSweep,
             BatchSweep => $crate::experiments::batch_sweep::BatchSweep,
+            NearCapacity => $crate::experiments::near_capacity::NearCapacity,
             Steady => $crate::experiments::steady::Steady,
         }
     };

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use scenarios::environment::{Environment, Shutdown};
+use scenarios::environment::{Endpoint, Environment, Shutdown};
 use seawall::{
     Pool,
     breaker::State,
@@ -123,6 +123,16 @@ async fn fail(server: &Environment, link: &Link, fault: Fault, rng: &mut fastran
     }
 }
 
+/// A pool in which one outage does not make another of the next batch.
+fn patient(endpoint: &Endpoint) -> Pool {
+    pool(endpoint, |config| {
+        config.max_connections = 2;
+        config.circuit_breaker_failure_threshold = 100;
+        config.circuit_breaker_error_rate = 1.0;
+        config.statement_timeout = Duration::from_secs(2);
+    })
+}
+
 async fn batch(pool: &Pool, way: Way, first: i64) -> Vec<(i64, Outcome)> {
     within(30, async {
         // The one before may have opened it.
@@ -149,13 +159,7 @@ async fn whatever_is_cut_the_ledger_is_clean() {
     let direct = session(&server).await;
     let (link, port) = Link::before(server.endpoint().address()).await;
     let endpoint = server.endpoint().through(port);
-    let pool = pool(&endpoint, |config| {
-        config.max_connections = 2;
-        // One outage must not make another of the next batch.
-        config.circuit_breaker_failure_threshold = 100;
-        config.circuit_breaker_error_rate = 1.0;
-        config.statement_timeout = Duration::from_secs(2);
-    });
+    let pool = patient(&endpoint);
     let made = "CREATE TABLE ledger (seq bigint NOT NULL, filler text)";
     direct.client.batch_execute(made).await.expect("made");
     let mut rng = fastrand::Rng::with_seed(5);
@@ -215,5 +219,42 @@ async fn whatever_is_cut_the_ledger_is_clean() {
         assert!(found.windows(2).all(|two| two[0] == two[1]), "batch {i}");
     }
     println!("{counts:#?}");
+    server.stop().await.expect("stopped");
+}
+
+/// A transaction that is known to be committed has not therefore answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_lost_is_not_taken_for_no_rows() {
+    let (server, _place) = server::any().await;
+    let (link, port) = Link::before(server.endpoint().address()).await;
+    let endpoint = server.endpoint().through(port);
+    let pool = patient(&endpoint);
+    let mut rng = fastrand::Rng::with_seed(5);
+    let (mut known, mut lost) = (0, 0);
+    for _ in 0..60 {
+        link.to_client.store(rng.i64(0..1_500), Ordering::SeqCst);
+        let builder = pool.pipeline().strategy(Strategy::Transactional);
+        let mut pipeline = builder.start().expect("valid");
+        for i in 0..20_i32 {
+            let added = pipeline.add("SELECT $1::int, 'filler'", &[&i]).await;
+            added.expect("added");
+        }
+        let results = within(20, pipeline.close()).await;
+        link.free();
+        for (i, result) in (0_i32..).zip(&results) {
+            match (result.success(), result.rows()) {
+                (true, Some(rows)) => {
+                    let values: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
+                    assert_eq!((values, result.rows_affected()), (vec![i], Some(1)));
+                    known += 1;
+                }
+                (success, rows) => {
+                    assert!(rows.is_none() && result.rows_affected().is_none());
+                    lost += u32::from(success);
+                }
+            }
+        }
+    }
+    assert!(known > 0 && lost > 0, "{known} known, {lost} lost");
     server.stop().await.expect("stopped");
 }

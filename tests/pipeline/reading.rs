@@ -29,7 +29,10 @@ async fn answers_that_nobody_has_read_are_bounded_in_bytes() {
                 let (mut read, mut unread) = (0, 0);
                 while let Some(result) = results.next().await {
                     assert!(result.success(), "{:?}", result.outcome());
-                    assert_eq!(result.rows()[0].get::<_, &str>(0).len(), 1_000_000);
+                    assert_eq!(
+                        result.rows().expect("rows")[0].get::<_, &str>(0).len(),
+                        1_000_000
+                    );
                     let answered = pool.metrics().outcomes(OutcomeLabel::Ok) - before;
                     unread = unread.max(answered - read);
                     read += 1;

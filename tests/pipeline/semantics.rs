@@ -44,7 +44,7 @@ async fn an_import_counts_right_and_takes_few_round_trips() {
         assert!(
             results
                 .iter()
-                .all(|r| r.success() && r.rows_affected() == 1)
+                .all(|r| r.success() && r.rows_affected() == Some(1))
         );
         assert!(
             results

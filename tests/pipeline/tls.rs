@@ -123,7 +123,11 @@ async fn a_batch_over_tls_has_one_sync() {
     }
     let results = pipeline.flush().await;
     assert!(results.len() == 5_000 && results.iter().all(QueryResult::success));
-    assert!(results.iter().all(|result| result.rows_affected() == 1));
+    assert!(
+        results
+            .iter()
+            .all(|result| result.rows_affected() == Some(1))
+    );
     for i in [1, 5_000, 2] {
         pipeline.add(INSERT, &[&i]).await.expect("added");
     }

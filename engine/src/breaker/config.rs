@@ -187,13 +187,15 @@ impl Config {
 
     /// Returns why a closed breaker opens by this evidence, if it does.
     pub(super) fn trips(&self, by: &Evidence) -> Option<Reason> {
-        if self.failure_threshold.is_some_and(|t| by.consecutive >= t) {
+        let enough = |n: u32| planted!(ThresholdTimesTen, n => n.saturating_mul(10));
+        let reached = |threshold| by.consecutive >= enough(threshold);
+        if self.failure_threshold.is_some_and(reached) {
             return Some(Reason::ConsecutiveFailures(by.consecutive));
         }
         let windows = [Some(by.span), by.last];
         let rated = || {
             let windows = windows.into_iter().flatten();
-            windows.filter(|counts| counts.total() >= self.minimum_calls)
+            windows.filter(|counts| counts.total() >= enough(self.minimum_calls))
         };
         let failed = |counts: &Counts| {
             self.failure_rate

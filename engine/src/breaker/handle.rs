@@ -18,7 +18,7 @@ use super::{
     events::{Events, Transition},
     machine::Machine,
     permit::{OwnedPermit, Permit},
-    state::{Mode, Reason, State},
+    state::{Evidence, Mode, Reason, State},
     ticket::{Refusal, Ticket},
 };
 use crate::clock::{self, Instant};
@@ -143,8 +143,16 @@ impl Breaker {
         Tick(self.ns(at))
     }
 
+    /// The moment that is so many nanoseconds after the breaker was made.
+    pub(crate) fn at(&self, ns: u64) -> Instant {
+        self.0.zero + Duration::from_nanos(ns)
+    }
+
     #[inline]
     fn ticket(&self, now: Instant) -> Result<Ticket, Refused> {
+        if planted!(OpensByItself, one in 2_000) {
+            self.update(|machine, now| machine.hangs(0, Evidence::default(), now));
+        }
         let admitted = self.0.core.admit(shard, || self.ns(now));
         admitted.map_err(|refusal| self.refused(refusal))
     }
@@ -152,7 +160,7 @@ impl Breaker {
     fn refused(&self, refusal: Refusal) -> Refused {
         Refused {
             retry_after: Duration::from_nanos(refusal.retry_after_ns),
-            since: self.0.zero + Duration::from_nanos(refusal.since_ns),
+            since: self.at(refusal.since_ns),
             reason: refusal.reason,
         }
     }
@@ -160,7 +168,8 @@ impl Breaker {
     /// The state that callers meet now; in [`Mode::Shadow`], the one that they would meet.
     #[must_use]
     pub fn state(&self) -> State {
-        self.0.core.read(Machine::state)
+        let state = self.0.core.read(Machine::state);
+        planted!(OpenShownAsClosed, state => State::Closed)
     }
 
     /// Whether its decisions are obeyed: see [`Mode`].
@@ -202,9 +211,9 @@ impl Breaker {
         changes
             .into_iter()
             .map(|change| Transition {
-                at: self.0.zero + Duration::from_nanos(change.at_ns),
+                at: self.at(change.at_ns),
                 from: change.from,
-                to: change.to,
+                to: planted!(OpenShownAsClosed, change.to => State::Closed),
                 mode: change.mode,
                 reason: change.reason,
                 epoch: change.epoch,
@@ -279,17 +288,52 @@ impl Breaker {
     ///
     /// Cancel safe: dropping it leaves nothing behind.
     pub async fn opened(&self) -> u64 {
-        self.until(|machine| {
-            let refuses = machine.state() == State::Open && machine.mode() != Mode::Shadow;
-            refuses.then(|| machine.epoch())
-        })
-        .await
+        self.until(|machine| refuses(machine).then(|| machine.epoch()))
+            .await
+    }
+
+    /// Waits until callers are not refused any more, as far as the state goes.
+    ///
+    /// Cancel safe: dropping it leaves nothing behind.
+    pub(crate) async fn admits(&self) {
+        self.until(|machine| (!refuses(machine)).then_some(()))
+            .await;
+    }
+
+    /// Waits until somebody has set it to refuse all.
+    ///
+    /// Cancel safe: dropping it leaves nothing behind.
+    pub(crate) async fn forced(&self) {
+        self.until(|machine| (machine.mode() == Mode::ForcedOpen).then_some(()))
+            .await;
+    }
+
+    /// What callers meet: state, mode and epoch of one moment.
+    pub(crate) fn met(&self) -> (State, Mode, u64) {
+        self.0
+            .core
+            .read(|machine| (machine.state(), machine.mode(), machine.epoch()))
+    }
+
+    /// Whether somebody has set it to refuse all.
+    pub(crate) fn is_forced(&self) -> bool {
+        self.mode() == Mode::ForcedOpen
+    }
+
+    /// When the last change was.
+    pub(crate) fn since(&self) -> Instant {
+        self.at(self.0.core.read(Machine::since_ns))
+    }
+
+    /// Opens, if the epoch is this one still, because nobody had an answer for `age`, nor had
+    /// a probe.
+    pub(crate) fn silent(&self, epoch: u64, age: Duration) {
+        self.update(|machine, now| machine.silent(epoch, ns(age), Evidence::default(), now));
     }
 
     /// Whether callers are refused, as far as the state goes.
     pub(crate) fn refuses(&self) -> bool {
-        let shadow = self.mode() == Mode::Shadow;
-        !shadow && self.state() == State::Open
+        self.0.core.read(refuses)
     }
 
     pub(crate) async fn changed_since(&self, epoch: u64) {
@@ -333,6 +377,10 @@ impl Breaker {
     pub(super) fn ns(&self, at: Instant) -> u64 {
         ns(at.saturating_duration_since(self.0.zero))
     }
+}
+
+fn refuses(machine: &Machine) -> bool {
+    machine.state() == State::Open && machine.mode() != Mode::Shadow
 }
 
 fn open_epoch(machine: &Machine) -> Option<u64> {

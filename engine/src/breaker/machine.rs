@@ -204,7 +204,7 @@ impl Machine {
                 let (until_ns, offered) = (*ramp_until_ns, &mut self.offered);
                 until_ns == 0 || ramp(offered, now_ns - since_ns, until_ns - since_ns)
             }
-            Phase::HalfOpen { out, .. } if *out < permits => {
+            Phase::HalfOpen { out, .. } if *out < permits || planted!(HalfOpenAdmitsAll) => {
                 *out += 1;
                 true
             }
@@ -294,6 +294,14 @@ impl Machine {
         }
     }
 
+    /// Opens, if the epoch is this one still, because nobody had an answer for `age_ns`.
+    pub(super) fn silent(&mut self, epoch: u64, age_ns: u64, evidence: Evidence, now_ns: u64) {
+        if epoch == self.epoch && matches!(self.phase, Phase::Closed { .. }) {
+            let age = std::time::Duration::from_nanos(age_ns);
+            self.open(Reason::Silent(age), evidence, now_ns);
+        }
+    }
+
     /// Notes when the server will be asked next, for those who ask when to come back.
     pub(super) fn probe_scheduled(&mut self, at_ns: u64) {
         if let Phase::Open { probe_ns, .. } = &mut self.phase {
@@ -329,6 +337,9 @@ impl Machine {
     }
 
     fn open(&mut self, reason: Reason, mut evidence: Evidence, now_ns: u64) {
+        if planted!(NeverOpens) {
+            return;
+        }
         for (kept, cause) in evidence.causes.iter_mut().zip(self.causes.iter().rev()) {
             *kept = Some(*cause);
         }
@@ -342,6 +353,9 @@ impl Machine {
     }
 
     fn close(&mut self, reason: Reason, now_ns: u64) {
+        if planted!(NeverCloses) {
+            return;
+        }
         self.trips = 0;
         let ramp_ns = self.config.ramp_ns();
         let ramp_until_ns = if ramp_ns == 0 { 0 } else { now_ns + ramp_ns };

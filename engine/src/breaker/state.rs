@@ -42,6 +42,8 @@ pub enum Reason {
     SlowRate(Counts),
     /// A call has been under way for so long, and none has gone well since.
     Hanging(Duration),
+    /// For so long nobody had an answer, and neither had a probe.
+    Silent(Duration),
     /// One failure that needs no other.
     Decisive(Cause),
     /// The recovery timeout is over.
@@ -66,6 +68,7 @@ impl fmt::Display for Reason {
             Self::FailureRate(c) => write!(f, "{} of {} failed", c.failed, c.total()),
             Self::SlowRate(c) => write!(f, "{} of {} were slow", c.slow, c.total()),
             Self::Hanging(age) => write!(f, "no answer for {} ms", age.as_millis()),
+            Self::Silent(age) => write!(f, "no answer to anybody for {} ms", age.as_millis()),
             Self::Decisive(cause) => cause.fmt(f),
             Self::RecoveryTimeout => f.write_str("recovery timeout passed"),
             Self::ProbeAnswered => f.write_str("probe answered"),

@@ -18,7 +18,7 @@ impl PoolConfig {
         let recovery = self.circuit_breaker_recovery_timeout;
         let socket = Duration::from_secs(1)..=Duration::from_secs(7_200);
         let hanging = Duration::ZERO..=Duration::from_secs(86_400);
-        let checks: [(bool, &str, &dyn fmt::Debug); 19] = [
+        let checks: [(bool, &str, &dyn fmt::Debug); 20] = [
             (
                 matches!(self.database_type.as_str(), "postgresql" | "postgres"),
                 "database_type",
@@ -69,6 +69,11 @@ impl PoolConfig {
                 hanging.contains(&self.circuit_breaker_hanging),
                 "circuit_breaker_hanging_ms",
                 &self.circuit_breaker_hanging.as_millis(),
+            ),
+            (
+                (1..=100_000).contains(&self.circuit_breaker_max_waiting),
+                "circuit_breaker_max_waiting",
+                &self.circuit_breaker_max_waiting,
             ),
             (
                 (1..=10_000).contains(&self.pipeline_batch_size),

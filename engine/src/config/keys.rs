@@ -3,7 +3,7 @@
 use toml::Value;
 
 /// The keys, and what each may hold.
-pub(super) const KEYS: [(&str, &str); 34] = [
+pub(super) const KEYS: [(&str, &str); 38] = [
     ("name", "a string"),
     ("database_type", "\"postgresql\""),
     ("host", "a string"),
@@ -55,6 +55,13 @@ pub(super) const KEYS: [(&str, &str); 34] = [
     (
         "circuit_breaker_hanging_ms",
         "milliseconds in 0..=86400000 (0: never)",
+    ),
+    ("circuit_breaker_early_detection", "true or false"),
+    ("circuit_breaker_when_open", "\"refuse\" or \"wait\""),
+    ("circuit_breaker_max_waiting", "an integer in 1..=100000"),
+    (
+        "circuit_breaker_wait_order",
+        "\"first-come\" or \"newest-first\"",
     ),
     ("metrics_retention_minutes", "an integer in 0..=10080"),
     ("enable_pipelining", "true or false"),

@@ -29,6 +29,9 @@ impl Rules {
     }
 
     fn rule(&self, code: &str) -> Option<CallOutcome> {
+        if planted!(ViolationsAreFailures) && code.starts_with("23") {
+            return Some(CallOutcome::Failure);
+        }
         let longest = |rules: &[String]| {
             let fitting = rules.iter().filter(|rule| code.starts_with(rule.as_str()));
             fitting.map(String::len).max()

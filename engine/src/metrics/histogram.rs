@@ -21,7 +21,13 @@ const HIGHEST: u64 = 60_000_000;
 /// of what.
 #[derive(Debug)]
 pub struct Histogram {
-    shards: [Mutex<Option<Hdr<u64>>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+#[derive(Debug)]
+struct Shard {
+    hdr: Option<Hdr<u64>>,
+    sum: u64,
 }
 
 /// A summary of a [`Histogram`], in the unit of what was recorded.
@@ -30,6 +36,9 @@ pub struct Histogram {
 pub struct Quantiles {
     /// How many were recorded.
     pub count: u64,
+    /// All of them together, none of them rounded; what was higher than the highest counts as
+    /// that.
+    pub sum: u64,
     /// The median.
     pub p50: u64,
     /// The 99th percentile.
@@ -43,7 +52,12 @@ impl Default for Histogram {
         Self {
             // The bounds are constants that HDR accepts; were they not, nothing
             // would be recorded, and `the_bounds_are_valid` would fail.
-            shards: std::array::from_fn(|_| Mutex::new(empty())),
+            shards: std::array::from_fn(|_| {
+                Mutex::new(Shard {
+                    hdr: empty(),
+                    sum: 0,
+                })
+            }),
         }
     }
 }
@@ -63,33 +77,38 @@ impl Histogram {
         let mut shard = self.shards[shard()]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(hdr) = shard.as_mut() {
+        if let Some(hdr) = shard.hdr.as_mut() {
             hdr.saturating_record_n(value, n);
+            let added = value.min(HIGHEST).saturating_mul(n);
+            shard.sum = shard.sum.saturating_add(added);
         }
     }
 
     /// Count and quantiles of everything recorded so far.
     #[must_use]
     pub fn quantiles(&self) -> Quantiles {
-        let Some(mut sum) = empty() else {
+        let Some(mut all) = empty() else {
             return Quantiles::default();
         };
+        let mut sum = 0_u64;
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(hdr) = shard.as_ref()
-                && let Err(error) = sum.add(hdr)
+            sum = sum.saturating_add(shard.sum);
+            if let Some(hdr) = shard.hdr.as_ref()
+                && let Err(error) = all.add(hdr)
             {
                 tracing::error!(%error, "histogram shards differ");
             }
         }
-        if sum.is_empty() {
+        if all.is_empty() {
             return Quantiles::default();
         }
         Quantiles {
-            count: sum.len(),
-            p50: sum.value_at_quantile(0.5),
-            p99: sum.value_at_quantile(0.99),
-            max: sum.max(),
+            count: all.len(),
+            sum,
+            p50: all.value_at_quantile(0.5),
+            p99: all.value_at_quantile(0.99),
+            max: all.max(),
         }
     }
 }
@@ -119,7 +138,7 @@ mod tests {
             }
         });
         let q = histogram.quantiles();
-        assert_eq!(q.count, 8_000);
+        assert_eq!((q.count, q.sum), (8_000, 8 * 500_500));
         assert!((495..=505).contains(&q.p50), "{q:?}");
         assert!((985..=1000).contains(&q.p99), "{q:?}");
     }
@@ -130,7 +149,7 @@ mod tests {
         histogram.record(u64::MAX);
         histogram.record_n(0, 2);
         let q = histogram.quantiles();
-        assert_eq!(q.count, 3);
+        assert_eq!((q.count, q.sum), (3, HIGHEST));
         assert!(q.max >= HIGHEST, "{q:?}");
     }
 }

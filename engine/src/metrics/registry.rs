@@ -41,6 +41,14 @@ pub enum Counter {
     Abandoned,
     /// Requests to the server to stop what was given up.
     Cancels,
+    /// Callers that waited for the circuit to close.
+    Waited,
+    /// Callers that were refused because too many waited already.
+    WaitingFull,
+    /// Times that no answer came for suspiciously long, and the server was asked.
+    Suspicions,
+    /// Connections from before an outage that had only been slow, and are lent again.
+    Kept,
 }
 
 impl Counter {
@@ -60,6 +68,10 @@ impl Counter {
         Self::PipelineDropped,
         Self::Abandoned,
         Self::Cancels,
+        Self::Waited,
+        Self::WaitingFull,
+        Self::Suspicions,
+        Self::Kept,
     ];
 
     /// Its name in an exposition.
@@ -80,6 +92,10 @@ impl Counter {
             Self::PipelineDropped => "pipeline_dropped_total",
             Self::Abandoned => "connections_abandoned_total",
             Self::Cancels => "cancels_total",
+            Self::Waited => "waited_for_circuit_total",
+            Self::WaitingFull => "waiting_full_total",
+            Self::Suspicions => "breaker_suspicions_total",
+            Self::Kept => "connections_kept_total",
         }
     }
 }
@@ -182,6 +198,9 @@ impl Metrics {
     }
 
     pub(crate) fn error(&self, class: ErrorClass) {
+        if planted!(FailuresNotCounted) {
+            return;
+        }
         self.errors[class as usize].fetch_add(1, Ordering::Relaxed);
     }
 
@@ -191,7 +210,8 @@ impl Metrics {
 
     /// Counts what took so long for each of `n`.
     pub(crate) fn time_each(&self, timing: Timing, took: Duration, n: usize) {
-        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let noted = planted!(TimesTooShort, took => took / 10);
+        let us = u64::try_from(noted.as_micros()).unwrap_or(u64::MAX);
         self.timings[timing as usize].record_n(us, n as u64);
     }
 
@@ -221,15 +241,19 @@ impl Metrics {
         self.outcomes[outcome as usize].load(Ordering::Relaxed)
     }
 
+    /// Microseconds of what is timed.
+    #[must_use]
+    pub fn quantiles_us(&self, timing: Timing) -> Quantiles {
+        self.timings[timing as usize].quantiles()
+    }
+
     /// Reads all values.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             counters: each(Counter::ALL, |counter| self.counter(counter)),
             errors: each(ErrorClass::ALL, |class| self.errors(class)),
-            timings_us: each(Timing::ALL, |timing| {
-                self.timings[timing as usize].quantiles()
-            }),
+            timings_us: each(Timing::ALL, |timing| self.quantiles_us(timing)),
             outcomes: each(OutcomeLabel::ALL, |outcome| self.outcomes(outcome)),
             batch_sizes: self.batch_sizes.quantiles(),
         }

@@ -147,7 +147,13 @@ impl Lane {
                 FailurePolicy::IndependentReads
             }
             Strategy::BestEffort | Strategy::Parallel => FailurePolicy::Independent,
+            Strategy::Sequential if planted!(PipelineGoesOnAfterFailure) => {
+                FailurePolicy::Independent
+            }
             Strategy::Sequential => FailurePolicy::SkipRest,
+            Strategy::Transactional if planted!(PipelineTransactionsInPart) => {
+                FailurePolicy::Independent
+            }
             Strategy::Transactional => FailurePolicy::UndoAll,
         }
     }
@@ -265,7 +271,9 @@ impl Lane {
     }
 
     async fn wait(&mut self, units: &mut VecDeque<Unit>, carrier: &Carrier, more: bool) -> Wake {
-        let deadline = carrier.progress + self.pool.config().statement_timeout;
+        let timeout = self.pool.config().statement_timeout;
+        let deadline =
+            carrier.progress + planted!(PipelineNoTimeout, timeout => Duration::from_secs(86_400));
         let (queue, index) = (self.queue.clone(), self.index);
         let mut work = std::pin::pin!(queue.work(index));
         poll_fn(|cx| {

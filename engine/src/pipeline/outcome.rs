@@ -57,11 +57,11 @@ impl Outcome {
 pub struct QueryResult {
     pub(super) index: u64,
     pub(super) outcome: Outcome,
-    pub(super) rows: Vec<Row>,
+    /// What the server answered, if that is known.
+    pub(super) rows: Option<Vec<Row>>,
+    pub(super) affected: Option<u64>,
     /// How much the rows weigh.
     pub(super) bytes: usize,
-    pub(super) affected: u64,
-    pub(super) complete: bool,
     pub(super) time: Duration,
 }
 
@@ -85,29 +85,26 @@ impl QueryResult {
         matches!(self.outcome, Outcome::Ok)
     }
 
-    /// The rows that the query returned. None unless it is done.
+    /// The rows that the query returned. `None` unless it is done, and where they are not
+    /// known: the answer was lost with the connection, and only the transaction's status said
+    /// that it is committed; or its columns are others than when it was described.
     #[must_use]
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
+    pub fn rows(&self) -> Option<&[Row]> {
+        self.rows.as_deref()
     }
 
-    /// The rows that the query returned.
+    /// The rows that the query returned, if [known](Self::rows).
     #[must_use]
-    pub fn into_rows(self) -> Vec<Row> {
+    pub fn into_rows(self) -> Option<Vec<Row>> {
         self.rows
     }
 
-    /// How many rows the query inserted, changed, removed or returned. 0 unless it is done.
+    /// How many rows the query inserted, changed, removed or returned. `None` unless it is
+    /// done, and where that is not known: as of [rows](Self::rows), and of an insert that went
+    /// out together with others, if a trigger or a rule had it otherwise than a row each.
     #[must_use]
-    pub fn rows_affected(&self) -> u64 {
+    pub fn rows_affected(&self) -> Option<u64> {
         self.affected
-    }
-
-    /// Whether rows and their number are known. Not if the connection was lost, and only
-    /// the transaction's status said that it is done.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.complete
     }
 
     /// Why the query is not done.

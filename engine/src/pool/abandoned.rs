@@ -18,9 +18,11 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use deadpool::managed::Object;
 use deadpool_postgres::ClientWrapper;
-use tokio::{runtime::Handle, sync::OwnedSemaphorePermit};
+use tokio::runtime::Handle;
 
-use super::{acquire::Inner, manager::Manager};
+use super::{
+    acquire::Inner, manager::Manager, quarantine::Quarantined, silence::UnderWay, slots::Slot,
+};
 use crate::{
     breaker::{CallOutcome, Cause, OwnedPermit},
     clock::{self, Elapsed, Instant},
@@ -44,7 +46,11 @@ pub(super) struct Abandoned {
     pub(super) told: bool,
     /// It may be lent again, once it is idle.
     pub(super) fit: bool,
-    _slot: OwnedSemaphorePermit,
+    /// For those who notice that nobody is answered.
+    pub(super) under_way: Option<UnderWay>,
+    /// A cancel may be on its way to the session.
+    cancelled: bool,
+    slot: Option<Slot>,
 }
 
 /// What the server did about it.
@@ -65,7 +71,7 @@ impl Abandoned {
         session: Object<Manager>,
         pool: Arc<Inner>,
         permit: OwnedPermit,
-        slot: OwnedSemaphorePermit,
+        slot: Slot,
     ) -> Self {
         Self {
             session: Some(session),
@@ -73,16 +79,21 @@ impl Abandoned {
             permit,
             told: false,
             fit: true,
-            _slot: slot,
+            under_way: None,
+            cancelled: false,
+            slot: Some(slot),
         }
     }
 
     /// Frees the session in the background, in the runtime of the caller. Closes it at once
-    /// if there is none, or the server is taken for dead.
-    pub(super) fn reclaim(self) {
+    /// if there is none.
+    pub(super) fn reclaim(mut self) {
         let closed = self.session.as_ref().is_none_or(|s| s.client.is_closed());
-        if closed || self.pool.breaker.refuses() {
+        if closed {
             return;
+        }
+        if self.pool.breaker.refuses() {
+            return self.set_aside();
         }
         if let Ok(runtime) = Handle::try_current() {
             let task = runtime.spawn(self.run());
@@ -96,9 +107,12 @@ impl Abandoned {
         let freed = tokio::select! {
             biased;
             freed = self.free(began + breaker.config().probe_timeout) => freed,
-            // The session will not be lent again, and the server is being probed.
-            _ = breaker.opened() => return,
+            // The server is being probed.
+            _ = breaker.opened() => return self.set_aside(),
         };
+        if matches!(freed, Freed::Idle | Freed::Unfit) {
+            self.pool.hears(clock::now());
+        }
         match freed {
             Freed::Idle if self.fit => self.give_back(),
             Freed::Idle | Freed::Unfit => {}
@@ -107,27 +121,39 @@ impl Abandoned {
         }
     }
 
+    /// Leaves the session to those who find out whether it is dead, unless a cancel could hit
+    /// who borrows it next.
+    fn set_aside(&mut self) {
+        let session = self.session.take_if(|_| self.fit && !self.cancelled);
+        if let (Some(session), Some(slot)) = (session, self.slot.take()) {
+            let aside = Quarantined::new(session, self.pool.clone(), Some(slot));
+            aside.unclean().watch();
+        }
+    }
+
     /// Brings the session to where it is idle, until `deadline`.
-    async fn free(&self, deadline: Instant) -> Freed {
+    async fn free(&mut self, deadline: Instant) -> Freed {
         let Some(session) = self.session.as_deref() else {
             return Freed::Unfit;
         };
-        let client = session.client.clone();
+        let (client, wire) = (session.client.clone(), session.wire.clone());
         let mut reset = pin!(reset(&client));
-        let (mut patience, mut confirmed) = (GRACE, true);
+        let mut patience = GRACE;
         loop {
             let until = deadline.min(clock::now() + patience);
             match clock::timeout_at(until, &mut reset).await {
-                Ok(Ok(())) if confirmed => return Freed::Idle,
-                Ok(Ok(())) => return Freed::Unfit,
-                Ok(Err(_)) if session.wire.as_ref().is_some_and(Wire::is_cut) => {
+                Ok(Ok(())) if self.cancelled => return Freed::Unfit,
+                Ok(Ok(())) => return Freed::Idle,
+                Ok(Err(_)) if wire.as_ref().is_some_and(Wire::is_cut) => {
                     return Freed::Unfit;
                 }
                 Ok(Err(_)) => return Freed::Lost,
                 Err(Elapsed) if clock::now() >= deadline => return Freed::Silent,
                 Err(Elapsed) => {}
             }
-            confirmed &= self.cancel(deadline).await;
+            // Until it is confirmed, or for good if this is dropped before.
+            let before = std::mem::replace(&mut self.cancelled, true);
+            self.cancelled = !self.cancel(deadline).await || before;
             patience = patience.saturating_mul(2);
         }
     }
@@ -138,6 +164,9 @@ impl Abandoned {
         let Some(session) = self.session.as_deref() else {
             return false;
         };
+        if planted!(AbandonedNotCancelled) {
+            return true;
+        }
         let Some(canceller) = &session.cancel else {
             return true;
         };
@@ -153,10 +182,15 @@ impl Abandoned {
     fn give_back(&mut self) {
         if let Some(mut session) = self.session.take() {
             session.heard = clock::now();
-            if session.epoch == self.pool.epoch.current() && !session.client.is_closed() {
-                self.pool.metrics.count(Counter::Released);
-            } else {
+            if session.client.is_closed() {
                 self.close(session);
+            } else if session.epoch == self.pool.epoch.current() {
+                self.pool.metrics.count(Counter::Released);
+                drop(session);
+                self.pool.returned.notify_one();
+            } else {
+                let slot = self.slot.take();
+                Quarantined::new(session, self.pool.clone(), slot).watch();
             }
         }
     }
@@ -202,8 +236,9 @@ impl Drop for Abandoned {
 
 /// Waits for all that is under way on a session, ends its transaction, and forgets its
 /// prepared statements: one whose preparation was given up has no other owner.
-async fn reset(client: &ClientWrapper) -> Result<(), tokio_postgres::Error> {
-    for command in ["ROLLBACK", "DEALLOCATE ALL"] {
+pub(super) async fn reset(client: &ClientWrapper) -> Result<(), tokio_postgres::Error> {
+    let end = planted!(GivenUpIsCommitted, "ROLLBACK" => "COMMIT");
+    for command in [end, "DEALLOCATE ALL"] {
         // A cancel may hit the command as well. Cancels end.
         while let Err(error) = client.simple_query(command).await {
             if error.code().is_none() || ends_session(&error) {

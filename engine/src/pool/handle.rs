@@ -1,13 +1,19 @@
 //! [`Pool`]: the callers' side.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use tokio_postgres::{Row, types::ToSql};
 
-use super::{Connection, Link, Shapes, acquire::Inner, connector::Connector, startup::Startup};
+use super::{
+    Connection, Link, Shapes, Within, acquire::Inner, connector::Connector, startup::Startup,
+};
 use crate::{
     breaker::Breaker,
+    clock::{self, Instant},
     config::{ConfigError, PoolConfig},
     connect::{Connect, Tcp},
     error::Error,
@@ -106,7 +112,16 @@ impl Pool {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
-        self.link().await?.query(sql, params).await
+        self.query_by(None, sql, params).await
+    }
+
+    pub(super) async fn query_by(
+        &self,
+        by: Option<Instant>,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        self.link_by(by).await?.query(sql, params).await
     }
 
     /// Runs a statement on a connection of the pool and returns how many rows it
@@ -117,7 +132,20 @@ impl Pool {
     /// # Errors
     /// Those of [`acquire`](Self::acquire) and of [`Connection::query`].
     pub async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
-        self.link().await?.execute(sql, params).await
+        self.execute_by(None, sql, params).await
+    }
+
+    pub(super) async fn execute_by(
+        &self,
+        by: Option<Instant>,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, Error> {
+        let answer = self.link_by(by).await?.execute(sql, params).await;
+        planted!(DoubtfulWritesRunAgain, answer => match answer {
+            Err(error) if error.may_have_run() => self.link().await?.execute(sql, params).await,
+            answer => answer,
+        })
     }
 
     /// Borrows a connection, for several statements or a transaction. They are
@@ -127,18 +155,41 @@ impl Pool {
     /// its permit back.
     ///
     /// # Errors
-    /// [`Error::CircuitOpen`] at once, or as soon as the circuit opens;
-    /// [`Error::AcquireTimeout`]; [`Error::Connect`]; [`Error::Closed`].
+    /// [`Error::CircuitOpen`] at once, or as soon as the circuit opens; with
+    /// [`WhenOpen::Wait`](crate::config::WhenOpen::Wait) once it is clear that no answer can
+    /// come in time, or [`Error::WaitingFull`]; [`Error::AcquireTimeout`];
+    /// [`Error::Connect`]; [`Error::Closed`].
     pub async fn acquire(&self) -> Result<Connection, Error> {
-        self.link().await.map(Connection::new)
+        self.acquire_by(None).await
+    }
+
+    pub(super) async fn acquire_by(&self, by: Option<Instant>) -> Result<Connection, Error> {
+        self.link_by(by).await.map(Connection::new)
+    }
+
+    /// The pool for a caller that wants its answers within `deadline` from now on: what is
+    /// waited for, a connection or an answer, is waited for until then at most.
+    #[must_use]
+    pub fn within(&self, deadline: Duration) -> Within<'_> {
+        Within::new(self, clock::now() + deadline)
     }
 
     /// Borrows a session without the callers' side of it. As [`acquire`](Self::acquire)
     /// in all else.
     pub(crate) async fn link(&self) -> Result<Link, Error> {
-        let acquired = self.inner.clone().acquire().await;
+        self.link_by(None).await
+    }
+
+    async fn link_by(&self, by: Option<Instant>) -> Result<Link, Error> {
+        let acquired = self.inner.clone().acquire(by).await;
         if let Err(error) = &acquired {
             self.inner.metrics.error(error.class());
+            if planted!(SlotsLeak, one in 50) {
+                std::mem::forget(self.inner.slots.try_take());
+            }
+            planted!(SlowRefusals => if matches!(error, Error::CircuitOpen { .. }) {
+                clock::sleep(Duration::from_millis(50)).await;
+            });
         }
         acquired
     }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use deadpool::managed::Object;
 use deadpool_postgres::ClientWrapper;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::{Row, Statement, types::ToSql};
 
 use super::{
@@ -21,10 +20,14 @@ use super::{
     acquire::Inner,
     incarnation,
     manager::Manager,
-    opens_read_only, rolls_back,
+    opens_read_only,
+    quarantine::Quarantined,
+    rolls_back,
     running::Running,
     session::{Answer, Failed, PooledSession, Wanted},
     session_effect,
+    silence::UnderWay,
+    slots::Slot,
 };
 use crate::{
     breaker::{CallOutcome, OwnedPermit},
@@ -34,6 +37,10 @@ use crate::{
     wire::Wire,
 };
 
+/// The share of a time-out that the server has to have had for its silence to be a failure,
+/// where a caller had less time than that.
+pub(super) const MOST: f64 = 0.9;
+
 /// A session, and the right to use it.
 pub(crate) struct Link {
     // `None` only while it is dropped: it goes back before the slot does, so that a slot
@@ -41,8 +48,12 @@ pub(crate) struct Link {
     session: Option<Object<Manager>>,
     pool: Arc<Inner>,
     permit: OwnedPermit,
-    /// Statements are under way: dropped now, it is closed.
+    /// Statements are under way: dropped now, it is given up.
     busy: bool,
+    /// The same, for those who notice that nobody is answered.
+    under_way: Option<UnderWay>,
+    /// Until when its borrower wants answers.
+    answer_by: Option<Instant>,
     /// A block was opened, by the words of a statement.
     in_transaction: bool,
     /// A statement of that block has failed.
@@ -54,7 +65,9 @@ pub(crate) struct Link {
     retired: bool,
     /// A statement had no answer in time, and the breaker was told.
     timed_out: bool,
-    slot: Option<OwnedSemaphorePermit>,
+    /// A statement had no answer in the time that its borrower had left.
+    cut_short: bool,
+    slot: Option<Slot>,
 }
 
 impl std::fmt::Debug for Link {
@@ -72,7 +85,8 @@ impl Link {
         session: Object<Manager>,
         pool: Arc<Inner>,
         permit: OwnedPermit,
-        slot: OwnedSemaphorePermit,
+        slot: Slot,
+        answer_by: Option<Instant>,
     ) -> Self {
         pool.metrics.count(Counter::Acquired);
         Self {
@@ -80,12 +94,15 @@ impl Link {
             pool,
             permit,
             busy: false,
+            under_way: None,
+            answer_by,
             in_transaction: false,
             block_failed: false,
             read_only: false,
             broken: false,
             retired: false,
             timed_out: false,
+            cut_short: false,
             slot: Some(slot),
         }
     }
@@ -100,6 +117,9 @@ impl Link {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
         let answer = self.run(sql, params, Wanted::Rows, true).await;
+        if planted!(FailedReadsAreEmpty) && answer.as_ref().is_err_and(Error::may_have_run) {
+            return Ok(Vec::new());
+        }
         answer.map(|(rows, _)| rows)
     }
 
@@ -111,6 +131,10 @@ impl Link {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, Error> {
         let answer = self.run(sql, params, Wanted::Affected, true).await;
+        let lost = |error: &Error| error.may_have_run() && error.class() != ErrorClass::Timeout;
+        if planted!(LostWritesAreOk) && answer.as_ref().is_err_and(lost) {
+            return Ok(1);
+        }
         answer.map(|(_, affected)| affected)
     }
 
@@ -189,7 +213,11 @@ impl Link {
 
     /// Counts callers' queries that are handed to the session.
     pub(crate) fn count_queries(&self, n: usize) {
-        self.pool.metrics.add(Counter::Queries, n as u64);
+        planted!(QueriesBurn200us => crate::planted::burn(200, n));
+        planted!(QueriesBurn1500us => crate::planted::burn(1_500, n));
+        planted!(QueriesLeakMemory => crate::planted::leak(256 * n));
+        let counted = planted!(QueriesCountedTwice, n => 2 * n);
+        self.pool.metrics.add(Counter::Queries, counted as u64);
     }
 
     /// Times callers' queries that began at `began` and are over, whatever came of them.
@@ -201,6 +229,11 @@ impl Link {
     /// run, and dropping the link closes it.
     pub(crate) fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
+        if !busy {
+            self.under_way = None;
+        } else if self.under_way.is_none() {
+            self.under_way = Some(self.pool.begins(clock::now()));
+        }
     }
 
     /// Whether it will be closed instead of lent again.
@@ -230,11 +263,15 @@ impl Link {
     fn give_up(&mut self) {
         if let (Some(session), Some(slot)) = (self.session.take(), self.slot.take()) {
             self.pool.metrics.count(Counter::Abandoned);
-            if self.busy || self.timed_out {
+            if planted!(AbandonedSlotsLeak) {
+                return std::mem::forget((session, slot));
+            }
+            if self.busy || self.timed_out || self.cut_short {
                 self.pool.doubt(session.heard, clock::now());
             }
             let permit = self.permit.hand_over();
             let mut given_up = Abandoned::new(session, self.pool.clone(), permit, slot);
+            given_up.under_way = self.under_way.take();
             given_up.told = self.timed_out;
             given_up.fit = !(self.broken || self.retired);
             given_up.reclaim();
@@ -246,7 +283,11 @@ impl Link {
     }
 
     fn deadline(&self, running: &Running<'_>) -> Instant {
-        running.began + self.pool.config.statement_timeout
+        let timeout = self.pool.config.statement_timeout;
+        let deadline = running.began + timeout;
+        let deadline = self.answer_by.map_or(deadline, |by| by.min(deadline));
+        planted!(NoStatementTimeout, deadline =>
+            running.began + std::time::Duration::from_secs(86_400))
     }
 
     /// Whether a transaction block is open, or the session copies: by what the server said, or
@@ -270,8 +311,10 @@ impl Link {
             self.count_queries(1);
         }
         let wire = self.session.as_deref().and_then(|s| s.wire.as_ref());
+        let began = clock::now();
+        self.under_way = Some(self.pool.begins(began));
         Ok(Running {
-            began: clock::now(),
+            began,
             sql,
             effect,
             said: wire.map(Wire::said),
@@ -295,10 +338,16 @@ impl Link {
                 checked.map(|()| answer)
             }
             Ok(Err(failed)) => Err(running.failure(self.session()?, failed)),
-            Err(Elapsed) => Err(Error::StatementTimeout {
-                timeout: self.pool.config.statement_timeout,
-            }),
+            Err(Elapsed) => {
+                let timeout = self.deadline(running) - began;
+                // In most of its time the server could have answered.
+                self.cut_short = timeout < self.pool.config.statement_timeout.mul_f64(MOST);
+                Err(Error::StatementTimeout { timeout })
+            }
         };
+        if !matches!(answer, Err(Error::StatementTimeout { .. })) {
+            self.under_way = None;
+        }
         let ends = running.effect == SessionEffect::Ends;
         match &answer {
             Ok(_) => {
@@ -313,7 +362,7 @@ impl Link {
                 self.block_failed |= error.sqlstate().is_some();
                 self.block_failed &= self.in_transaction && !rolled_back;
                 self.failed(error, began, now);
-                if self.timed_out {
+                if self.timed_out || self.cut_short {
                     self.give_up();
                 }
             }
@@ -325,6 +374,7 @@ impl Link {
     pub(crate) fn succeeded(&mut self, began: Instant, now: Instant) {
         if let Some(session) = &mut self.session {
             session.heard = now;
+            self.pool.hears(now);
         }
         self.permit.record(CallOutcome::Success, None, began, now);
     }
@@ -339,10 +389,12 @@ impl Link {
         };
         if error.sqlstate().is_some() {
             session.heard = now;
+            self.pool.hears(now);
         }
         self.broken |=
             matches!(error, Error::Copy | Error::Unreadable(_)) || session.client.is_closed();
-        self.timed_out |= matches!(error, Error::StatementTimeout { .. });
+        let timed_out = matches!(error, Error::StatementTimeout { .. });
+        self.timed_out |= timed_out && !self.cut_short;
         if error.is_stale_statement() {
             // It will not be the only one.
             session.client.statement_cache.clear();
@@ -370,6 +422,10 @@ impl Link {
             // Ended for what it did itself, or never sent: that is no sign of life.
             outcome = CallOutcome::Neutral;
         }
+        if timed_out && self.cut_short {
+            // Whether the server is well is found out by those who free the session.
+            outcome = CallOutcome::Neutral;
+        }
         let cancelled = error
             .sqlstate()
             .is_some_and(|state| state.code() == "57014");
@@ -386,20 +442,29 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         // A block that is open ends with the session as well, if it is closed anyway.
-        if self.busy || (self.in_block() && !self.is_broken()) {
+        let open = self.in_block() && !planted!(OpenTransactionLent);
+        if self.busy || (open && !self.is_broken()) {
             return self.give_up();
         }
         let Some(session) = self.session.take() else {
             return;
         };
+        let fit = !(self.broken || self.retired || session.client.is_closed());
         let old = session.epoch != self.pool.epoch.current();
-        if self.broken || self.retired || old || session.client.is_closed() {
+        if old
+            && fit
+            && let Some(slot) = self.slot.take()
+        {
+            return Quarantined::new(session, self.pool.clone(), Some(slot)).watch();
+        }
+        if old || !fit || planted!(ConnectionsUsedOnce) {
             self.pool.metrics.count(Counter::Discarded);
             drop(Object::take(session));
             self.pool.refill();
         } else {
             self.pool.metrics.count(Counter::Released);
             drop(session);
+            self.pool.returned.notify_one();
         }
     }
 }

@@ -19,12 +19,13 @@ use deadpool_postgres::ClientWrapper;
 
 use super::{
     connector::{Connector, Unreachable},
-    ramp::Ramp,
     session::PooledSession,
+    spare::Spare,
 };
 use crate::{
     clock::{self, Instant},
     config::PoolConfig,
+    connect::Session,
     metrics::{Counter, Timing},
     wire::Wire,
 };
@@ -58,7 +59,7 @@ impl HostEpoch {
 pub(super) struct Manager {
     connector: Connector,
     epoch: HostEpoch,
-    ramp: Ramp,
+    spare: Spare,
     /// Whether sessions keep statements under names.
     named: bool,
     /// Most statements that are kept for each session.
@@ -70,14 +71,32 @@ impl Manager {
         config: &PoolConfig,
         connector: Connector,
         epoch: HostEpoch,
-        ramp: Ramp,
+        spare: Spare,
     ) -> Self {
         Self {
             connector,
             epoch,
-            ramp,
+            spare,
             named: config.names_statements(),
             statements: config.known_statements(),
+        }
+    }
+
+    /// A session that was made in `epoch`, as the pool keeps it.
+    fn pooled(&self, made: Session, epoch: u64) -> PooledSession {
+        self.connector.metrics.count(Counter::Created);
+        if !self.named {
+            made.wire.iter().for_each(Wire::forego_names);
+        }
+        PooledSession {
+            client: Arc::new(ClientWrapper::new(made.client, made.task)),
+            wire: made.wire,
+            cancel: planted!(CancelsAnotherSession, made.cancel =>
+                crate::planted::previous(made.cancel)),
+            epoch,
+            heard: clock::now(),
+            most: self.statements,
+            incarnation: None,
         }
     }
 }
@@ -89,29 +108,17 @@ impl managed::Manager for Manager {
     async fn create(&self) -> Result<PooledSession, Unreachable> {
         // Who polls once finds an idle session, or has begun nothing.
         later().await;
-        let place = self.ramp.enter().await;
+        if let Some((epoch, session)) = self.spare.take() {
+            return Ok(self.pooled(session, epoch));
+        }
         let epoch = self.epoch.current();
         let started = clock::now();
         // Nobody makes a session without one.
         let deadline = DEADLINE.try_with(|deadline| *deadline);
         let made = self.connector.connect(deadline.unwrap_or(started)).await?;
-        place.made();
-        let heard = clock::now();
         let metrics = &self.connector.metrics;
-        metrics.time(Timing::Connect, heard - started);
-        self.connector.metrics.count(Counter::Created);
-        if !self.named {
-            made.wire.iter().for_each(Wire::forego_names);
-        }
-        Ok(PooledSession {
-            client: Arc::new(ClientWrapper::new(made.client, made.task)),
-            wire: made.wire,
-            cancel: made.cancel,
-            epoch,
-            heard,
-            most: self.statements,
-            incarnation: None,
-        })
+        metrics.time(Timing::Connect, clock::now() - started);
+        Ok(self.pooled(made, epoch))
     }
 
     async fn recycle(

@@ -10,15 +10,20 @@
 //! - `acquire`: slots and deadlines. Slots are our own, so that waiting for one (our own
 //!   load) and connecting (the server's business) are told apart: only the second counts
 //!   against the breaker, and both share one deadline. Who waits is refused as soon as the
-//!   circuit opens.
+//!   circuit opens, or stays in the line if callers are to wait.
+//! - `slots`: who waits for a slot, and in what order
+//! - `waiting`: waits for the circuit to close; `within`: a caller's own deadline
 //! - `link`, `running`, `connection`, `sql`: running statements, and what a failure means
 //! - `abandoned`: stops what a caller has given up, and frees its session
 //! - `session`, `manager`, `connector`: sessions, each with the epoch of the host that it was
 //!   made in; at the first sign of a dead host all older ones are dropped
 //! - `startup`: begins a session, without an option that is refused
 //! - `hosts`: shares a deadline out over several hosts, and remembers who was mute
-//! - `ramp`: few sessions are made at once after an outage
-//! - `probe`: finds out that the server is back
+//! - `making`: makes sessions, or takes one that comes back meanwhile; `ramp`: few are made at
+//!   once after an outage
+//! - `probe`: finds out that the server is back; `spare`: its sessions, for the first callers
+//! - `silence`: notices that it says nothing any more; `typical`: what things usually take
+//! - `quarantine`: keeps sessions from before an outage that were only slow
 //! - `refill`: keeps the pool at its `min_connections`
 //! - `trust`: asks sessions that were silent for long before they are lent
 //! - `shape`, `incarnation`: what the server said of statements, and of itself
@@ -31,20 +36,30 @@ mod handle;
 mod hosts;
 mod incarnation;
 mod link;
+mod making;
 mod manager;
 mod probe;
+mod quarantine;
 mod ramp;
 mod refill;
 mod running;
 mod session;
 mod shape;
+mod silence;
+mod slots;
+mod spare;
 mod sql;
 mod startup;
+mod sync;
 mod trust;
+mod typical;
+mod waiting;
+mod within;
 
 pub use self::{
     connection::Connection,
     handle::{Pool, Status},
+    within::Within,
 };
 pub(crate) use self::{
     incarnation::Incarnation,

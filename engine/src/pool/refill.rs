@@ -13,7 +13,7 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
 
-use super::acquire::Inner;
+use super::{acquire::Inner, waiting::Turn};
 use crate::{
     breaker::{Backoff, State},
     clock,
@@ -41,7 +41,7 @@ impl Inner {
     fn lacks(&self) -> bool {
         let least = self.config.min_connections as usize;
         self.warm.load(Ordering::Acquire)
-            && !self.stopped.load(Ordering::Acquire)
+            && !self.stopped()
             && self.sessions.status().size < least
             && self.breaker.state() == State::Closed
     }
@@ -49,7 +49,7 @@ impl Inner {
     /// Makes one more session, if a slot is free. True if it was made.
     async fn make_one(self: Arc<Self>) -> bool {
         let started = clock::now();
-        let Ok(slot) = self.slots.clone().try_acquire_owned() else {
+        let Some(slot) = self.slots.try_take() else {
             return false;
         };
         let Ok(permit) = self.breaker.admit_owned(started) else {
@@ -61,8 +61,9 @@ impl Inner {
         while let Some(Ok(session)) = self.sessions.get().now_or_never() {
             idle.push(session);
         }
-        let (metrics, deadline) = (self.metrics.clone(), started + self.config.acquire_timeout);
-        let mut making = Box::pin(self.make(permit, slot, started, deadline));
+        let metrics = self.metrics.clone();
+        let turn = Turn::new(started, self.config.acquire_timeout, None);
+        let mut making = Box::pin(self.make(permit, slot, turn));
         let begun = making.as_mut().now_or_never();
         drop(idle);
         let made = match begun {

@@ -73,7 +73,14 @@ impl PooledSession {
     ) -> Result<Answer, Failed> {
         let statement = self.prepare(sql).await?;
         let failed = match self.send(&statement, params, wanted).await {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                planted!(StaleRows => if crate::planted::wants_rows(sql) {
+                    let (rows, _) = self.send(&statement, params, wanted).await?;
+                    crate::planted::keep_rows(sql, rows);
+                });
+                return Ok(planted!(StaleRows, one in 20, answer =>
+                    crate::planted::stale(sql, answer)));
+            }
             Err(failed) => failed,
         };
         let age = Age::of(&failed.error);
@@ -128,7 +135,11 @@ impl PooledSession {
     /// fly gains nothing from a cleverer order.
     pub(super) async fn prepare(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
         let client: &ClientWrapper = &self.client;
-        let statement = client.prepare_cached(sql).await?;
+        if planted!(PreparesEveryTime) {
+            self.forget(sql);
+        }
+        let asked = planted!(StatementsMixedUp, one in 50, sql => crate::planted::another(sql));
+        let statement = client.prepare_cached(asked).await?;
         if client.statement_cache.size() > self.most {
             client.statement_cache.clear();
         }

@@ -10,9 +10,10 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use deadpool::managed::Object;
 use futures_util::FutureExt as _;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Link, acquire::Inner, manager::Manager, session::PooledSession};
+use super::{
+    Link, acquire::Inner, manager::Manager, session::PooledSession, slots::Slot, waiting::Turn,
+};
 use crate::{
     breaker::OwnedPermit,
     clock::{self, Elapsed, Instant},
@@ -69,22 +70,21 @@ impl Inner {
         self: Arc<Self>,
         mut session: Object<Manager>,
         permit: OwnedPermit,
-        slot: OwnedSemaphorePermit,
-        started: Instant,
-        deadline: Instant,
+        slot: Slot,
+        turn: Turn,
     ) -> Result<Link, Error> {
         while self.is_doubtful(&session, clock::now()) {
-            if self.answers(&mut session, deadline).await? {
+            if self.answers(&mut session, turn.deadline).await? {
                 break;
             }
             self.metrics.count(Counter::Evicted);
             drop(Object::take(session));
             session = match self.sessions.get().now_or_never() {
                 Some(session) => session.map_err(|_| Error::Closed)?,
-                None => return self.make(permit, slot, started, deadline).await,
+                None => return self.make(permit, slot, turn).await,
             };
         }
-        self.lend(session, permit, slot, started)
+        self.lend(session, permit, slot, &turn)
     }
 
     /// Asks a session whether its server is there.

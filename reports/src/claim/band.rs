@@ -12,9 +12,11 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// The whole interval lies inside the band.
+    /// The data bear it out: the whole interval lies inside the band, or the bound was kept each
+    /// time.
     Holds,
-    /// The whole interval lies outside the band.
+    /// The data contradict it: the whole interval lies outside the band, or the bound was missed
+    /// too often or by too much.
     Refuted,
     /// The data do not say; the claim's reason says why not.
     Inconclusive,
@@ -62,6 +64,9 @@ pub struct Claim {
     pub id: String,
     /// The arm that it is about.
     pub arm: String,
+    /// The kind of fault that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// The claim, as a sentence.
     pub says: String,
     /// Who claims it.
@@ -90,9 +95,10 @@ pub struct Claim {
     pub out_of: Option<u64>,
     /// Where `observed` is `None` because of censoring: its lower bound.
     pub at_least: Option<f64>,
-    /// Lower end of the confidence interval.
+    /// Lower end of the confidence interval; of a bound that is judged injection by injection,
+    /// the least that was observed.
     pub low: Option<f64>,
-    /// Upper end of the confidence interval.
+    /// Upper end of the confidence interval; of such a bound, the greatest that was observed.
     pub high: Option<f64>,
     /// Least value that agrees with the claim.
     pub band_low: Option<f64>,
@@ -113,6 +119,7 @@ impl Claim {
         Self {
             id: id.to_owned(),
             arm: arm.to_owned(),
+            kind: None,
             says: says.into(),
             source,
             gating: false,
@@ -131,6 +138,20 @@ impl Claim {
             band_low: None,
             band_high: None,
         }
+    }
+
+    /// The same claim about one kind of fault alone: its name stands behind the id.
+    pub(crate) fn of_kind(mut self, kind: &str) -> Self {
+        let slug = |c: char| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        };
+        self.id = format!("{}-{}", self.id, kind.chars().map(slug).collect::<String>());
+        self.kind = Some(kind.to_owned());
+        self
     }
 
     /// Enters what was observed.

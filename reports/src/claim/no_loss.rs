@@ -1,4 +1,5 @@
-//! `no-loss`: what was acknowledged is there, once, and nothing else is.
+//! `no-loss`: what was acknowledged is there, once, and nothing else is; and what was read
+//! is what had been written.
 //!
 //! One write is enough to refute it, so there is no interval. But it holds only
 //! where it could have failed: every injection must have been checked, must
@@ -10,15 +11,21 @@ use super::{Claim, Decision, Noun, Source, Unit, id};
 
 /// Of ledgers, `None` where nobody looked; there is one for each of what is counted.
 pub(crate) fn of(arm: &str, ledgers: &[Option<Ledger>], counts: Noun) -> Claim {
-    let says = "no write is lost, duplicated or made up";
+    let known = ledgers.iter().flatten().copied().sum();
+    of_known(arm, &known, ledgers, counts)
+}
+
+/// The same where more is known than the whole ledgers say: `sum` is of all that was looked
+/// at, also where somebody looked at a part.
+pub(crate) fn of_known(arm: &str, sum: &Ledger, ledgers: &[Option<Ledger>], counts: Noun) -> Claim {
+    let says = "no write is lost, duplicated or made up, no answer wrong";
     let unit = Unit::count("writes");
     let mut claim = Claim::new(id::NO_LOSS, arm, says, Source::Seawall, unit, counts);
     claim.band_high = Some(0.0);
     claim.n = ledgers.len();
-    let sum: Ledger = ledgers.iter().flatten().copied().sum();
-    let wrong = violations(&sum);
+    let wrong = violations(sum);
     let doubt = doubt(ledgers, &claim.counts);
-    if ledgers.iter().any(Option::is_some) {
+    if wrong > 0 || ledgers.iter().any(Option::is_some) {
         let wrong = wrong as f64;
         claim.observed = Some(wrong);
         claim.out_of = Some(sum.acked);
@@ -28,8 +35,12 @@ pub(crate) fn of(arm: &str, ledgers: &[Option<Ledger>], counts: Noun) -> Claim {
     if wrong > 0 {
         claim.verdict = Decision::Refuted;
         claim.reason = Some(format!(
-            "{} lost, {} duplicate, {} unexpected, {} out of order",
-            sum.lost, sum.duplicate, sum.unexpected, sum.out_of_order
+            "{} lost, {} duplicate, {} unexpected, {} out of order, {} wrong reads",
+            sum.lost,
+            sum.duplicate,
+            sum.unexpected,
+            sum.out_of_order,
+            sum.wrong_reads()
         ));
     } else if let Some(doubt) = doubt {
         claim.reason = Some(doubt);
@@ -39,9 +50,9 @@ pub(crate) fn of(arm: &str, ledgers: &[Option<Ledger>], counts: Noun) -> Claim {
     claim
 }
 
-/// Writes that are not as they must be.
+/// Writes and answers that are not as they must be.
 fn violations(ledger: &Ledger) -> u64 {
-    ledger.lost + ledger.duplicate + ledger.unexpected + ledger.out_of_order
+    ledger.lost + ledger.duplicate + ledger.unexpected + ledger.out_of_order + ledger.wrong_reads()
 }
 
 /// Why ledgers without a violation do not show that there was none.

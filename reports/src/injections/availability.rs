@@ -1,78 +1,146 @@
-//! `availability`: under faults, an arm serves no less than `bare` does.
+//! `availability`: a fault costs an arm little more than it costs the careful pool.
 //!
 //! What is compared is the time in which an arm was not available, in seconds an
 //! injection: a share would depend on how long the run happened to watch. The
 //! n-th injection of a fault meets both arms with the same phase and length, so
 //! the difference is taken within each pair.
 //!
-//! The claim is one of non-inferiority, with a margin of one deadline and one wait
-//! between probes. Failing fast gives up, by what it is, the operations of the last
-//! deadline before the server is back: a caller that had kept hanging would have
-//! been answered just in time. And a client that gambles no caller sees the return
-//! of the server when its probe does. Nothing beyond that is granted.
+//! Each injection has a margin of its own: one wait between probes and what a machine is
+//! late by; and what failing fast gives up by what it is: in the last deadline before the
+//! server is back, a caller of the other arm that keeps hanging is answered just in time. As
+//! many as were are granted, to an arm that refuses; one whose callers wait gives up nothing. And a client that gambles no caller sees the return of the server
+//! when its probe does. Nothing beyond that is granted, in no kind of fault: what is won in
+//! one does not pay for another.
 
 use crate::{
-    claim::{Claim, Decision, INJECTIONS, Source, Unit, id},
-    run::ARM_BARE,
-    stats::{
-        bootstrap::{self, MIN_VALUES, mean_interval},
-        mean,
-        quantile::Observation,
+    claim::{
+        Claim, INJECTIONS, Source, Unit, id,
+        seldom::{Case, Cases, decide_kinds},
     },
+    measure::Measured,
+    run::{Injection, Outcome},
+    stats::{median, micro},
 };
 
-use super::Injected;
+use super::{Injected, served::counted, settings::Settings};
 
-/// Longest wait between two probes of the engine as shipped
-/// (`circuit_breaker_probe_interval_ms`).
-const PROBE_WAIT_S: f64 = 0.25;
+/// What a busy machine may add, in seconds.
+const LATE_S: f64 = 0.15;
+/// More than this beyond the margin is no matter of the machine, in seconds.
+const FAR_S: f64 = 1.0;
 
-/// `None` for `bare` itself.
-pub(crate) fn claim(subject: &Injected<'_>, arm: &str) -> Option<Claim> {
-    if arm == ARM_BARE {
-        return None;
-    }
-    let margin_s = subject.load.deadline_us as f64 / 1e6 + PROBE_WAIT_S;
-    let says = format!("a fault costs at most {margin_s} s more than {ARM_BARE}");
-    let (source, unit) = (Source::Seawall, Unit::Seconds);
-    let mut claim = Claim::new(id::AVAILABILITY, arm, says, source, unit, INJECTIONS);
-    claim.difference = true;
-    claim.band_high = Some(margin_s);
-    let differences = differences(subject, arm);
-    claim.n = differences.len();
-    claim.observe(mean(&differences).map(Observation::Exact));
-    let interval = mean_interval(&differences, subject.run.seed);
-    claim.decide(interval);
-    if claim.is(Decision::Inconclusive) {
-        let n = INJECTIONS.of(differences.len());
-        claim.reason = Some(if !subject.has_arm(ARM_BARE) {
-            format!("the run had no arm {ARM_BARE} to compare with")
-        } else if differences.len() < MIN_VALUES {
-            format!("{n} in both arms; {MIN_VALUES} are the fewest that can say it")
-        } else {
-            match bootstrap::runs_to_settle(&differences, interval, margin_s) {
-                Some(runs) => format!(
-                    "the interval reaches across the margin; about {runs} injections would settle it"
-                ),
-                None => {
-                    "the interval reaches across the margin, which is where the mean is".to_owned()
-                }
-            }
-        });
-    }
-    Some(claim)
+/// What one injection cost, beyond the other arm and beyond the margin, in seconds.
+#[derive(Clone, Copy)]
+struct Cost {
+    difference_s: f64,
+    margin_s: f64,
 }
 
-/// Seconds without service, minus those of `bare` under the same fault.
-fn differences(subject: &Injected<'_>, arm: &str) -> Vec<f64> {
-    subject
-        .of_arm(arm)
-        .filter_map(|(injection, measured)| {
-            let round = subject.run.round(injection);
-            let (_, bare) = subject.of_arm(ARM_BARE).find(|(bare, _)| {
-                bare.fault == injection.fault && subject.run.round(bare) == round
-            })?;
-            Some(measured.unavailable_s? - bare.unavailable_s?)
-        })
-        .collect()
+impl Cost {
+    fn case(self) -> Case {
+        match self.difference_s - self.margin_s {
+            beyond if beyond <= 0.0 => Case::Within,
+            beyond if beyond <= FAR_S => Case::Beyond,
+            _ => Case::FarBeyond,
+        }
+    }
+}
+
+/// Of all kinds together: how many injections cost more than their margin. `None` for an
+/// arm without the engine, and where it met no fault that the other arm met.
+pub(crate) fn all(subject: &Injected<'_>, arm: &str) -> Option<Claim> {
+    let settings = subject.settings(arm)?;
+    let control = subject.control_arm()?;
+    let says = if settings.waits {
+        format!("a fault costs little more than {control}: a probe's wait")
+    } else {
+        format!(
+            "a fault costs little more than {control}: a probe's wait, and those that it answers \
+             just in time"
+        )
+    };
+    counted(
+        subject,
+        arm,
+        id::AVAILABILITY,
+        &says,
+        |injection, measured| case(subject, &settings, injection, measured),
+    )
+}
+
+fn case(
+    subject: &Injected<'_>,
+    settings: &Settings,
+    injection: &Injection,
+    measured: &Measured,
+) -> Case {
+    if !subject.is_paired(injection) {
+        return Case::Apart;
+    }
+    cost(subject, settings, injection, measured).map_or(Case::Unknown, Cost::case)
+}
+
+/// Of each kind, in seconds, with what it may cost at most.
+pub(crate) fn by_kind(subject: &Injected<'_>, arm: &str) -> Vec<Claim> {
+    let (Some(settings), Some(control)) = (subject.settings(arm), subject.control_arm()) else {
+        return Vec::new();
+    };
+    let mut claims = Vec::new();
+    for kind in subject.kinds() {
+        let of_kind = || subject.judged(arm).filter(|(i, _)| i.fault == kind);
+        let cases: Cases = of_kind()
+            .map(|(i, m)| case(subject, &settings, i, m))
+            .collect();
+        if cases.known() + cases.unknown == 0 {
+            continue;
+        }
+        let costs: Vec<Cost> = of_kind()
+            .filter_map(|(i, m)| cost(subject, &settings, i, m))
+            .collect();
+        let says = format!("a fault costs little more than {control}");
+        let (source, unit) = (Source::Seawall, Unit::Seconds);
+        let mut claim =
+            Claim::new(id::AVAILABILITY, arm, says, source, unit, INJECTIONS).of_kind(kind);
+        claim.difference = true;
+        // To the hundredth, for readers: what decides is each injection's own.
+        let margin_s = median(costs.iter().map(|c| c.margin_s));
+        claim.band_high = margin_s.map(|margin_s| (margin_s * 100.0).round() / 100.0);
+        let differences = || costs.iter().map(|c| c.difference_s);
+        claim.observed = median(differences()).map(micro);
+        claim.low = differences().reduce(f64::min).map(micro);
+        claim.high = differences().reduce(f64::max).map(micro);
+        claims.push((claim, cases));
+    }
+    decide_kinds(claims)
+}
+
+fn cost(
+    subject: &Injected<'_>,
+    settings: &Settings,
+    injection: &Injection,
+    measured: &Measured,
+) -> Option<Cost> {
+    let (control, of_control) = subject.control(injection)?;
+    let down_us = injection.ready_us.saturating_sub(injection.injected_us);
+    let given_up_s = if settings.waits {
+        settings.probe_wait_s(down_us as f64 / 1e6)
+    } else {
+        granted_s(subject, control) + settings.probe_s
+    };
+    Some(Cost {
+        difference_s: measured.unavailable_s? - of_control.unavailable_s?,
+        margin_s: given_up_s + LATE_S,
+    })
+}
+
+/// The operations of the other arm that came in the last deadline before the server was back
+/// and were answered without error, as the time that they came in.
+fn granted_s(subject: &Injected<'_>, control: &Injection) -> f64 {
+    let from_us = control.ready_us.saturating_sub(subject.load.deadline_us);
+    let answers = control.operations.answers(subject.load.rate_per_s);
+    let just_in_time = answers.filter(|answer| {
+        let last = (from_us..control.ready_us).contains(&answer.due_us);
+        last && answer.outcome == Outcome::Ok
+    });
+    just_in_time.count() as f64 / f64::from(subject.load.rate_per_s.max(1))
 }

@@ -5,17 +5,23 @@
 //! them say, and how it is shown.
 //!
 //! - `injected`: injections with their measures
-//! - `recovery`, `fail_fast`, `availability`, `no_loss`: a claim each
+//! - `settings`: what an arm's configuration promises
+//! - `recovery`, `detect`, `fail_fast`, `availability`, `no_worse`, `served`, `towards`, `no_loss`: claims
 //! - `table`, `sentence`, `plots`: for people
 
 pub(crate) mod availability;
+pub(crate) mod detect;
 pub(crate) mod fail_fast;
 mod injected;
 pub(crate) mod no_loss;
+pub(crate) mod no_worse;
 mod plots;
 pub(crate) mod recovery;
 mod sentence;
+pub(crate) mod served;
+pub(crate) mod settings;
 mod table;
+pub(crate) mod towards;
 
 pub use injected::Injected;
 pub(crate) use plots::{by_fault, summary};

@@ -23,16 +23,15 @@ pub(super) fn of_fault(planned: &Planned, arms: &[(&str, &Measured)]) -> String 
     let mut sentence = format!(
         "{}: {name} {}",
         title(planned),
-        lead(planned, measured.recovery)
+        lead(back(planned, measured), measured.client_recovery)
     );
     for (_, (name, measured)) in arms.iter().enumerate().filter(|(i, _)| *i != first) {
-        sentence += &format!("; {name} {}", follow(measured.recovery));
+        sentence += &format!("; {name} {}", follow(measured.client_recovery));
     }
     sentence
 }
 
-fn lead(planned: &Planned, recovery: Option<Recovery>) -> String {
-    let gone = gone(planned);
+fn lead(gone: &str, recovery: Option<Recovery>) -> String {
     match recovery {
         None => "was not served before the fault, so no recovery can be seen".to_owned(),
         Some(r) if r.censored => format!(
@@ -74,8 +73,12 @@ pub(super) fn about(planned: &Planned) -> String {
     clauses.join("; ")
 }
 
-/// What it means that it is gone.
-fn gone(planned: &Planned) -> &str {
+/// What it means that it is gone, and that the server takes sessions again. What a server
+/// needs to start is not the client's.
+fn back<'a>(planned: &'a Planned, measured: &Measured) -> &'a str {
+    if measured.recovery != measured.client_recovery {
+        return "the server takes sessions again";
+    }
     let only = planned.only();
     only.map_or("the last of it is gone", |step| &*step.gone)
 }
@@ -99,6 +102,7 @@ mod tests {
         );
         let with = |recovery| Measured {
             recovery,
+            client_recovery: recovery,
             ..base.clone()
         };
         let after = |after_us, censored| with(Some(Recovery { after_us, censored }));
@@ -124,6 +128,17 @@ mod tests {
             of_fault(&entry(Fault::Reset), &[("bare", &slow)]),
             "Connections reset: bare does not serve again within 3.00 s after \
              connections are left alone"
+        );
+        let crashed = Measured {
+            recovery: Some(Recovery {
+                after_us: 580_000,
+                censored: false,
+            }),
+            ..fast
+        };
+        assert_eq!(
+            of_fault(&entry(Fault::Crash), &[("seawall", &crashed)]),
+            "Server crash: seawall serves again 0.21 s after the server takes sessions again"
         );
         assert_eq!(
             of_fault(&entry(Fault::Reset), &[]),

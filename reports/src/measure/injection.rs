@@ -3,7 +3,7 @@
 use crate::run::{BreakerState, Injection, Load, Outcome};
 
 use super::{
-    Baseline, Recovery, WINDOW_US,
+    Back, Baseline, Recovery, WINDOW_US,
     baseline::baseline,
     recovery::{first_lasting, held_down, recovered_at_us, recovery},
     series::{Series, p99},
@@ -82,6 +82,12 @@ pub struct Measured {
 /// come yet are set to the present.
 #[must_use]
 pub fn measure(load: &Load, horizon_us: u64, injection: &Injection) -> Measured {
+    measure_back(load, horizon_us, injection, Back::All)
+}
+
+/// The same, where a recovery may be another one.
+#[must_use]
+pub fn measure_back(load: &Load, horizon_us: u64, injection: &Injection, back: Back) -> Measured {
     let series = Series::new(load, injection);
     let baseline = baseline(
         &series,
@@ -91,7 +97,7 @@ pub fn measure(load: &Load, horizon_us: u64, injection: &Injection) -> Measured 
     );
     let recovered = baseline
         .as_ref()
-        .map(|baseline| recovered_at_us(&series, baseline, injection.cleared_us));
+        .map(|baseline| recovered_at_us(&series, back, baseline, injection.cleared_us));
     let recovery_since =
         |since_us| recovered.map(|found| recovery(found, series.seen_us, since_us));
     let horizon_us = injection
@@ -123,12 +129,8 @@ pub fn measure(load: &Load, horizon_us: u64, injection: &Injection) -> Measured 
 }
 
 fn detect_us(injection: &Injection) -> Option<u64> {
-    injection
-        .breaker
-        .iter()
-        .filter(|transition| transition.state == BreakerState::Open)
-        .find(|transition| transition.at_us >= injection.requested_us)
-        .map(|transition| transition.at_us.saturating_sub(injection.injected_us))
+    let opened_us = injection.opened_us()?;
+    Some(opened_us.saturating_sub(injection.injected_us))
 }
 
 fn stalled_us(series: &Series, injection: &Injection) -> Option<u64> {

@@ -26,8 +26,8 @@ mod steady;
 pub use baseline::Baseline;
 pub use effect::{Effect, side_by_side};
 pub(crate) use injection::stall_us;
-pub use injection::{Counts, Measured, measure};
-pub use recovery::{Moments, Recovery, RecoveryWatch};
+pub use injection::{Counts, Measured, measure, measure_back};
+pub use recovery::{Back, Moments, Recovery, RecoveryWatch};
 pub use steady::{NotSteady, SteadyState, steady};
 
 /// Width of a window. Short enough to show a recovery of a fraction of a

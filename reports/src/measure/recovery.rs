@@ -87,27 +87,52 @@ pub(super) fn first_lasting(
         .map(|last| last - (PERSISTENCE - 1) * WINDOW_US)
 }
 
+/// What has to be as before the fault.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Back {
+    /// Goodput, latency and errors.
+    #[default]
+    All,
+    /// Goodput alone. Close to what a server can do, a queue that is left over from the
+    /// fault makes answers slower for as long as it takes to work it off, also where all of
+    /// them are in time.
+    Goodput,
+}
+
 /// When the state before the fault was back, on the injection's clock.
-pub(super) fn recovered_at_us(series: &Series, baseline: &Baseline, from_us: u64) -> Option<u64> {
-    let slower = series.slower_than(p99_limit_us(baseline));
+pub(super) fn recovered_at_us(
+    series: &Series,
+    back: Back,
+    baseline: &Baseline,
+    from_us: u64,
+) -> Option<u64> {
+    let slower = slower(series, back, baseline);
     first_lasting(from_us, series.seen_us, |start| {
         let window = series.window(start);
-        window.is_some_and(|window| is_recovered(series, &slower, baseline, &window))
+        window.is_some_and(|window| is_recovered(series, slower.as_ref(), baseline, &window))
     })
 }
 
-/// Whether a window is as those before the fault were.
+/// What is too slow, where that is asked.
+fn slower<'a>(series: &'a Series, back: Back, baseline: &Baseline) -> Option<Slower<'a>> {
+    (back == Back::All).then(|| series.slower_than(p99_limit_us(baseline)))
+}
+
+/// Whether a window is as those before the fault were. Without `slower`, goodput is all that
+/// is asked.
 fn is_recovered(
     series: &Series,
-    slower: &Slower<'_>,
+    slower: Option<&Slower<'_>>,
     baseline: &Baseline,
     window: &Range<usize>,
 ) -> bool {
     series
         .good_share(window)
         .is_some_and(|share| share >= RECOVERED_SHARE * baseline.good_share)
-        && slower.p99_within(window)
-        && series.error_rate(window) <= baseline.error_rate + RECOVERED_ERROR_MARGIN
+        && slower.is_none_or(|slower| {
+            slower.p99_within(window)
+                && series.error_rate(window) <= baseline.error_rate + RECOVERED_ERROR_MARGIN
+        })
 }
 
 /// The moments of an injection that a recovery is looked for by, on the load's clock.
@@ -126,6 +151,7 @@ pub struct Moments {
 #[derive(Debug, Clone)]
 pub struct RecoveryWatch {
     load: Load,
+    back: Back,
     baseline: Option<Baseline>,
     cleared_us: u64,
     search: Search,
@@ -146,11 +172,18 @@ impl RecoveryWatch {
         } = moments;
         Self {
             load: load.clone(),
+            back: Back::All,
             baseline: baseline(&series, steady_us, requested_us, load.rate_per_s),
             cleared_us,
             search: Search::default(),
             found: false,
         }
+    }
+
+    /// The same, for another recovery.
+    #[must_use]
+    pub fn of(self, back: Back) -> Self {
+        Self { back, ..self }
     }
 
     /// The number of the first operation that it has not done with.
@@ -169,13 +202,13 @@ impl RecoveryWatch {
         let first = index(self.next());
         let (outcomes, latencies) = (&operations.outcomes, &operations.latencies_us);
         let series = Series::of_columns(&self.load, first, outcomes, latencies);
-        let slower = series.slower_than(p99_limit_us(&baseline));
+        let slower = slower(&series, self.back, &baseline);
         while !self.found {
             let start = self.cleared_us + self.search.steps() * STEP_US;
             let Some(window) = series.window(start) else {
                 break;
             };
-            let well = is_recovered(&series, &slower, &baseline, &window);
+            let well = is_recovered(&series, slower.as_ref(), &baseline, &window);
             self.found = self.search.enter(well);
         }
         self.found

@@ -4,16 +4,11 @@
 
 use std::ops::Range;
 
-use crate::run::{Injection, Load, Outcome};
+use crate::run::{Injection, Load, Outcome, scheduled_us};
 
 use super::{FAIL_FAST_US, WINDOW_US};
 
 const MICROS_PER_S: u64 = 1_000_000;
-
-/// When operation `index` was scheduled, on the injection's clock.
-pub(super) fn scheduled_us(index: usize, rate_per_s: u32) -> u64 {
-    index as u64 * MICROS_PER_S / u64::from(rate_per_s.max(1))
-}
 
 /// The first operation that is scheduled at or after a time.
 fn first_at(at_us: u64, rate_per_s: u32) -> usize {

@@ -86,6 +86,10 @@ fn convert(old: Old) -> Result<(Run, Data), serde_json::Error> {
             horizon_us,
             patience_us,
             injections: old.injections,
+            unserved: Vec::new(),
+            rounds: 0,
+            windows: Vec::new(),
+            window_answers: Vec::new(),
         }),
     };
     let run = Run {

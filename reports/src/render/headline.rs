@@ -42,6 +42,9 @@ pub(super) fn headline(report: &Report<'_>) -> Headline {
         )
     };
     let (mood, sentence) = match (ended, verdict.exit_code) {
+        (Some(ended), exit::REFUTED | exit::DATA_LOST) => {
+            (Decision::Refuted, format!("{}. {ended}", refuted()))
+        }
         (Some(ended), _) => (Decision::Inconclusive, ended),
         (None, exit::HOLDS) => (
             Decision::Holds,

@@ -13,6 +13,7 @@ use crate::{
 
 use super::{
     again,
+    group::{Shown, kinds, says, shown, worst},
     headline::{environment, headline, run},
     quantity::{interval, observed, sample},
 };
@@ -53,16 +54,27 @@ pub fn markdown(report: &Report<'_>) -> String {
 
 fn claims(out: &mut String, claims: &[Claim]) {
     out.push_str("\n## Claims\n\n");
-    out.push_str("| verdict | arm | claim | observed | 95 % interval | from | note |\n");
+    out.push_str("| verdict | arm | claim | observed | interval or range | from | note |\n");
     out.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
-    for claim in claims {
+    for of in shown(claims) {
+        let (claim, says) = match of {
+            Shown::One(claim) => (claim, says(claim)),
+            Shown::Kinds(all) => {
+                let says = format!(
+                    "{}: {} (the nearest to it is shown)",
+                    kinds(all),
+                    all[0].says
+                );
+                (worst(all).unwrap_or(&all[0]), says)
+            }
+        };
         let gate = if claim.gating { "" } else { " (does not gate)" };
         let _ = writeln!(
             out,
             "| **{}** | {} | {}{gate} | {} | {} | {} | {} |",
             claim.verdict.name(),
             escape(&claim.arm),
-            escape(&claim.says),
+            escape(&says),
             escape(&observed(claim)),
             escape(&interval(claim).unwrap_or_default()),
             sample(claim),

@@ -5,10 +5,12 @@
 //! renders as far as it got.
 //!
 //! - `headline`: the verdict in one sentence, and where it was found
+//! - `group`: claims as they are shown, kinds of fault together
 //! - `again`: the command that does the same run again
 //! - `quantity`: the numbers of a claim, as text
 
 mod again;
+mod group;
 mod headline;
 mod html;
 mod junit;

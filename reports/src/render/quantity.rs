@@ -21,7 +21,7 @@ fn in_unit(value: f64, claim: &Claim) -> String {
         Unit::Seconds => seconds(value),
         Unit::Times => times(value),
         Unit::Ratio => percent(value),
-        Unit::Count(many) => format!("{value} {many}"),
+        Unit::Count(many) => format!("{} {many}", (value * 100.0).round() / 100.0),
     }
 }
 
@@ -35,6 +35,14 @@ pub(super) fn observed(claim: &Claim) -> String {
         (Some(value), _) => in_unit(value, claim),
         (None, Some(bound)) => format!("> {}", in_unit(bound, claim)),
         (None, None) => "-".to_owned(),
+    }
+}
+
+/// The greatest that was observed, as far as it is known.
+pub(super) fn greatest(claim: &Claim) -> String {
+    match claim.high {
+        Some(high) => in_unit(high, claim),
+        None => observed(claim),
     }
 }
 

@@ -11,8 +11,9 @@ use crate::{
 
 use super::{
     again,
+    group::{Shown, says, shown, worst},
     headline::{environment, headline, run},
-    quantity::{interval, observed},
+    quantity::{greatest, interval, observed},
 };
 
 mod table;
@@ -58,25 +59,41 @@ fn claims(out: &mut String, verdict: &Verdict, ink: Ink) {
         let gates = of_arm.iter().any(|claim| claim.gating);
         let note = if gates { "" } else { " (for comparison)" };
         line(out, &format!("  {}{note}", of_arm[0].arm));
-        for claim in of_arm {
-            self::claim(out, claim, ink);
+        for of in shown(of_arm) {
+            match of {
+                Shown::One(one) => claim(out, one, &says(one), &numbers(one), ink),
+                Shown::Kinds(all) => {
+                    let worst = worst(all).unwrap_or(&all[0]);
+                    let kind = worst.kind.as_deref().unwrap_or_default();
+                    let numbers = format!("at worst {} ({kind})", greatest(worst));
+                    let says = format!("{}, in each of {} cases", worst.says, all.len());
+                    claim(out, worst, &says, &numbers, ink);
+                }
+            }
         }
     }
 }
 
-fn claim(out: &mut String, claim: &Claim, ink: Ink) {
-    let verdict = ink.decision(claim.verdict, &format!("{:<12}", claim.verdict.name()));
+fn numbers(claim: &Claim) -> String {
     let interval = interval(claim).map_or_else(String::new, |i| format!(" {i}"));
     let censored = match claim.censored {
         0 => String::new(),
         n => format!(", {n} censored"),
     };
-    let numbers = format!("{}{interval}  n={}{censored}", observed(claim), claim.n);
-    let says = &claim.says;
+    format!("{}{interval}  n={}{censored}", observed(claim), claim.n)
+}
+
+fn claim(out: &mut String, claim: &Claim, says: &str, numbers: &str, ink: Ink) {
+    let verdict = ink.decision(claim.verdict, &format!("{:<12}", claim.verdict.name()));
     if INDENT + says.len().max(41) + 1 + numbers.len() <= MOST {
         line(out, &format!("    {verdict}  {says:<41} {numbers}"));
     } else {
-        line(out, &format!("    {verdict}  {says}"));
+        let mut parts = wrapped(says, WIDTH - INDENT).into_iter();
+        let first = parts.next().unwrap_or_default();
+        line(out, &format!("    {verdict}  {first}"));
+        for part in parts {
+            line(out, &format!("{:INDENT$}{part}", ""));
+        }
         line(out, &format!("{:INDENT$}{numbers}", ""));
     }
     if let Some(reason) = &claim.reason {

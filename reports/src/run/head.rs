@@ -8,6 +8,8 @@ use super::{Injection, Planned};
 
 /// What most services run today.
 pub const ARM_BARE: &str = "bare";
+/// What a good engineer writes today: the same pool with a deadline on everything.
+pub const ARM_CAREFUL: &str = "careful";
 /// The engine, configured as the guide says.
 pub const ARM_GUIDE: &str = "guide";
 /// The engine, as we would ship it.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Contradiction, Operations, Run, Span};
+use super::{Beside, Contradiction, Operations, Run, Span};
 
 /// What one fault did to one arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,11 +42,44 @@ pub struct Injection {
     pub breaker: Vec<Transition>,
     /// What the arm did towards the server in `operations`.
     pub attempts: Attempts,
+    /// The part of it from when the fault was in effect until it was gone. `None` if nobody
+    /// looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts_down: Option<Attempts>,
+    /// Sessions of the arm as the server counts them, oldest first. Empty if nobody asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<SessionCount>,
+    /// What ran beside the operations. `None` if nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// What became of the writes. `None` if it could not be checked.
     pub ledger: Option<Ledger>,
 }
 
+/// How many sessions of an arm the server had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionCount {
+    /// When it was asked, on the injection's clock.
+    pub at_us: u64,
+    /// How many there were.
+    pub sessions: u32,
+    /// How many of them were running a query whose caller had given up a good while ago.
+    #[serde(default)]
+    pub orphans: u32,
+}
+
 impl Injection {
+    /// When the circuit opened for the first time since the fault was asked for.
+    #[must_use]
+    pub fn opened_us(&self) -> Option<u64> {
+        let mut opens = self
+            .breaker
+            .iter()
+            .filter(|t| t.state == BreakerState::Open);
+        let opened = opens.find(|t| t.at_us >= self.requested_us)?;
+        Some(opened.at_us)
+    }
+
     /// Checks what every reader relies on: columns of one length, known letters,
     /// times in order, indices and names that exist.
     ///
@@ -139,6 +172,26 @@ pub struct Ledger {
     /// Writes that one connection committed before another that had been
     /// acknowledged by the time they were begun.
     pub out_of_order: u64,
+    /// Rows that were read, or should have been, and were checked.
+    #[serde(default)]
+    pub reads: u64,
+    /// Of these: older than what was acknowledged before the read began.
+    #[serde(default)]
+    pub stale_reads: u64,
+    /// Of these: of another key than was asked for, or with a content that nobody wrote.
+    #[serde(default)]
+    pub foreign_reads: u64,
+    /// Of these: not in the answer.
+    #[serde(default)]
+    pub missing_reads: u64,
+}
+
+impl Ledger {
+    /// Answers that were wrong.
+    #[must_use]
+    pub fn wrong_reads(&self) -> u64 {
+        self.stale_reads + self.foreign_reads + self.missing_reads
+    }
 }
 
 impl std::iter::Sum for Ledger {
@@ -162,5 +215,9 @@ impl std::ops::AddAssign for Ledger {
         self.duplicate += other.duplicate;
         self.unexpected += other.unexpected;
         self.out_of_order += other.out_of_order;
+        self.reads += other.reads;
+        self.stale_reads += other.stale_reads;
+        self.foreign_reads += other.foreign_reads;
+        self.missing_reads += other.missing_reads;
     }
 }

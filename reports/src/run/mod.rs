@@ -20,11 +20,12 @@ mod injection;
 mod load;
 mod plan;
 
+pub(crate) use self::load::scheduled_us;
 pub use self::{
     contradiction::Contradiction,
     event::{Event, What},
-    head::{ARM_BARE, ARM_GUIDE, ARM_SEAWALL, Arm, Ended, Environment, Run, Skipped},
-    injection::{Attempts, BreakerState, Injection, Ledger, Transition},
-    load::{Load, Operations, Outcome},
+    head::{ARM_BARE, ARM_CAREFUL, ARM_GUIDE, ARM_SEAWALL, Arm, Ended, Environment, Run, Skipped},
+    injection::{Attempts, BreakerState, Injection, Ledger, SessionCount, Transition},
+    load::{Answer, Beside, Call, CallKind, Callers, Import, Kind, Load, Mix, Operations, Outcome},
     plan::{Planned, Span, Step, Stream},
 };

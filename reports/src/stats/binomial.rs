@@ -1,20 +1,24 @@
 //! The binomial distribution, exactly, for as many trials as there are
 //! injections.
 
-/// P(X <= k) for X ~ Bin(n, p), 0 < p < 1. Summed from logarithms, so that
-/// `(1 - p)^n` may be smaller than the smallest float.
+/// P(X <= k) for X ~ Bin(n, p), 0 < p < 1.
 pub(super) fn cdf(k: usize, n: usize, p: f64) -> f64 {
-    if k >= n {
-        return 1.0;
-    }
+    cdfs(n, p).nth(k).unwrap_or(1.0)
+}
+
+/// P(X <= 0), P(X <= 1), ..., P(X <= n). Summed from logarithms, so that `(1 - p)^n`
+/// may be smaller than the smallest float.
+pub(super) fn cdfs(n: usize, p: f64) -> impl Iterator<Item = f64> {
     let odds = p.ln() - (-p).ln_1p();
     let mut ln_pmf = n as f64 * (-p).ln_1p();
-    let mut sum = ln_pmf.exp();
-    for i in 1..=k {
-        ln_pmf += ((n - i + 1) as f64).ln() - (i as f64).ln() + odds;
+    let mut sum = 0.0_f64;
+    (0..=n).map(move |k| {
+        if k > 0 {
+            ln_pmf += ((n - k + 1) as f64).ln() - (k as f64).ln() + odds;
+        }
         sum += ln_pmf.exp();
-    }
-    sum.min(1.0)
+        if k == n { 1.0 } else { sum.min(1.0) }
+    })
 }
 
 #[cfg(test)]

@@ -22,6 +22,16 @@ pub fn interval(k: usize, n: usize) -> Interval {
     }
 }
 
+/// How likely something happens in at least `k` of `n` trials that happens in a share `p` of
+/// them, 0 < p < 1: the p-value of the exact binomial test on one side.
+#[must_use]
+pub fn at_least(k: usize, n: usize, p: f64) -> f64 {
+    match k.checked_sub(1) {
+        None => 1.0,
+        Some(below) => (1.0 - binomial::cdf(below, n, p)).max(0.0),
+    }
+}
+
 /// Where `below` ceases to hold on 0..1.
 fn root(below: impl Fn(f64) -> bool) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
@@ -39,6 +49,19 @@ fn root(below: impl Fn(f64) -> bool) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tail_of_one_in_ten() {
+        for (k, n, p) in [
+            (0, 6, 1.0),
+            (1, 6, 0.468_559),
+            (3, 6, 0.015_85),
+            (6, 6, 1e-6),
+            (1, 1, 0.1),
+        ] {
+            assert!((at_least(k, n, 0.1) - p).abs() < 1e-6, "{k} of {n}");
+        }
+    }
 
     #[test]
     fn as_tabulated() {

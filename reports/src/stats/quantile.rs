@@ -6,6 +6,11 @@
 //! and the l-th smallest a lower bound as soon as P(Bin(n, q) <= l - 1) <= tail
 //! (David and Nagaraja, *Order Statistics*, 3rd ed., section 7.1).
 //!
+//! The observations need not even have one distribution: where each comes from its own,
+//! as under faults of several kinds, the quantile is that of their mixture, and these
+//! bounds are the more cautious for it (Hoeffding, *On the distribution of the number of
+//! successes in independent trials*, Annals of Mathematical Statistics 27, 1956).
+//!
 //! An observation that is only known to be at least `c` stands at `c` for the
 //! lower bound and at infinity for the upper. That is right for any censoring,
 //! also when it depends on the times; Kaplan-Meier would need it not to.
@@ -16,6 +21,10 @@ use super::{Interval, binomial};
 pub const TWO_SIDED: f64 = 0.025;
 /// A 95 % bound on one side.
 pub const ONE_SIDED: f64 = 0.05;
+
+/// Fewest values that bound a median on both sides at 95 %: the smallest n with
+/// `0.5^n <= 0.025`.
+pub const FEWEST_FOR_MEDIAN: usize = 6;
 
 /// One observed time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,35 +102,22 @@ fn known(least: f64, most: f64) -> Option<Observation> {
     })
 }
 
-/// How many observations in all would decide whether the `q`-quantile is at
-/// most a limit, if the share `within` of them stayed within it. `None` if more
-/// than [`MOST_RUNS`] would not either.
-#[must_use]
-pub fn runs_to_settle(within: f64, q: f64, tail: f64) -> Option<usize> {
-    (1..=MOST_RUNS).find(|n| {
-        let k = within * *n as f64;
-        let ranks = Ranks::new(*n, q, tail);
-        ranks.high.is_some_and(|rank| rank as f64 <= k + 1e-9)
-            || ranks.low.is_some_and(|rank| rank as f64 > k + 1e-9)
-    })
-}
-
-/// More runs than this are not worth proposing.
-pub const MOST_RUNS: usize = 500;
-
 /// The order statistics that bound a quantile, counted from one.
-struct Ranks {
-    low: Option<usize>,
-    high: Option<usize>,
+pub(super) struct Ranks {
+    pub(super) low: Option<usize>,
+    pub(super) high: Option<usize>,
 }
 
 impl Ranks {
-    fn new(n: usize, q: f64, tail: f64) -> Self {
+    pub(super) fn new(n: usize, q: f64, tail: f64) -> Self {
+        // Of rank r it is P(X <= r - 1) that counts.
+        let at_ranks = || binomial::cdfs(n, q).take(n);
+        let low = at_ranks().take_while(|below| *below <= tail).count();
         Self {
-            low: (1..=n)
-                .rev()
-                .find(|rank| binomial::cdf(rank - 1, n, q) <= tail),
-            high: (1..=n).find(|rank| binomial::cdf(rank - 1, n, q) >= 1.0 - tail),
+            low: (low > 0).then_some(low),
+            high: at_ranks()
+                .position(|below| below >= 1.0 - tail)
+                .map(|rank| rank + 1),
         }
     }
 }
@@ -162,10 +158,6 @@ mod tests {
         assert_eq!(interval(&n(58), 0.95, ONE_SIDED).high, None);
         assert_eq!(interval(&n(59), 0.95, ONE_SIDED).high, Some(59.0));
         assert_eq!(quantile(&n(100), 0.95), Some(Exact(95.0)));
-        assert_eq!(runs_to_settle(1.0, 0.95, ONE_SIDED), Some(59));
-        assert_eq!(runs_to_settle(1.0, 0.5, TWO_SIDED), Some(6));
-        assert_eq!(runs_to_settle(0.0, 0.5, TWO_SIDED), Some(6));
-        assert_eq!(runs_to_settle(0.5, 0.5, TWO_SIDED), None);
     }
 
     #[test]

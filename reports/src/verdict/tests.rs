@@ -10,7 +10,7 @@ fn judge(record: &Record) -> Verdict {
 }
 
 fn complete() -> Record {
-    synthetic::record(7, 1, &["bare", "seawall"])
+    synthetic::record(7, 1, &["bare", "careful", "seawall"])
 }
 
 fn of(arm: &str, record: &mut Record, change: impl Fn(&mut Injection)) {
@@ -90,7 +90,7 @@ fn a_lost_write_and_a_duplicate_exit_with_four() {
         |l: &mut Ledger| l.unexpected += 1,
     ] {
         let mut record = complete();
-        change(failures(&mut record).injections[5].ledger.as_mut().unwrap());
+        change(failures(&mut record).injections[8].ledger.as_mut().unwrap());
         let verdict = judge(&record);
         assert_eq!(verdict.exit_code, exit::DATA_LOST);
         assert_eq!(
@@ -99,7 +99,7 @@ fn a_lost_write_and_a_duplicate_exit_with_four() {
         );
         // A bare pool that loses a write is shown, and not ours to fail for.
         let mut record = complete();
-        change(failures(&mut record).injections[4].ledger.as_mut().unwrap());
+        change(failures(&mut record).injections[7].ledger.as_mut().unwrap());
         assert_eq!(judge(&record).exit_code, exit::HOLDS);
     }
     let mut record = synthetic::record(7, 1, &["guide", "seawall", "bare"]);
@@ -125,6 +125,16 @@ fn each_exit_code_has_its_record() {
     assert_eq!(
         ended(Ended::NoSteadyState { reason: reason() }),
         exit::NO_STEADY_STATE
+    );
+    // An engine that costs so much that nobody is served any more.
+    assert_eq!(
+        exits(&|record| {
+            record.run.ended = Ended::NoSteadyState { reason: reason() };
+            let windows = failures(record).windows.iter_mut();
+            let ours = windows.filter(|window| window.arm == "seawall");
+            ours.for_each(|window| window.p50_us *= 10);
+        }),
+        exit::REFUTED
     );
     assert_eq!(
         exits(&|record| {

@@ -21,6 +21,8 @@ const RTTS_US: [u64; 3] = [0, 1_000, 10_000];
 const LOOPBACK_US: f64 = 90.0;
 const FLUSH_US: f64 = 1_400.0;
 const QUERIES: u64 = 2_000;
+/// What one at a time costs through the engine, in times of a bare client.
+const OURS: f64 = 1.1;
 
 /// Where a slice was taken: its class, the round-trip time, and the commit.
 pub(crate) struct Spot<'a> {
@@ -48,7 +50,7 @@ impl Spot<'_> {
         }
     }
 
-    /// What one at a time takes for a query.
+    /// What one at a time takes for a query, with a bare client.
     fn one_us(&self) -> f64 {
         self.round_trip_us() + 60.0 + self.work_us() + self.flush_us()
     }
@@ -172,18 +174,19 @@ fn condition(
         commit,
         mode,
     };
-    let mut ways = vec![How::Sequential];
+    let mut ways = vec![How::Bare, How::Sequential];
     for mode in &modes {
         let sizes = SIZES.map(Size::Fixed).into_iter().chain([Size::Auto]);
         ways.extend(sizes.map(|size| How::Pipelined { mode: *mode, size }));
     }
-    ways.push(How::Sequential);
+    ways.extend([How::Sequential, How::Bare]);
     let rounds = (0..rounds).map(|_| {
         let slices = ways.iter().map(|how| {
             let (mode, batch) = batch(*how, rtt_us);
             let spot = spot(mode);
             let times = match how {
-                How::Sequential => 1.0,
+                How::Bare => 1.0,
+                How::Sequential => 1.0 / OURS,
                 How::Pipelined { .. } => speedup(&spot, batch),
             };
             let took_us = spot.one_us() / times * (noise * normal(rng)).exp();
@@ -199,16 +202,11 @@ fn condition(
         measured_rtt_us: whole(spot(modes[0]).round_trip_us()),
         synchronous_commit: commit,
         rounds: rounds.collect(),
-        truth: ways[1..]
+        truth: ways[..ways.len() - 2]
             .iter()
             .map(|how| truth(*how, batch(*how, rtt_us).1, class.writes, commit))
             .collect(),
-        ledger: (class.name == "small-events").then(|| Ledger {
-            sent: 1_000,
-            acked: 1_000,
-            committed: 1_000,
-            ..Ledger::default()
-        }),
+        ledger: class.guide_batch.map(|_| ledger(class.writes)),
         left_out: vec![LeftOut {
             how: How::Pipelined {
                 mode: modes[0],
@@ -219,10 +217,27 @@ fn condition(
     }
 }
 
+/// All well.
+fn ledger(writes: bool) -> Ledger {
+    if writes {
+        Ledger {
+            sent: 1_000,
+            acked: 1_000,
+            committed: 1_000,
+            ..Ledger::default()
+        }
+    } else {
+        Ledger {
+            reads: 1_000,
+            ..Ledger::default()
+        }
+    }
+}
+
 /// The mode, and the mean batch: the pipeline's own is larger where a round trip is.
 fn batch(how: How, rtt_us: u64) -> (Mode, f64) {
     match how {
-        How::Sequential => (Mode::Autocommit, 1.0),
+        How::Bare | How::Sequential => (Mode::Autocommit, 1.0),
         How::Pipelined { mode, size } => match size {
             Size::Fixed(size) => (mode, f64::from(size)),
             Size::Auto => (mode, 30.0 + rtt_us as f64 / 40.0),
@@ -245,7 +260,7 @@ fn slice(how: How, query_us: f64, (batch_us, batch): (f64, f64)) -> Slice {
 fn truth(how: How, batch: f64, writes: bool, commit: bool) -> Truth {
     let batches = whole((QUERIES as f64 / batch).ceil());
     let (syncs, commits) = match how {
-        How::Sequential => (QUERIES, QUERIES),
+        How::Bare | How::Sequential => (QUERIES, QUERIES),
         How::Pipelined {
             mode: Mode::Autocommit,
             ..

@@ -6,9 +6,12 @@ use std::{collections::BTreeMap, ops::Range};
 use fastrand::Rng;
 use reports::{
     Record,
-    experiments::failure_sim::Data,
+    experiments::failure_sim::{Counted, Data, Side, Window},
     record::SCHEMA,
-    run::{Arm, BreakerState, Ended, Environment, Injection, Outcome, Planned, Run, Transition},
+    run::{
+        Arm, Attempts, BreakerState, Ended, Environment, Injection, Load, Mix, Outcome, Planned,
+        Run, SessionCount, Transition,
+    },
 };
 
 use super::{FAULTS, Fault, HORIZON_US, Times, entry, injection, load};
@@ -19,10 +22,20 @@ const MS: u64 = 1_000;
 pub(crate) fn record(seed: u64, rounds: usize, arms: &[&str]) -> Record {
     let mut rng = Rng::with_seed(seed);
     let mut data = Data {
-        load: load(),
+        load: Load {
+            mix: Mix {
+                beside: true,
+                ..Mix::default()
+            },
+            ..load()
+        },
         horizon_us: HORIZON_US,
         patience_us: 5_000_000,
         injections: Vec::new(),
+        unserved: Vec::new(),
+        rounds: 0,
+        windows: windows(seed, arms),
+        window_answers: Vec::new(),
     };
     let mut run = Run {
         schema: SCHEMA,
@@ -117,14 +130,81 @@ fn arms(names: &[&str]) -> Vec<Arm> {
         .map(|name| Arm {
             name: (*name).to_owned(),
             about: match *name {
-                "bare" => "deadpool-postgres with its defaults",
+                "bare" => "deadpool-postgres without deadlines",
+                "careful" => "deadpool-postgres with a deadline on everything",
                 "guide" => "the engine, configured as the guide says",
                 _ => "the engine, as we would ship it",
             }
             .to_owned(),
-            config: BTreeMap::from([("pool.max_size".to_owned(), "16".to_owned())]),
+            config: config(name),
         })
         .collect()
+}
+
+fn config(arm: &str) -> BTreeMap<String, String> {
+    let settings: &[(&str, &str)] = match arm {
+        "bare" => &[("client", "deadpool-postgres"), ("timeouts", "none")],
+        "careful" => &[("client", "deadpool-postgres"), ("timeouts", "250 ms")],
+        _ => &[
+            ("client", "seawall"),
+            ("acquire_timeout_ms", "250"),
+            ("circuit_breaker_failure_threshold", "5"),
+            ("circuit_breaker_mode", "active"),
+            ("circuit_breaker_probe_interval_ms", "250"),
+            ("circuit_breaker_recovery_timeout", "60"),
+            ("statement_timeout_ms", "250"),
+        ],
+    };
+    let probe = if arm == "guide" { "passive" } else { "active" };
+    let common = [("max_connections", "16"), ("circuit_breaker_probe", probe)];
+    let all = settings.iter().chain(&common);
+    all.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// A dozen windows of each arm: a query of the engine costs two thirds of a careful one.
+fn windows(seed: u64, arms: &[&str]) -> Vec<Window> {
+    let mut rng = Rng::with_seed(seed);
+    let mut windows = Vec::new();
+    for round in 0..12 {
+        for arm in arms {
+            let us = match *arm {
+                "bare" => 100,
+                "careful" => 150,
+                _ => 105,
+            };
+            let p50_us = us + rng.u64(0..10);
+            let queries = 150_000 / p50_us;
+            windows.push(Window {
+                arm: (*arm).to_owned(),
+                round,
+                queries,
+                failed: 0,
+                p50_us,
+                p99_us: p50_us * 3 / 2 + rng.u64(0..20),
+                cpu_us: queries * p50_us / 2,
+                resident_bytes: (32 << 20) + rng.u64(0..3) * 4096,
+                counted: (!matches!(*arm, "bare" | "careful")).then(|| Counted {
+                    queries: both(queries + 11),
+                    errors: both(1),
+                    timed: both(queries + 11),
+                    piped: both(10),
+                    took_us: Side {
+                        metrics: 120_000,
+                        known: 150_000,
+                    },
+                }),
+            });
+        }
+    }
+    windows
+}
+
+fn both(n: u64) -> Side {
+    Side {
+        metrics: n,
+        known: n,
+    }
 }
 
 /// How an arm goes through a fault, in microseconds on the injection's clock.
@@ -180,6 +260,20 @@ fn one(rng: &mut Rng, plan: &Planned, fault: Fault, arm: &str) -> Injection {
         (outcome, rng.u64(latency.clone()))
     });
     found.breaker = breaker(rng, &course, arm);
+    found.attempts_down = Some(Attempts {
+        statements: 40,
+        connects: if course.open.is_some() { 14 } else { 900 },
+    });
+    found.sessions = (0..found.ended_us / (100 * MS))
+        .map(|i| SessionCount {
+            at_us: i * 100 * MS,
+            sessions: 16,
+            orphans: 0,
+        })
+        .collect();
+    // Who never recovers is not served at the end.
+    found.not_steady_after =
+        (course.back == u64::MAX).then(|| "expected at least 99 % of operations ok".to_owned());
     found
 }
 
@@ -198,7 +292,8 @@ fn course(rng: &mut Rng, fault: Fault, arm: &str, fault_us: Range<u64>) -> Cours
     let detect = if timed_out { 260 * MS } else { 12 * MS };
     let (open, back) = match (arm, fault) {
         ("bare", Fault::Blackhole) => (None, u64::MAX),
-        ("bare", _) => (None, fault_us.end + rng.u64(5 * MS..90 * MS)),
+        ("careful", Fault::Blackhole) => (None, fault_us.end + rng.u64(200 * MS..340 * MS)),
+        ("bare" | "careful", _) => (None, fault_us.end + rng.u64(5 * MS..90 * MS)),
         ("guide", _) => (
             Some(fault_us.start + detect),
             fault_us.end + rng.u64(900 * MS..2_600 * MS),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use reports::run::{Attempts, Injection, Ledger, Load, Operations, Outcome, Planned, Span, Step};
+use reports::run::{
+    Attempts, Callers, Injection, Ledger, Load, Mix, Operations, Outcome, Planned, Span, Step,
+};
 
 pub(crate) const RATE_PER_S: u32 = 400;
 
@@ -32,6 +34,8 @@ pub(crate) fn load() -> Load {
         deadline_us: 250_000,
         max_in_flight: 256,
         write_share: 0.2,
+        mix: Mix::default(),
+        callers: Callers::default(),
         steady_ok_share: 0.99,
         steady_p99_us: 125_000,
     }
@@ -184,6 +188,9 @@ pub(crate) fn injection(
         },
         operations,
         breaker: Vec::new(),
+        attempts_down: None,
+        sessions: Vec::new(),
+        beside: None,
         ledger: Some(ledger),
     }
 }

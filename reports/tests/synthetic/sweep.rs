@@ -8,7 +8,7 @@ use reports::{
     experiments::breaker_sweep::{
         Alarm, AlarmSpan, Cell, CellRun, Data, Outage, ProbeMode, Stretch,
     },
-    run::{Arm, Attempts, BreakerState, Operations, Outcome, Transition},
+    run::{Arm, Attempts, BreakerState, Ledger, Operations, Outcome, Transition},
 };
 
 use super::{Fault, entry, load, record};
@@ -175,6 +175,12 @@ fn run(
         operations,
         breaker,
         attempts: Attempts::default(),
+        ledger: Some(Ledger {
+            sent: 40,
+            acked: 40,
+            committed: 40,
+            ..Ledger::default()
+        }),
         alarms: told.map(|kind| (kind, 20)).into(),
     }
 }

@@ -11,7 +11,8 @@ use tokio_postgres::{NoTls, config::Host};
 
 use super::{EnvironmentError, chain};
 
-/// What the sessions under test are called on the server.
+/// What the sessions under test are called on the server, with the number of their client
+/// behind it.
 pub const LOAD: &str = "seawall-load";
 
 /// How to reach a server.

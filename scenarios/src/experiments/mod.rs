@@ -6,4 +6,5 @@
 pub mod batch_sweep;
 pub mod breaker_sweep;
 pub mod failure_sim;
+pub mod near_capacity;
 pub mod steady;

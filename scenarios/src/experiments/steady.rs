@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, time::Duration};
 use clap::Args;
 use reports::{
     experiments::steady::{Data, ServerCounts, Steady as Recorded, Stretch},
-    run::{Load, Run, What},
+    run::{Callers, Load, Mix, Run, What},
 };
-use seawall::{PoolConfig, clock, metrics::Counter};
+use seawall::{clock, metrics::Counter};
 
 use crate::{
     environment::{LOAD, chain},
@@ -16,9 +16,10 @@ use crate::{
     flags::{CliError, ConfigArgs, DeadlineArgs, Frame, Size, rates},
     load::{
         arrivals::max_in_flight,
-        client::{Client, Setup},
+        client::Client,
+        setup::{BARE, Setup, shipped},
     },
-    stage::{Interrupted, Loaded, Stage, Stop},
+    stage::{Finished, Interrupted, Loaded, Stage, Stop},
 };
 
 /// Operations a second and arm, if the user does not say.
@@ -63,18 +64,14 @@ impl Experiment for Steady {
             None => "the engine as we would ship it",
             Some(_) => "the engine with the configuration of --config",
         };
-        let config = config.unwrap_or_else(|| PoolConfig {
-            acquire_timeout: deadline,
-            statement_timeout: deadline,
-            ..PoolConfig::default()
-        });
-        let bare = "deadpool-postgres with its defaults, no deadlines: what most services run";
+        let config = config.unwrap_or_else(|| shipped(deadline));
+        let max_connections = config.max_connections;
         let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let (length, rounds) = extent(frame.size);
         let planned = Self {
             setting: Setting {
                 arms: vec![
-                    Setup::Bare.arm("bare", bare),
+                    Setup::Bare { max_connections }.arm("bare", BARE),
                     Setup::engine(config).arm("seawall", about),
                 ],
                 ..Setting::default()
@@ -85,6 +82,8 @@ impl Experiment for Steady {
                     deadline_us: us(deadline),
                     max_in_flight: max_in_flight(options.rate, deadline),
                     write_share: 0.2,
+                    mix: Mix::default(),
+                    callers: Callers::default(),
                     steady_ok_share: 0.99,
                     steady_p99_us: us(deadline / 2),
                 },
@@ -153,7 +152,7 @@ fn extent(size: Size) -> (Duration, u32) {
 async fn stretch(stage: &Stage<'_>, data: &Data, arm: &str) -> Result<Stretch, Stop> {
     let before = counted_by_server(stage).await;
     let names = [arm.to_owned()];
-    let mut loaded = Loaded::start(stage, &data.load, None, data.stretches.len(), &names)?;
+    let mut loaded = Loaded::start(stage, &data.load, None, &names).await?;
     let steady = loaded.until_steady().await?;
     let end = steady + Duration::from_micros(data.length_us);
     let measured = loaded.until(end).await;
@@ -164,15 +163,24 @@ async fn stretch(stage: &Stage<'_>, data: &Data, arm: &str) -> Result<Stretch, S
     measured?;
     let finished =
         finished.ok_or_else(|| Stop::NoSteadyState(format!("{arm} was not under load")))?;
-    let ledger = stage.check_writes(None, &data.load, &finished).await;
+    let ledger = stage.check(None, &data.load, &finished).await.ledger;
+    let Finished {
+        name,
+        operations,
+        attempts,
+        pool: used,
+        ..
+    } = finished;
+    // Its sessions end with it, and hand their counts over.
+    drop(used);
     let after = counted_by_server(stage).await;
     let server = before.zip(after).zip(sessions);
     Ok(Stretch {
-        arm: finished.name,
+        arm: name,
         started_us,
         steady_us,
-        operations: finished.operations,
-        attempts: finished.attempts,
+        operations,
+        attempts,
         pool: pool.unwrap_or_default(),
         server: server.map(|((before, after), sessions)| between(before, after, sessions)),
         ledger,
@@ -206,7 +214,7 @@ async fn counted_by_server(stage: &Stage<'_>) -> Option<ServerCounts> {
 /// What the server shows just now. `None` if it could not be asked.
 async fn ask(stage: &Stage<'_>) -> Option<ServerCounts> {
     let sql = "SELECT xact_commit, xact_rollback, blks_hit, blks_read, \
-               (SELECT count(*) FROM pg_stat_activity WHERE application_name = $1) \
+               (SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, $1)) \
                FROM pg_stat_database WHERE datname = current_database()";
     let deadline = clock::now() + PATIENCE;
     let asked = async {

@@ -223,20 +223,16 @@ pub(super) async fn end_sessions(
 ) -> Result<(), SessionsError> {
     let what = "ending sessions";
     let statement = |source| SessionsError::Statement { kind, what, source };
-    let also = if strangers {
-        name(kind)
-    } else {
-        LOAD.to_owned()
-    };
+    let also = strangers.then(|| name(kind));
     let work = async {
+        // Each client of the load has a number behind its name.
         let sql = "SELECT pid, application_name FROM pg_stat_activity \
-                   WHERE application_name = ANY ($1) ORDER BY pid";
-        let names = [LOAD, also.as_str()];
-        let rows = control.client.query(sql, &[&&names[..]]).await;
+                   WHERE starts_with(application_name, $1) OR application_name = $2 ORDER BY pid";
+        let rows = control.client.query(sql, &[&LOAD, &also]).await;
         let rows = rows.map_err(statement)?;
         let pids: Vec<i32> = rows
             .iter()
-            .filter(|row| row.get::<_, &str>(1) != LOAD || hit())
+            .filter(|row| !row.get::<_, &str>(1).starts_with(LOAD) || hit())
             .map(|row| row.get(0))
             .collect();
         let sql = "SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid";

@@ -1,9 +1,11 @@
 //! Flags that several commands have in common, and what they mean.
 //!
-//! `draw`: what a run is drawn within; `error`: what is wrong with a flag.
+//! `draw`: what a run is drawn within; `mix`: what a load does; `error`: what is wrong
+//! with a flag.
 
 mod draw;
 mod error;
+mod mix;
 
 use std::{
     fs,
@@ -18,6 +20,7 @@ use seawall::{PoolConfig, config::Secret};
 pub use self::{
     draw::{DrawArgs, Frame, Size},
     error::CliError,
+    mix::MixArgs,
 };
 use crate::{
     environment::{Kind, Wanted},
@@ -231,6 +234,13 @@ impl ConfigArgs {
             format!("--config: {key} is ignored: a run connects to the server of --env")
         });
         let mut remarks: Vec<String> = ignored.collect();
+        let breaker = table.keys().any(|key| key.starts_with("circuit_breaker"));
+        if breaker && !table.contains_key(PROBE) {
+            remarks.push(format!(
+                "--config: {PROBE} is not set, so the breaker asks the server by itself; the \
+                 guide's does not: {PROBE} = \"passive\""
+            ));
+        }
         let deadline_ms = i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
         for key in ["acquire_timeout_ms", "statement_timeout_ms"] {
             table.entry(key).or_insert_with(|| deadline_ms.into());
@@ -241,6 +251,9 @@ impl ConfigArgs {
         Ok((Some(config), remarks))
     }
 }
+
+/// The key that the guide does not have, and that changes what its breaker does most.
+const PROBE: &str = "circuit_breaker_probe";
 
 /// Keys that say where to connect, which a run decides.
 const ELSEWHERE: [&str; 6] = [

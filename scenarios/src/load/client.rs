@@ -1,140 +1,70 @@
-//! What is under test: the same operations through a bare pool, or through the
+//! What is under test: the same operations through a bare pool, a careful one, or the
 //! engine.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use deadpool_postgres::{ConfigConnectImpl, Connect, ManagerConfig, PoolError, RecyclingMethod};
+use deadpool_postgres::{
+    ConfigConnectImpl, Connect, ManagerConfig, RecyclingMethod, Runtime, Timeouts,
+};
 use futures_util::future::BoxFuture;
-use reports::run::{Arm, Attempts, Outcome};
+use reports::run::{Attempts, Outcome};
 use seawall::{
-    ErrorClass, Pool, PoolConfig,
-    config::{ConfigError, Secret},
+    Error, ErrorClass, Pool, PoolConfig, clock,
+    config::{ConfigError, Secret, WhenOpen},
     connect::Tcp,
     metrics::Counter,
 };
 use tokio::task::JoinHandle;
-use tokio_postgres::NoTls;
+use tokio_postgres::{NoTls, Row};
 
-use super::workload::{Operation, Workload};
+use super::{
+    proof::Proofs,
+    session::{Borrowed, Params, Pooled, not_lent},
+    setup::Setup,
+    workload::Workload,
+};
 use crate::environment::{Endpoint, LOAD};
-
-/// A configuration under test.
-#[derive(Debug, Clone)]
-pub enum Setup {
-    /// deadpool-postgres with its defaults: no deadlines.
-    Bare,
-    /// The engine, with this configuration (its endpoint is ignored).
-    Engine(Box<PoolConfig>),
-}
-
-/// The setting of an arm's record that names the client.
-const CLIENT: &str = "client";
-const BARE: &str = "deadpool-postgres";
-const ENGINE: &str = "seawall";
-
-impl Setup {
-    /// The engine, with this configuration.
-    #[must_use]
-    pub fn engine(config: PoolConfig) -> Self {
-        Self::Engine(Box::new(config))
-    }
-
-    /// As an arm, with its whole configuration in the record's words: the values of the
-    /// guide's keys as they stand in TOML, without quotes.
-    #[must_use]
-    pub fn arm(self, name: &str, about: &str) -> (Arm, Self) {
-        let mut config = BTreeMap::new();
-        match &self {
-            Self::Bare => {
-                config.insert(CLIENT.to_owned(), BARE.to_owned());
-                config.insert("timeouts".to_owned(), "none".to_owned());
-                let most = deadpool_postgres::PoolConfig::default().max_size;
-                config.insert("max_connections".to_owned(), most.to_string());
-            }
-            Self::Engine(engine) => {
-                config.insert(CLIENT.to_owned(), ENGINE.to_owned());
-                let settings = engine.settings().into_iter();
-                config.extend(settings.map(|(key, value)| match value {
-                    toml::Value::String(text) => (key, text),
-                    other => (key, other.to_string()),
-                }));
-            }
-        }
-        let arm = Arm {
-            name: name.to_owned(),
-            about: about.to_owned(),
-            config,
-        };
-        (arm, self)
-    }
-
-    /// What an arm was set up with, by its record.
-    ///
-    /// # Errors
-    /// If the record does not hold all of its configuration, or this version does not
-    /// take it.
-    pub fn recorded(arm: &Arm) -> Result<Self, NotRecorded> {
-        let no = |reason: String| NotRecorded {
-            arm: arm.name.clone(),
-            reason,
-        };
-        let mut settings = arm.config.clone();
-        match settings.remove(CLIENT).as_deref() {
-            Some(BARE) => Ok(Self::Bare),
-            Some(ENGINE) => {
-                let table = settings.into_iter().map(|(key, text)| {
-                    // As TOML if it is, else as a string: strings stand without quotes.
-                    let value = format!("value = {text}").parse::<toml::Table>();
-                    let value = value.ok().and_then(|mut table| table.remove("value"));
-                    (key, value.unwrap_or(toml::Value::String(text)))
-                });
-                let config = PoolConfig::from_table(table.collect());
-                config.map(Self::engine).map_err(|e| no(e.to_string()))
-            }
-            Some(other) => Err(no(format!("no client {other} is known"))),
-            None => Err(no("its whole configuration was not recorded".to_owned())),
-        }
-    }
-}
-
-/// The record of an arm does not say how it was set up, or not so that this version can
-/// do the same.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("arm {arm}: {reason}")]
-pub struct NotRecorded {
-    /// The arm.
-    pub arm: String,
-    /// What is missing or not understood.
-    pub reason: String,
-}
 
 /// A pool of one arm, for one injection.
 #[derive(Debug)]
 pub struct Client {
     pool: Kind,
-    workload: Workload,
+    pub(super) workload: Workload,
     /// Its number in the ledger.
     number: i32,
+    max_connections: u32,
+    pub(super) proofs: Proofs,
+    /// Whether the next transaction that is not committed is rolled back, or left open.
+    pub(super) left_open: AtomicBool,
+    /// The number that the next caller asks for who asks for one.
+    pub(super) echoes: AtomicI64,
 }
 
 #[derive(Debug)]
 enum Kind {
-    Bare {
+    Deadpool {
         pool: deadpool_postgres::Pool,
+        /// How long a statement may take, for a careful one.
+        deadline: Option<Duration>,
         connects: Arc<AtomicU64>,
         statements: AtomicU64,
     },
-    Engine(Pool),
+    Engine {
+        pool: Pool,
+        /// How long callers wait in all, if they wait for an open circuit to close.
+        within: Option<Duration>,
+    },
 }
 
 impl Client {
-    /// A pool that connects to `endpoint` when first used.
+    /// A pool that connects to `endpoint` when first used. Its number tells its rows, its
+    /// writes and its sessions from those of others.
     ///
     /// # Errors
     /// If the configuration is not valid.
@@ -145,10 +75,22 @@ impl Client {
         number: i32,
         rng: fastrand::Rng,
     ) -> Result<Self, ConfigError> {
+        let name = session_name(number);
         let pool = match setup {
-            Setup::Bare => bare(endpoint)?,
-            Setup::Engine(config) => Kind::Engine(Pool::with_connect(
-                PoolConfig {
+            Setup::Bare { max_connections } => {
+                let config = endpoint.config(&name);
+                deadpool(config, *max_connections, None)?
+            }
+            Setup::Careful {
+                max_connections,
+                deadline,
+            } => {
+                let config = careful(endpoint.config(&name), *deadline);
+                deadpool(config, *max_connections, Some(*deadline))?
+            }
+            Setup::Engine(config) => {
+                let waits = config.circuit_breaker_when_open == WhenOpen::Wait;
+                let config = PoolConfig {
                     host: endpoint.host.clone(),
                     port: endpoint.port,
                     database: endpoint.database.clone(),
@@ -156,17 +98,24 @@ impl Client {
                     password: endpoint.password.clone(),
                     connection_string: Secret::default(),
                     // By this name a fault knows its victims.
-                    name: LOAD.to_owned(),
+                    name,
                     ..(**config).clone()
-                },
-                Tcp,
-                rng,
-            )?),
+                };
+                let deadline = config.acquire_timeout.max(config.statement_timeout);
+                Kind::Engine {
+                    within: waits.then_some(deadline),
+                    pool: Pool::with_connect(config, Tcp, rng)?,
+                }
+            }
         };
         Ok(Self {
             pool,
             workload: workload.clone(),
             number,
+            max_connections: setup.max_connections(),
+            proofs: Proofs::new(workload.run, number),
+            left_open: AtomicBool::new(false),
+            echoes: AtomicI64::new(i64::from(number) << 32),
         })
     }
 
@@ -176,12 +125,30 @@ impl Client {
         self.number
     }
 
+    /// What its sessions are called on the server.
+    #[must_use]
+    pub fn session_name(&self) -> String {
+        session_name(self.number)
+    }
+
+    /// Most connections that it may have at once.
+    #[must_use]
+    pub fn max_connections(&self) -> u32 {
+        self.max_connections
+    }
+
+    /// What may be in its rows, and what was.
+    #[must_use]
+    pub fn proofs(&self) -> &Proofs {
+        &self.proofs
+    }
+
     /// The engine's pool, if it is one.
     #[must_use]
     pub fn engine(&self) -> Option<&Pool> {
         match &self.pool {
-            Kind::Bare { .. } => None,
-            Kind::Engine(pool) => Some(pool),
+            Kind::Deadpool { .. } => None,
+            Kind::Engine { pool, .. } => Some(pool),
         }
     }
 
@@ -189,7 +156,7 @@ impl Client {
     #[must_use]
     pub fn attempts(&self) -> Attempts {
         match &self.pool {
-            Kind::Bare {
+            Kind::Deadpool {
                 connects,
                 statements,
                 ..
@@ -197,115 +164,137 @@ impl Client {
                 statements: statements.load(Ordering::Relaxed),
                 connects: connects.load(Ordering::Relaxed),
             },
-            Kind::Engine(pool) => Attempts {
+            Kind::Engine { pool, .. } => Attempts {
                 statements: pool.metrics().counter(Counter::Queries),
                 connects: pool.metrics().counter(Counter::ConnectAttempts),
             },
         }
     }
 
-    /// Does one operation and says what became of it. Waits as long as the pool
-    /// under test does; for a bare one that may be for ever. Calls `sent` before a
-    /// statement can be handed to a connection.
+    /// Runs one statement on whatever session is free, and returns its rows. Waits as long
+    /// as the pool under test does; for a bare one that may be for ever.
     ///
-    /// Cancel safe: dropped after `sent`, it may or may not have happened.
-    pub async fn run(&self, operation: Operation, sent: impl FnOnce()) -> Outcome {
-        let done = match &self.pool {
-            Kind::Engine(pool) => {
+    /// # Errors
+    /// What the pool says; of another pool than the engine's in the engine's words.
+    pub async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
+        match &self.pool {
+            Kind::Engine { pool, within } => match within {
+                Some(within) => pool.within(*within).query(sql, params).await,
+                None => pool.query(sql, params).await,
+            },
+            Kind::Deadpool { .. } => self.borrow(|| {}).await?.query(self, sql, params).await,
+        }
+    }
+
+    /// Runs one statement, and returns how many rows it affected. Calls `sent` before it
+    /// can be handed to a connection. As [`query`](Self::query) in all else.
+    pub(super) async fn execute(
+        &self,
+        sent: impl FnOnce(),
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<u64, Error> {
+        match &self.pool {
+            Kind::Engine { pool, within } => {
                 // The engine's own deadlines say more than this ever could.
                 sent();
-                self.through_engine(pool, operation).await
+                match within {
+                    Some(within) => pool.within(*within).execute(sql, params).await,
+                    None => pool.execute(sql, params).await,
+                }
             }
-            Kind::Bare {
-                pool, statements, ..
-            } => {
-                let sent = || {
-                    statements.fetch_add(1, Ordering::Relaxed);
-                    sent();
+            Kind::Deadpool { .. } => self.borrow(sent).await?.execute(self, sql, params).await,
+        }
+    }
+
+    /// A session to run several statements on. Calls `sent` before any can be handed to it.
+    pub(super) async fn borrow(&self, sent: impl FnOnce()) -> Result<Borrowed, Error> {
+        match &self.pool {
+            Kind::Engine { pool, within } => {
+                sent();
+                let lent = match within {
+                    Some(within) => pool.within(*within).acquire().await,
+                    None => pool.acquire().await,
                 };
-                self.through_bare(pool, operation, sent).await
+                lent.map(Borrowed::Engine)
             }
-        };
-        match done {
-            Ok(()) => Outcome::Ok,
-            Err(error) => outcome(&error, operation.writes),
+            Kind::Deadpool { pool, deadline, .. } => {
+                let began = clock::now();
+                let lent = pool.get().await;
+                let client = lent.map_err(|error| not_lent(error, clock::now() - began))?;
+                sent();
+                Ok(Borrowed::Deadpool(Pooled::new(client, *deadline)))
+            }
         }
     }
 
-    async fn through_engine(&self, pool: &Pool, op: Operation) -> Result<(), seawall::Error> {
-        let Workload {
-            run, read, write, ..
-        } = &self.workload;
-        if op.writes {
-            pool.execute(write, &[run, &self.number, &op.seq]).await?;
-        } else {
-            pool.query(read, &[&op.account()]).await?;
+    /// Counts a statement that is handed to a connection; the engine counts its own.
+    pub(super) fn count_statement(&self) {
+        if let Kind::Deadpool { statements, .. } = &self.pool {
+            statements.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(())
-    }
-
-    async fn through_bare(
-        &self,
-        pool: &deadpool_postgres::Pool,
-        op: Operation,
-        sent: impl FnOnce(),
-    ) -> Result<(), seawall::Error> {
-        let client = pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => seawall::Error::Connect(error),
-            _ => seawall::Error::Closed,
-        })?;
-        sent();
-        let Workload {
-            run, read, write, ..
-        } = &self.workload;
-        let done = if op.writes {
-            match client.prepare_cached(write).await {
-                Ok(write) => client
-                    .execute(&write, &[run, &self.number, &op.seq])
-                    .await
-                    .map(drop),
-                Err(error) => Err(error),
-            }
-        } else {
-            match client.prepare_cached(read).await {
-                Ok(read) => client.query(&read, &[&op.account()]).await.map(drop),
-                Err(error) => Err(error),
-            }
-        };
-        done.map_err(seawall::Error::Statement)
     }
 }
 
-/// What a failure means to the caller, in the words of the report.
-fn outcome(error: &seawall::Error, writes: bool) -> Outcome {
+/// What a failure means to the caller, in the words of the report. `in_doubt`: what failed
+/// would have changed something by itself.
+pub(super) fn outcome(error: &Error, in_doubt: bool) -> Outcome {
     match error.class() {
         ErrorClass::CircuitOpen | ErrorClass::Exhausted => Outcome::Rejected,
-        _ if writes && error.may_have_run() => Outcome::Unknown,
+        _ if in_doubt && error.may_have_run() => Outcome::Unknown,
         ErrorClass::Timeout => Outcome::TimedOut,
         _ => Outcome::Failed,
     }
 }
 
-fn bare(endpoint: &Endpoint) -> Result<Kind, ConfigError> {
+fn session_name(number: i32) -> String {
+    format!("{LOAD}-{number}")
+}
+
+/// What a good engineer sets of a connection.
+fn careful(mut config: tokio_postgres::Config, deadline: Duration) -> tokio_postgres::Config {
+    config
+        .connect_timeout(deadline)
+        .keepalives_idle(Duration::from_secs(15))
+        .tcp_user_timeout(Duration::from_secs(30))
+        .options(format!("-c statement_timeout={}", deadline.as_millis()));
+    config
+}
+
+fn deadpool(
+    config: tokio_postgres::Config,
+    max_connections: u32,
+    deadline: Option<Duration>,
+) -> Result<Kind, ConfigError> {
     let connects = Arc::new(AtomicU64::new(0));
+    let recycling_method = match deadline {
+        None => RecyclingMethod::Fast,
+        Some(_) => RecyclingMethod::Verified,
+    };
     let manager = deadpool_postgres::Manager::from_connect(
-        endpoint.config(LOAD),
+        config,
         Counted(connects.clone(), ConfigConnectImpl { tls: NoTls }),
-        ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        },
+        ManagerConfig { recycling_method },
     );
     let pool = deadpool_postgres::Pool::builder(manager)
+        .max_size(usize::try_from(max_connections).unwrap_or(usize::MAX))
+        .runtime(Runtime::Tokio1)
+        .timeouts(Timeouts {
+            wait: deadline,
+            create: deadline,
+            recycle: deadline,
+        })
         .build()
         .map_err(|_| ConfigError::Syntax("no runtime".to_owned()))?;
-    Ok(Kind::Bare {
+    Ok(Kind::Deadpool {
         pool,
+        deadline,
         connects,
         statements: AtomicU64::new(0),
     })
 }
 
-/// Counts the connections that the bare pool tries.
+/// Counts the connections that a pool of deadpool's tries.
 struct Counted(Arc<AtomicU64>, ConfigConnectImpl<NoTls>);
 
 impl Connect for Counted {
@@ -321,48 +310,16 @@ impl Connect for Counted {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use seawall::{Error, error::AcquireStage};
+    use seawall::error::AcquireStage;
 
     use super::*;
-
-    #[test]
-    fn an_arm_s_record_holds_its_whole_configuration() {
-        let own = PoolConfig {
-            max_connections: 3,
-            circuit_breaker_failure_threshold: 7,
-            circuit_breaker_recovery_timeout: Duration::from_millis(1_500),
-            circuit_breaker_error_rate: 0.25,
-            circuit_breaker_probe: seawall::breaker::Probe::Passive,
-            circuit_breaker_ignore: vec!["57P01".to_owned(), "23".to_owned()],
-            server_statement_timeout: false,
-            ..PoolConfig::default()
-        };
-        for config in [PoolConfig::default(), own] {
-            let (arm, _) = Setup::engine(config.clone()).arm("ours", "the engine");
-            assert_eq!(
-                arm.config["max_connections"],
-                config.max_connections.to_string()
-            );
-            let Ok(Setup::Engine(found)) = Setup::recorded(&arm) else {
-                panic!("{arm:?}");
-            };
-            assert_eq!(*found, config);
-        }
-        let (mut bare, _) = Setup::Bare.arm("bare", "without the engine");
-        assert!(matches!(Setup::recorded(&bare), Ok(Setup::Bare)));
-        bare.config.clear();
-        let error = Setup::recorded(&bare).expect_err("nothing is known of it");
-        assert!(error.to_string().contains("arm bare"), "{error}");
-    }
 
     #[test]
     fn only_a_write_that_was_sent_is_unknown() {
         let ms = Duration::from_millis(1);
         let open = Error::CircuitOpen {
             retry_after: ms,
-            since: seawall::clock::now(),
+            since: clock::now(),
             reason: None,
         };
         let late = Error::StatementTimeout { timeout: ms };

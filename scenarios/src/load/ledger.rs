@@ -13,12 +13,20 @@
 //! - two rows of one connection in an order of transactions that contradicts time,
 //!   the later one acknowledged before the earlier one was begun: out of order
 //!
+//! What counts a row up does so in the same transaction, so that the count must be the
+//! number of its rows; each that it is more or less is unexpected: a transaction was torn.
+//! So is one whose update is there and whose row is not. An update that was acknowledged and
+//! is not there, nor a later one of the same row, is lost.
+//!
 //! It is pure, and is tested with histories that it must reject. It holds one byte
 //! for each operation, whatever the table holds.
 
-use reports::run::{Ledger, Operations, Outcome};
+use reports::run::{Kind, Ledger, Operations, Outcome};
 
-use super::arrivals::Arrivals;
+use super::{
+    arrivals::Arrivals,
+    proof::{Found, Proofs},
+};
 
 /// Compares rows with what was told, as they come.
 #[derive(Debug)]
@@ -28,6 +36,8 @@ pub struct Checker<'a> {
     /// How many rows each operation has; 255 stands for that and more.
     rows: Vec<u8>,
     ledger: Ledger,
+    /// Transactions that were found and count a row up.
+    counted_up: u64,
     /// Of the connection whose rows are coming: the latest begin of a write.
     begun_us: Option<(i32, u64)>,
 }
@@ -41,6 +51,7 @@ impl<'a> Checker<'a> {
             arrivals,
             rows: vec![0; operations.outcomes.len()],
             ledger: Ledger::default(),
+            counted_up: 0,
             begun_us: None,
         }
     }
@@ -59,10 +70,33 @@ impl<'a> Checker<'a> {
         *rows = rows.saturating_add(1);
         self.ledger.committed += u64::from(first);
         self.ledger.duplicate += u64::from(!first);
+        self.counted_up += u64::from(self.kind(index) == Some(Kind::HotRow));
         if first && !matches!(outcome, Outcome::Ok | Outcome::Unknown) {
             self.ledger.unexpected += 1;
         }
         self.order(connection, index, outcome);
+    }
+
+    /// Takes how far the row was counted up.
+    pub fn counted_up(&mut self, to: u64) {
+        self.ledger.unexpected += to.abs_diff(self.counted_up);
+    }
+
+    /// Takes the rows that the client reads, when those of the ledger have come.
+    pub fn accounts(&mut self, proofs: &Proofs, found: &[Found]) {
+        for id in proofs.keys() {
+            let Some(row) = found.iter().find(|row| row.id == id) else {
+                self.ledger.lost += 1;
+                continue;
+            };
+            self.ledger.lost += u64::from(row.version < proofs.acknowledged(id));
+            let by = usize::try_from(row.version - 1).ok();
+            let has_row = |index: usize| self.rows.get(index).is_some_and(|rows| *rows > 0);
+            let torn = row.version > 0 && !by.is_some_and(has_row);
+            self.ledger.unexpected += u64::from(torn || !proofs.is_possible(*row));
+        }
+        let rows = proofs.keys().count();
+        self.ledger.unexpected += found.len().saturating_sub(rows) as u64;
     }
 
     /// What there is to say when all rows have come.
@@ -88,11 +122,16 @@ impl<'a> Checker<'a> {
         self.ledger
     }
 
-    /// What the caller of a write was told; `None` if it was none.
+    fn kind(&self, index: usize) -> Option<Kind> {
+        let letter = self.operations.kinds.as_bytes().get(index)?;
+        Kind::from_letter(char::from(*letter))
+    }
+
+    /// What the caller of a write was told; `None` if it was none that leaves a row.
     fn told(&self, index: usize) -> Option<Outcome> {
-        let kind = self.operations.kinds.as_bytes().get(index)?;
         let letter = self.operations.outcomes.as_bytes().get(index)?;
-        (*kind == b'w')
+        self.kind(index)
+            .is_some_and(Kind::writes)
             .then(|| Outcome::from_letter(char::from(*letter)))
             .flatten()
     }
@@ -123,6 +162,15 @@ mod tests {
     const ARRIVALS: Arrivals = Arrivals {
         rate_per_s: 1_000,
         write_share: 1.0,
+        mix: reports::run::Mix {
+            transactions: 0.0,
+            rollbacks: 0.0,
+            savepoints: 0.0,
+            hot_rows: 0.0,
+            mistakes: 0.0,
+            holds: 0.0,
+            beside: false,
+        },
     };
 
     /// Writes, one a millisecond, each answered after 100 us.
@@ -178,9 +226,85 @@ mod tests {
             let ledger = check(&told("orft"), &[(1, 0), (1, seq)]);
             assert_eq!(ledger.unexpected, 1, "{seq}");
         }
-        let mut reads = told("oo");
-        reads.kinds = "wr".to_owned();
-        assert_eq!(check(&reads, &[(1, 0), (1, 1)]).unexpected, 1, "a read");
+        for other in ["wr", "wb", "wm"] {
+            let mut operations = told("oo");
+            operations.kinds = other.to_owned();
+            let ledger = check(&operations, &[(1, 0), (1, 1)]);
+            assert_eq!(ledger.unexpected, 1, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_of_which_only_a_part_is_there_is_seen() {
+        let mut operations = told("oouo");
+        operations.kinds = "htsh".to_owned();
+        let counted = |to: u64| {
+            let mut checker = Checker::new(&operations, ARRIVALS);
+            for row in [(1, 0), (1, 1), (1, 3)] {
+                checker.row(row.0, row.1);
+            }
+            checker.counted_up(to);
+            checker.finish()
+        };
+        assert_eq!((counted(2).unexpected, counted(2).lost), (0, 0));
+        for to in [0, 1, 3] {
+            assert_eq!(counted(to).unexpected, to.abs_diff(2));
+        }
+    }
+
+    /// Operations 0 and 2 are transactions, and each updates the row that it writes to.
+    #[test]
+    fn an_update_without_its_row_and_one_that_is_gone_are_seen() {
+        let mut operations = told("ooo");
+        operations.kinds = "twt".to_owned();
+        let proofs = Proofs::new(5, 1);
+        for seq in [0, 2] {
+            proofs.sent(proofs.written_by(seq), seq + 1);
+            proofs.acked(proofs.written_by(seq), seq + 1);
+        }
+        let found = |rows: &[i64], versions: &[(i64, i64)], change: &dyn Fn(&mut Vec<Found>)| {
+            let mut checker = Checker::new(&operations, ARRIVALS);
+            for seq in rows {
+                checker.row(1, *seq);
+            }
+            let mut accounts: Vec<Found> = proofs.initial().collect();
+            for (seq, version) in versions {
+                let id = proofs.written_by(*seq);
+                let account = accounts.iter_mut().find(|row| row.id == id).expect("it");
+                (account.version, account.proof) = (*version, proofs.of(id, *version));
+            }
+            change(&mut accounts);
+            checker.accounts(&proofs, &accounts);
+            let ledger = checker.finish();
+            (ledger.lost, ledger.unexpected)
+        };
+        let all = [(0, 1), (2, 3)];
+        assert_eq!(found(&[0, 1, 2], &all, &|_| {}), (0, 0));
+        assert_eq!(
+            found(&[0, 1, 2], &all[..1], &|_| {}),
+            (1, 0),
+            "an update is gone"
+        );
+        assert_eq!(found(&[0, 1], &all, &|_| {}), (1, 1), "a row is gone");
+        let as_never_sent = |accounts: &mut Vec<Found>| {
+            let proof = proofs.of(accounts[0].id, 9);
+            (accounts[0].version, accounts[0].proof) = (9, proof);
+        };
+        let (_, unexpected) = found(&[0, 1, 2], &all, &as_never_sent);
+        assert_eq!(unexpected, 1, "never sent");
+        assert_eq!(
+            found(&[0, 1, 2], &all, &|a| a[9].proof ^= 1),
+            (0, 1),
+            "content"
+        );
+        assert_eq!(
+            found(&[0, 1, 2], &all, &|a| {
+                a.remove(9);
+            }),
+            (1, 0),
+            "no row"
+        );
+        assert_eq!(found(&[0, 1, 2], &all, &|a| a.push(a[9])), (0, 1), "twice");
     }
 
     #[test]
@@ -250,6 +374,7 @@ mod tests {
             duplicate: rows.len() as u64 - distinct - stray,
             unexpected: stray + found.keys().filter(|s| known(s) && !fits(s)).count() as u64,
             out_of_order,
+            ..Ledger::default()
         }
     }
 

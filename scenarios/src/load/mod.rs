@@ -1,14 +1,21 @@
 //! How a load is driven through each arm, and what came back.
 //!
-//! [`arrivals`] says when an operation is due (pure), [`workload`] what it is, [`client`]
-//! through what it goes; [`worker`] drives it, and [`ledger`] checks what became of the
-//! writes (pure).
+//! [`arrivals`] says when an operation is due and of which kind (pure), [`operation`] what
+//! each kind does, [`workload`] on which tables, [`client`] through which pool, set up as
+//! [`setup`] says; [`worker`] drives it, with [`beside`] next to it; [`proof`] checks what was
+//! read, and [`ledger`] what became of the writes (pure).
 
 /// Deadline of an operation in milliseconds, if the user does not say.
 pub const DEADLINE_MS: u32 = 500;
 
 pub mod arrivals;
+pub mod beside;
 pub mod client;
+mod import;
 pub mod ledger;
+pub mod operation;
+pub mod proof;
+mod session;
+pub mod setup;
 pub mod worker;
 pub mod workload;

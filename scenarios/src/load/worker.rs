@@ -3,21 +3,25 @@
 //! Invariants: an operation that is due is sent at once or counted as not sent,
 //! never delayed or skipped; at most `max_in_flight` are under way; latency counts
 //! from the scheduled arrival, so a late generator makes no answer look quicker;
-//! [`Load::finish`] leaves no task behind.
+//! [`Load::finish`] leaves no task behind. Callers that try again do so within their
+//! operation: it ends with the first try that is answered without error, or the last.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use reports::run::{Operations, Outcome};
+use reports::run::{Callers, Operations, Outcome};
 use seawall::clock::{self, Instant};
 use tokio::{
     sync::{Notify, Semaphore},
     task::{JoinHandle, JoinSet},
 };
 
-use super::{arrivals::Arrivals, client::Client, workload::Operation};
+use super::{arrivals::Arrivals, client::Client, operation::Operation};
 
 /// A load that is running. Dropping it stops it.
 #[derive(Debug)]
@@ -30,6 +34,9 @@ pub struct Load {
 struct Shared {
     client: Arc<Client>,
     arrivals: Arrivals,
+    callers: Callers,
+    /// Tries of all operations.
+    tries: AtomicU64,
     start: Instant,
     log: Mutex<Vec<Entry>>,
     stop: Notify,
@@ -53,7 +60,7 @@ struct Settled {
 /// Operations that panicked: a bug of ours.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} operations of the load panicked")]
-pub struct Panicked(usize);
+pub struct Panicked(pub(crate) usize);
 
 impl Load {
     /// Starts: operation 0 is due at `start`.
@@ -61,12 +68,15 @@ impl Load {
     pub fn start(
         client: Arc<Client>,
         arrivals: Arrivals,
+        callers: Callers,
         max_in_flight: u32,
         start: Instant,
     ) -> Self {
         let shared = Arc::new(Shared {
             client,
             arrivals,
+            callers,
+            tries: AtomicU64::new(0),
             start,
             log: Mutex::default(),
             stop: Notify::new(),
@@ -83,6 +93,13 @@ impl Load {
     #[must_use]
     pub fn client(&self) -> &Arc<Client> {
         &self.shared.client
+    }
+
+    /// How often callers have asked so far: each operation that was sent, and each time that
+    /// it was tried again.
+    #[must_use]
+    pub fn tries(&self) -> u64 {
+        self.shared.tries.load(Ordering::Relaxed)
     }
 
     /// All operations until now, up to the first that may still become good: one
@@ -182,21 +199,57 @@ impl Shared {
         }
     }
 
+    /// Does operation `i`, as often as its caller tries. A write that is tried again may be
+    /// applied twice.
+    async fn ask(&self, i: u64) -> Outcome {
+        let seq = i64::try_from(i).unwrap_or(i64::MAX);
+        let kind = self.arrivals.kind(i);
+        let mut retries = self.callers.retries;
+        loop {
+            self.tries.fetch_add(1, Ordering::Relaxed);
+            let sent = || self.mark_sent(i);
+            let answer = self.client.run(Operation { seq, kind }, sent);
+            let outcome = match self.callers.patience_us {
+                None => answer.await,
+                Some(us) => {
+                    let hangs_up = clock::now() + Duration::from_micros(us);
+                    let answer = clock::timeout_at(hangs_up, answer).await;
+                    answer.unwrap_or_else(|_| self.hung_up(i))
+                }
+            };
+            if outcome == Outcome::Ok || retries == 0 {
+                return outcome;
+            }
+            retries -= 1;
+        }
+    }
+
+    /// What becomes of an operation whose caller has not waited for the answer.
+    fn hung_up(&self, i: u64) -> Outcome {
+        let index = usize::try_from(i).unwrap_or(usize::MAX);
+        let sent = self.log().get(index).is_some_and(|entry| entry.sent);
+        self.unanswered(i, sent)
+    }
+
+    fn unanswered(&self, i: u64, sent: bool) -> Outcome {
+        if self.arrivals.kind(i).writes() && sent {
+            Outcome::Unknown
+        } else {
+            Outcome::TimedOut
+        }
+    }
+
     fn columns(&self, first: u64, log: &[Entry], now: Duration) -> Operations {
         let mut columns = Operations::default();
         for (i, entry) in (first..).zip(log) {
-            let writes = self.arrivals.writes(i);
+            let kind = self.arrivals.kind(i);
             let settled = entry.settled.unwrap_or_else(|| Settled {
-                outcome: if writes && entry.sent {
-                    Outcome::Unknown
-                } else {
-                    Outcome::TimedOut
-                },
+                outcome: self.unanswered(i, entry.sent),
                 latency_us: u64::try_from(now.saturating_sub(self.arrivals.due(i)).as_micros())
                     .unwrap_or(u64::MAX),
                 lag_us: 0,
             });
-            columns.kinds.push(if writes { 'w' } else { 'r' });
+            columns.kinds.push(kind.letter());
             columns.outcomes.push(settled.outcome.letter());
             columns.latencies_us.push(settled.latency_us);
             columns.lags_us.push(settled.lag_us);
@@ -233,11 +286,8 @@ async fn generate(shared: Arc<Shared>, max_in_flight: u32) -> usize {
         };
         let shared = shared.clone();
         tasks.spawn(async move {
-            let seq = i64::try_from(i).unwrap_or(i64::MAX);
-            let writes = shared.arrivals.writes(i);
             let lag_us = shared.late_us(i);
-            let sent = || shared.mark_sent(i);
-            let outcome = shared.client.run(Operation { seq, writes }, sent).await;
+            let outcome = shared.ask(i).await;
             shared.settle(i, outcome, lag_us);
             drop(place);
         });
@@ -254,5 +304,90 @@ async fn generate(shared: Arc<Shared>, max_in_flight: u32) -> usize {
                 return panicked;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use reports::run::{Kind, Mix};
+    use seawall::config::Secret;
+
+    use super::*;
+    use crate::{
+        environment::Endpoint,
+        load::{setup::Setup, workload::Workload},
+    };
+
+    /// A load of holds for a while, on a port of this machine.
+    async fn asked(port: u16, callers: Callers) -> (u64, Operations) {
+        let endpoint = Endpoint {
+            host: Ipv4Addr::LOCALHOST.to_string(),
+            port,
+            user: "nobody".to_owned(),
+            password: Secret::default(),
+            database: "none".to_owned(),
+        };
+        let bare = Setup::Bare { max_connections: 2 };
+        let rng = fastrand::Rng::with_seed(7);
+        let client = Client::new(&bare, &endpoint, &Workload::new(7), 1, rng);
+        let arrivals = Arrivals {
+            rate_per_s: 50,
+            write_share: 0.0,
+            mix: Mix {
+                holds: 1.0,
+                ..Mix::default()
+            },
+        };
+        let start = clock::now();
+        let load = Load::start(
+            Arc::new(client.expect("valid")),
+            arrivals,
+            callers,
+            100,
+            start,
+        );
+        clock::sleep_until(start + Duration::from_millis(190)).await;
+        load.stop();
+        // Longer than all tries of one caller take.
+        clock::sleep(Duration::from_millis(400)).await;
+        let tries = load.tries();
+        let operations = load.finish(Duration::from_millis(1)).await;
+        (tries, operations.expect("no panic"))
+    }
+
+    #[tokio::test]
+    async fn callers_that_fail_try_again_at_once_and_no_more_often_than_they_may() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        // Nobody answers: who waits hangs up.
+        let patient = Callers {
+            retries: 2,
+            patience_us: Some(40_000),
+        };
+        let (tries, operations) = asked(port, patient).await;
+        let n = operations.outcomes.len();
+        assert!(
+            n > 0 && operations.outcomes.chars().all(|c| c == 't'),
+            "{operations:?}"
+        );
+        assert!(operations.kinds.chars().all(|c| c == Kind::Hold.letter()));
+        assert_eq!(tries, 3 * n as u64);
+        assert!(operations.latencies_us.iter().all(|us| *us >= 120_000));
+
+        // Nobody listens: who is refused asks again.
+        drop(listener);
+        let callers = Callers {
+            retries: 5,
+            patience_us: None,
+        };
+        let (tries, operations) = asked(port, callers).await;
+        let n = operations.outcomes.len();
+        assert!(
+            n > 0 && operations.outcomes.chars().all(|c| c == 'f'),
+            "{operations:?}"
+        );
+        assert_eq!(tries, 6 * n as u64);
     }
 }

@@ -55,6 +55,16 @@ pub enum Stop {
     /// The load was not served well enough to inject a fault.
     #[error("{0}")]
     NoSteadyState(String),
+    /// One arm was not served, while those without the engine were.
+    #[error("{arm}: {reason}, and the arms without the engine are served")]
+    Unserved {
+        /// The arm.
+        arm: String,
+        /// What was expected, and what was seen.
+        reason: String,
+        /// How often its circuit opened meanwhile.
+        opened: u32,
+    },
     /// The server could not be reached, or did not do what it was told.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
@@ -117,6 +127,9 @@ impl From<Stop> for Ended {
         match stop {
             Stop::Interrupted(_) => Self::Interrupted,
             Stop::NoSteadyState(reason) => Self::NoSteadyState { reason },
+            unserved @ Stop::Unserved { .. } => Self::NoSteadyState {
+                reason: unserved.to_string(),
+            },
             other => Self::Failed {
                 reason: chain(&other),
             },

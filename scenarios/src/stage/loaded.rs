@@ -7,10 +7,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use reports::{
-    measure::steady,
-    run::{self, BreakerState, Ledger, Operations, Span, What},
-};
+use reports::run::{self, Attempts, BreakerState, Operations, SessionCount, Span, What};
 use seawall::{
     breaker::{State, Transition},
     clock::{self, Instant},
@@ -20,36 +17,36 @@ use super::{
     Interrupted, Stage, Stop,
     events::micros,
     nemesis::{Nemesis, Seen, undo},
+    sessions::SessionCounts,
 };
 use crate::{
     environment::chain,
     load::{
         arrivals::Arrivals,
-        client::{Client, Setup},
-        ledger::Checker,
-        worker::Load,
+        beside::{self, Beside},
+        client::Client,
+        worker::{Load, Panicked},
     },
 };
 
 /// How often breakers are looked at.
 const TICK: Duration = Duration::from_millis(25);
 /// How often it is asked whether what is waited for is there.
-const ASKED: Duration = Duration::from_millis(50);
-/// Four windows, and a little for the last answers to come in.
-pub(crate) const STEADY_SPAN: Duration = Duration::from_millis(1_030);
+pub(super) const ASKED: Duration = Duration::from_millis(50);
 const FIRST_OPERATION: Duration = Duration::from_millis(20);
-/// Longest wait for a load to be served as it should be.
-const STEADY_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Arms under load.
 #[derive(Debug)]
 pub struct Loaded<'s, 'a> {
-    stage: &'s Stage<'a>,
-    load: run::Load,
+    pub(super) stage: &'s Stage<'a>,
+    pub(super) load: run::Load,
     /// The entry of the schedule that the load is for, if it is for one.
-    planned: Option<usize>,
-    start: Instant,
-    arms: Vec<LoadedArm>,
+    pub(super) planned: Option<usize>,
+    pub(super) start: Instant,
+    pub(super) arms: Vec<LoadedArm>,
+    /// Rows of nobody that were there before it.
+    strays_before: u64,
+    sessions: Option<SessionCounts>,
 }
 
 /// An arm under load, and what its breaker did so far.
@@ -58,8 +55,22 @@ pub struct LoadedArm {
     /// Its name.
     pub name: String,
     load: Load,
-    breaker: Vec<run::Transition>,
+    beside: Option<Beside>,
+    pub(super) breaker: Vec<run::Transition>,
     seen_epoch: u64,
+    /// What was done by each moment that it was looked at.
+    so_far: Vec<SoFar>,
+}
+
+/// What was done by a moment of a load.
+#[derive(Debug, Clone, Copy)]
+pub struct SoFar {
+    /// The moment.
+    pub at: Instant,
+    /// How often callers have asked the arm, those that tried again included.
+    pub tries: u64,
+    /// What the arm did towards the server.
+    pub attempts: Attempts,
 }
 
 /// The moments of an entry of the schedule.
@@ -89,7 +100,41 @@ pub struct Finished {
     /// The breaker's states, oldest first.
     pub breaker: Vec<run::Transition>,
     /// What it did towards the server.
-    pub attempts: run::Attempts,
+    pub attempts: Attempts,
+    /// How much of that by each moment that it was looked at.
+    so_far: Vec<SoFar>,
+    /// Its sessions as the server counts them.
+    pub sessions: Vec<SessionCount>,
+    /// What ran beside its operations.
+    pub beside: Option<beside::Done>,
+    /// Zero of the load's clock.
+    pub(super) start: Instant,
+    /// Rows of nobody that were there before the load.
+    pub(super) strays_before: u64,
+    /// Its pool: what it may have written and what it has read.
+    pub pool: Arc<Client>,
+}
+
+impl Finished {
+    /// What was done by each moment that it was looked at, some forty times a second.
+    #[must_use]
+    pub fn so_far(&self) -> &[SoFar] {
+        &self.so_far
+    }
+
+    /// What it did towards the server between two moments.
+    #[must_use]
+    pub fn attempts_between(&self, from: Instant, until: Instant) -> Attempts {
+        let by = |at: Instant| {
+            let seen = self.so_far.iter().take_while(|seen| seen.at <= at).last();
+            seen.map_or_else(Attempts::default, |seen| seen.attempts)
+        };
+        let (before, after) = (by(from), by(until));
+        Attempts {
+            statements: after.statements.saturating_sub(before.statements),
+            connects: after.connects.saturating_sub(before.connects),
+        }
+    }
 }
 
 impl LoadedArm {
@@ -97,6 +142,12 @@ impl LoadedArm {
     #[must_use]
     pub fn client(&self) -> &Client {
         self.load.client()
+    }
+
+    /// Schedules nothing more. What is under way goes on.
+    pub(super) fn stop(&self) {
+        self.load.stop();
+        self.beside.iter().for_each(Beside::stop);
     }
 
     /// Its operations from `first` on, up to the first that may still become good.
@@ -108,50 +159,61 @@ impl LoadedArm {
 
 impl<'s, 'a> Loaded<'s, 'a> {
     /// Puts arms under load, through the proxy. `planned` is the entry of the schedule
-    /// that it is for; their writes are told apart by numbers from `first_client` on,
-    /// which no other load of the run must have.
+    /// that it is for.
     ///
     /// # Errors
-    /// If the configuration of an arm is not valid.
-    pub(crate) fn start(
+    /// If the configuration of an arm is not valid, or its rows cannot be made.
+    pub(crate) async fn start(
         stage: &'s Stage<'a>,
         load: &run::Load,
         planned: Option<usize>,
-        first_client: usize,
         names: &[String],
     ) -> Result<Self, Stop> {
+        let direct = stage.environment.endpoint();
+        let proxied = direct.through(stage.toxics.port());
+        let mut clients = Vec::new();
+        for name in names {
+            let Some(setup) = stage.setups.get(name) else {
+                continue;
+            };
+            let client = stage.client_with_rows(name, setup, &proxied).await?;
+            let number = client.number();
+            let quiet = if load.mix.beside {
+                stage.know(beside::numbers(number));
+                let small = setup.at_most(beside::QUIET_CONNECTIONS);
+                let quiet = stage.client(name, &small, &proxied, number + beside::SECOND)?;
+                Some(Arc::new(quiet))
+            } else {
+                None
+            };
+            clients.push((name, Arc::new(client), quiet));
+        }
+        let strays_before = stage.strays().await?;
         let start = clock::now() + FIRST_OPERATION;
+        let names = clients.iter().map(|(_, client, _)| client.session_name());
         let mut loaded = Self {
             stage,
             load: load.clone(),
             planned,
             start,
+            strays_before,
             arms: Vec::new(),
+            // Where nothing runs beside, the server's own counts are looked at, and asking
+            // would be among them.
+            sessions: load.mix.beside.then(|| {
+                let given_up = &stage.workload.outlasting_query;
+                SessionCounts::start(direct, names.collect(), given_up, start)
+            }),
         };
-        for (i, name) in names.iter().enumerate() {
-            let Some(setup) = stage.setups.get(name) else {
-                continue;
-            };
-            let number = i32::try_from(first_client + i).unwrap_or(i32::MAX);
-            let arm = loaded.arm(name, setup, number)?;
+        for (name, client, quiet) in clients {
+            let arm = loaded.arm(name, client, quiet);
             loaded.arms.push(arm);
         }
         stage.events.all(planned, start, What::LoadStarted);
         Ok(loaded)
     }
 
-    fn arm(&self, name: &str, setup: &Setup, number: i32) -> Result<LoadedArm, Stop> {
-        let stage = self.stage;
-        let endpoint = stage.environment.endpoint().through(stage.toxics.port());
-        let seed = stage.run.seed ^ (u64::from(number.unsigned_abs()) << 32);
-        let rng = fastrand::Rng::with_seed(seed);
-        let client =
-            Client::new(setup, &endpoint, &stage.workload, number, rng).map_err(|source| {
-                Stop::Config {
-                    arm: name.to_owned(),
-                    source,
-                }
-            })?;
+    fn arm(&self, name: &str, client: Arc<Client>, quiet: Option<Arc<Client>>) -> LoadedArm {
         let start = run::Transition {
             at_us: 0,
             state: BreakerState::Closed,
@@ -159,12 +221,20 @@ impl<'s, 'a> Loaded<'s, 'a> {
         };
         let has_breaker = client.engine().is_some();
         let in_flight = self.load.max_in_flight;
-        Ok(LoadedArm {
+        LoadedArm {
             name: name.to_owned(),
-            load: Load::start(Arc::new(client), self.arrivals(), in_flight, self.start),
+            beside: quiet.map(|quiet| Beside::start(&client, quiet, self.start)),
+            load: Load::start(
+                client,
+                self.arrivals(),
+                self.load.callers,
+                in_flight,
+                self.start,
+            ),
             breaker: has_breaker.then_some(start).into_iter().collect(),
             seen_epoch: 0,
-        })
+            so_far: Vec::new(),
+        }
     }
 
     /// The arms, in the order they were named in.
@@ -187,60 +257,17 @@ impl<'s, 'a> Loaded<'s, 'a> {
         micros(at, self.start)
     }
 
-    fn deadline(&self) -> Duration {
+    pub(super) fn deadline(&self) -> Duration {
         Duration::from_micros(self.load.deadline_us)
     }
 
     fn arrivals(&self) -> Arrivals {
-        Arrivals {
-            rate_per_s: self.load.rate_per_s,
-            write_share: self.load.write_share,
-        }
+        Arrivals::of(&self.load)
     }
 
     /// The first operation that is due at or after a moment of the load's clock.
     pub(crate) fn first_at(&self, at_us: u64) -> u64 {
         at_us.saturating_mul(u64::from(self.load.rate_per_s)) / 1_000_000
-    }
-
-    /// Waits until every arm is served as it should be; returns since when.
-    ///
-    /// # Errors
-    /// [`Stop::NoSteadyState`] if that takes too long.
-    pub(crate) async fn until_steady(&mut self) -> Result<Instant, Stop> {
-        let (stage, load, deadline) = (self.stage, self.load.clone(), self.deadline());
-        let give_up = self.start + STEADY_PATIENCE;
-        let mut next = self.start + STEADY_SPAN;
-        loop {
-            self.until(next).await?;
-            let now = clock::now();
-            let from = now - STEADY_SPAN;
-            let first = self.first_at(self.us(from));
-            let span = self.us(from)..self.us(now);
-            let mut all = Vec::new();
-            for arm in &self.arms {
-                let served = steady(&load, first, &arm.since(first, deadline), span.clone());
-                all.push((arm.name.as_str(), served));
-            }
-            if all.iter().all(|(_, served)| served.is_ok()) {
-                for (arm, served) in all {
-                    if let Ok(served) = served {
-                        let (ok_share, p99_us) = (served.ok_share, served.p99_us);
-                        let what = What::SteadyState { ok_share, p99_us };
-                        stage.events.arm(self.planned, arm, now, what);
-                    }
-                }
-                return Ok(from.max(self.start));
-            }
-            if now >= give_up {
-                let not: Vec<String> = all
-                    .into_iter()
-                    .filter_map(|(arm, served)| Some(format!("{arm}: {}", served.err()?)))
-                    .collect();
-                return Err(Stop::NoSteadyState(not.join("; ")));
-            }
-            next = now + ASKED;
-        }
     }
 
     /// Does an entry of the schedule and undoes it, also if that fails half-way.
@@ -337,40 +364,62 @@ impl<'s, 'a> Loaded<'s, 'a> {
     /// # Errors
     /// If an operation panicked.
     pub(crate) async fn finish(mut self, ended: Instant) -> Result<Vec<Finished>, Stop> {
-        self.arms.iter().for_each(|arm| arm.load.stop());
+        self.arms.iter().for_each(LoadedArm::stop);
         self.stage.events.all(self.planned, ended, What::LoadEnded);
         let drain = self.deadline();
         self.pass_on_transitions();
+        let sessions = self.sessions.take();
         let mut finished = Vec::new();
         for arm in self.arms {
-            let client = arm.load.client().clone();
-            let operations = arm.load.finish(drain).await?;
+            let pool = arm.load.client().clone();
+            let by = clock::now() + drain;
+            let beside = async {
+                match arm.beside {
+                    Some(beside) => Some(beside.finish(by).await),
+                    None => None,
+                }
+            };
+            let (operations, beside) = tokio::join!(arm.load.finish(drain), beside);
+            if let Some(panicked) = beside.as_ref().map(|done| done.panicked).filter(|n| *n > 0) {
+                return Err(Panicked(panicked).into());
+            }
+            let seen = sessions.as_ref().map(|seen| seen.of(&pool.session_name()));
             finished.push(Finished {
                 name: arm.name,
-                client: client.number(),
-                operations,
+                client: pool.number(),
+                operations: operations?,
                 breaker: arm.breaker,
-                attempts: client.attempts(),
+                attempts: pool.attempts(),
+                so_far: arm.so_far,
+                sessions: seen.unwrap_or_default(),
+                beside,
+                start: self.start,
+                strays_before: self.strays_before,
+                pool,
             });
         }
         Ok(finished)
     }
 
-    /// Passes on what the breakers have done since the last time.
+    /// Passes on what the breakers have done since the last time, and notes what the arms
+    /// have done towards the server.
     fn pass_on_transitions(&mut self) {
+        let now = clock::now();
         for arm in &mut self.arms {
+            arm.so_far.push(SoFar {
+                at: now,
+                tries: arm.load.tries(),
+                attempts: arm.load.client().attempts(),
+            });
             let Some(pool) = arm.load.client().engine() else {
                 continue;
             };
             for transition in pool.breaker().history_since(arm.seen_epoch) {
                 arm.seen_epoch = transition.epoch;
-                let Transition { at, to, reason, .. } = transition;
-                let (state, reason) = (state(to), reason.to_string());
-                arm.breaker.push(run::Transition {
-                    at_us: micros(at, self.start),
-                    state,
-                    reason: reason.clone(),
-                });
+                let at = transition.at;
+                let recorded = recorded(transition, self.start);
+                arm.breaker.push(recorded.clone());
+                let run::Transition { state, reason, .. } = recorded;
                 let what = What::Breaker { state, reason };
                 self.stage.events.arm(self.planned, &arm.name, at, what);
             }
@@ -390,43 +439,24 @@ impl Moments {
     }
 }
 
-impl Stage<'_> {
-    /// Compares the writes of an arm with the table, on a fresh direct session. `None`
-    /// if it could not be read: no claim about the writes can hold then.
-    pub(crate) async fn check_writes(
-        &self,
-        planned: Option<usize>,
-        load: &run::Load,
-        finished: &Finished,
-    ) -> Option<Ledger> {
-        let arrivals = Arrivals {
-            rate_per_s: load.rate_per_s,
-            write_share: load.write_share,
-        };
-        let mut checker = Checker::new(&finished.operations, arrivals);
-        let direct = self.environment.endpoint();
-        let read = self
-            .workload
-            .read_ledger(direct, finished.client, &mut checker);
-        let (what, ledger) = match read.await {
-            Ok(()) => {
-                let ledger = checker.finish();
-                (What::LedgerChecked { ledger }, Some(ledger))
-            }
-            Err(error) => {
-                let reason = chain(&error);
-                (What::LedgerUnread { reason }, None)
-            }
-        };
-        self.events.arm(planned, &finished.name, clock::now(), what);
-        ledger
-    }
+/// All that a pool's breaker did, on the clock that begins at `start`. Empty for a pool
+/// without one.
+pub(super) fn transitions(client: &Client, start: Instant) -> Vec<run::Transition> {
+    let Some(pool) = client.engine() else {
+        return Vec::new();
+    };
+    let history = pool.breaker().history_since(0).into_iter();
+    history.map(|change| recorded(change, start)).collect()
 }
 
-fn state(of: State) -> BreakerState {
-    match of {
-        State::Closed => BreakerState::Closed,
-        State::Open => BreakerState::Open,
-        State::HalfOpen => BreakerState::HalfOpen,
+fn recorded(change: Transition, start: Instant) -> run::Transition {
+    run::Transition {
+        at_us: micros(change.at, start),
+        state: match change.to {
+            State::Closed => BreakerState::Closed,
+            State::Open => BreakerState::Open,
+            State::HalfOpen => BreakerState::HalfOpen,
+        },
+        reason: change.reason.to_string(),
     }
 }

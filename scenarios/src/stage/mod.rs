@@ -8,13 +8,24 @@
 //! `nemesis` carries out; [`Events`] tells what happens as it happens, and [`Interrupt`]
 //! is the user's wish to stop.
 
+mod clients;
 mod error;
 mod events;
+mod injected;
 mod interrupt;
 mod loaded;
 mod nemesis;
+mod sessions;
+mod steady;
+mod truth;
 
-use std::{collections::BTreeMap, net::SocketAddr, ops::Range, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    ops::Range,
+    path::PathBuf,
+    sync::{Mutex, atomic::AtomicI32},
+};
 
 use reports::{
     Record,
@@ -24,17 +35,17 @@ use reports::{
 use seawall::clock;
 use serde::Serialize;
 
-pub(crate) use self::loaded::STEADY_SPAN;
+pub(crate) use self::steady::STEADY_SPAN;
 pub use self::{
     error::{NotPrepared, RunError, Stop},
     events::{Events, micros},
     interrupt::{Interrupt, Interrupted},
-    loaded::{Finished, Loaded, LoadedArm, Moments},
+    loaded::{Finished, Loaded, LoadedArm, Moments, SoFar},
 };
 use crate::{
     environment::{Environment, Needs, Wanted, chain},
-    faults::{Kind, strangers::Sessions, toxics::Toxics},
-    load::{client::Setup, workload::Workload},
+    faults::{Kind, session, strangers::Sessions, toxics::Toxics},
+    load::{beside, setup::Setup, workload::Workload},
 };
 
 /// Where a run takes place.
@@ -122,6 +133,11 @@ pub struct Stage<'a> {
     pub(crate) run: Run,
     sessions: Sessions,
     setups: BTreeMap<String, Setup>,
+    /// The number of the next client.
+    next_client: AtomicI32,
+    /// The numbers that rows of the ledger may have: those of all clients so far, and of what
+    /// runs beside them.
+    clients: Mutex<BTreeSet<i32>>,
     record: PathBuf,
 }
 
@@ -168,6 +184,9 @@ impl<'a> Stage<'a> {
         {
             workload = workload.on_small_disk(disk);
         }
+        if kinds(&setting.schedule).any(|kind| *kind == session::SLOW_STATEMENTS) {
+            workload = workload.slowable();
+        }
         let run = begun(command, label, &setting, &environment, &toxics);
         let setups = setting.arms.into_iter();
         let stage = Self {
@@ -179,6 +198,8 @@ impl<'a> Stage<'a> {
             workload,
             run,
             setups: setups.map(|(arm, setup)| (arm.name, setup)).collect(),
+            next_client: AtomicI32::new(beside::NUMBERS),
+            clients: Mutex::default(),
             record: place.folder.join("record.json"),
         };
         let made = stage.workload.create(stage.environment.endpoint()).await;

@@ -249,7 +249,8 @@ impl Carrier {
         self.handed += statements as u64;
         self.link.set_busy(true);
         let began = clock::now();
-        self.link.count_queries(work.range.len());
+        let counted = planted!(BatchesCountedAsOne, work.range.len() => 1);
+        self.link.count_queries(counted);
         let mut left = Ok(());
         if framed && !elided {
             // Without BEGIN, all behind it would be done, each for itself.

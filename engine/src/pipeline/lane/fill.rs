@@ -5,11 +5,13 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use super::{
     super::{
         flight::{Grouping, Unit, Work},
+        outcome::Outcome,
         queue::Next,
         settings::BatchSize,
         settle::FailurePolicy,
     },
     Carrier, Lane, Todo,
+    answers::Details,
 };
 use crate::{clock, error::Error};
 
@@ -111,6 +113,11 @@ impl Lane {
                     ..work.clone()
                 }));
             }
+            if planted!(PipelineDropsLast) && work.range.len() > 1 {
+                work.range.end -= 1;
+                let done = Details::all(Vec::new(), 1);
+                self.result(&work, work.range.end, Outcome::Ok, done, clock::now());
+            }
             return Some(work);
         }
     }
@@ -136,6 +143,9 @@ impl Lane {
     /// How many queries of `work` may be sent now.
     fn portion(&self, work: &Work, under_way: usize, units: usize) -> usize {
         let n = work.range.len();
+        if planted!(PipelineOneByOne) && self.policy() == FailurePolicy::Independent {
+            return n.min(usize::from(under_way == 0));
+        }
         let limit = match self.settings.batch_size {
             BatchSize::Fixed(n) => n as usize,
             BatchSize::Auto => self.window.limit(),

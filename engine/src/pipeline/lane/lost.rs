@@ -109,7 +109,7 @@ impl Lane {
     }
 
     fn may_repeat(&self) -> bool {
-        self.settings.idempotent || self.settings.read_only
+        self.settings.idempotent || self.settings.read_only || planted!(PipelineRepeatsDoubtful)
     }
 
     /// Marks work that left and was not answered, and is sent again all the same. What only

@@ -24,6 +24,7 @@ impl Setup {
             acquire_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(10),
             circuit_breaker_hanging: hanging,
+            circuit_breaker_when_open: WhenOpen::Refuse,
             ..PoolConfig::default()
         };
         let pool = Pool::with_connect(config, stub.clone(), fastrand::Rng::with_seed(1));
@@ -136,7 +137,7 @@ async fn a_trip_found_on_admission_is_acted_on_like_any_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trip_found_on_admission_drops_what_is_idle() {
+async fn a_trip_found_on_admission_takes_aside_what_is_idle() {
     let Setup { stub, pool, loans } = Setup::new(Duration::from_millis(300)).await;
     stub.set(Mood::Mute);
     let hanging = hang(loans);
@@ -144,7 +145,10 @@ async fn a_trip_found_on_admission_drops_what_is_idle() {
     assert_eq!((pool.status().size, pool.status().idle), (3, 1));
     let found = pool.acquire().await;
     assert!(matches!(found, Err(Error::CircuitOpen { .. })), "{found:?}");
-    assert_eq!((pool.status().size, pool.status().idle), (2, 0));
+    assert_eq!((pool.status().size, pool.status().idle), (3, 0));
+    stub.set(Mood::Gone);
+    clock::sleep(Duration::from_millis(1)).await;
+    assert_eq!(pool.status().size, 0);
     assert_eq!(pool.metrics().counter(Counter::Evicted), 1);
     drop(hanging);
 }
@@ -194,7 +198,7 @@ async fn a_circuit_that_is_forced_open_drops_what_is_idle() {
 
 /// A trip by outcomes, and one that the check for hanging calls finds where nobody comes.
 #[tokio::test(start_paused = true)]
-async fn every_way_to_open_drops_what_is_idle() {
+async fn every_way_to_open_takes_aside_what_is_idle() {
     type Trip = fn(&Breaker);
     let fail: Trip = |breaker| {
         for _ in 0..5 {
@@ -215,7 +219,7 @@ async fn every_way_to_open_drops_what_is_idle() {
         clock::sleep(Duration::from_millis(400)).await;
         trip(pool.breaker());
         assert_eq!(pool.breaker().state(), State::Open, "{way}");
-        assert_eq!((pool.status().size, pool.status().idle), (2, 0), "{way}");
+        assert_eq!((pool.status().size, pool.status().idle), (3, 0), "{way}");
         assert_eq!(room(&pool), 2, "{way}");
         drop(hanging);
     }

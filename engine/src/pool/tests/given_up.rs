@@ -4,7 +4,7 @@
 use super::*;
 
 fn free(pool: &Pool) -> usize {
-    pool.inner.slots.available_permits()
+    pool.inner.slots.free()
 }
 
 /// Gives a query up after `ms`.

@@ -30,9 +30,16 @@ fn step() -> impl Strategy<Value = Step> {
 
 const MAX: u32 = 3;
 
-async fn nothing_leaks(steps: Vec<Step>) -> Result<(), TestCaseError> {
+async fn nothing_leaks(waits: bool, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let stub = Stub::new();
-    let pool = pool(&stub, MAX);
+    *stub.server.lock().unwrap() = Some(b'a');
+    let mut config = pool(&stub, MAX).config().clone();
+    if waits {
+        config.circuit_breaker_when_open = WhenOpen::Wait;
+        config.circuit_breaker_max_waiting = 5;
+    }
+    let pool = Pool::with_connect(config, stub.clone(), fastrand::Rng::with_seed(1));
+    let pool = pool.expect("valid");
     let mut callers = Vec::new();
     let mut held = Vec::new();
     for step in steps {
@@ -76,9 +83,10 @@ async fn nothing_leaks(steps: Vec<Step>) -> Result<(), TestCaseError> {
         clock::sleep(Duration::from_millis(20)).await;
     }
 
-    // Nothing is left: no slot, no connection, no task. What was given up has its own bound.
-    clock::sleep(Duration::from_millis(201)).await;
-    prop_assert_eq!(pool.inner.slots.available_permits(), MAX as usize);
+    // Nothing is left: no slot, no connection, no task. What was given up has its own bound,
+    // and so has the session of the probe.
+    clock::sleep(Duration::from_millis(1_001)).await;
+    prop_assert_eq!(pool.inner.slots.free(), MAX as usize);
     clock::sleep(Duration::from_millis(1)).await;
     prop_assert_eq!(stub.live.load(Ordering::SeqCst), pool.status().size);
     let metrics = pool.metrics();
@@ -98,12 +106,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn nothing_leaks_and_a_well_server_is_used(steps in prop::collection::vec(step(), 1..60)) {
+    fn nothing_leaks_and_a_well_server_is_used(
+        waits in any::<bool>(),
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .expect("a runtime");
-        runtime.block_on(nothing_leaks(steps))?;
+        runtime.block_on(nothing_leaks(waits, steps))?;
     }
 }

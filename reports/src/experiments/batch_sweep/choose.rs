@@ -129,7 +129,7 @@ pub(super) fn recommend(mode: Mode, conditions: &[&ConditionFinding]) -> Option<
         .iter()
         .filter_map(|(_, curve)| curve.cell(Size::Fixed(*batch)))
         .collect();
-    let speedups = || cells.iter().filter_map(|cell| cell.speedup.mean);
+    let speedups = || cells.iter().filter_map(|cell| cell.speedup.median);
     let greatest = |of: fn(&Cell) -> Option<f64>| {
         let values = cells.iter().filter_map(|cell| of(cell));
         values.max_by(f64::total_cmp)
@@ -207,7 +207,7 @@ fn least_share(curves: &[(&ConditionFinding, &Curve)], size: u32) -> Option<(f64
     let mut least: Option<(f64, String)> = None;
     for (condition, curve) in curves {
         let (_, most) = best(curve)?;
-        let share = curve.cell(Size::Fixed(size))?.speedup.mean? / most;
+        let share = curve.cell(Size::Fixed(size))?.speedup.median? / most;
         if least.as_ref().is_none_or(|(least, _)| share < *least) {
             least = Some((share, condition.place()));
         }
@@ -232,7 +232,7 @@ fn auto(curves: &[(&ConditionFinding, &Curve)]) -> Option<AutoCompared> {
             Some(range.map_or((part, part), |(a, b)| (a.min(part), b.max(part))))
         })
     };
-    let (least_rate, most_rate) = range(|cell| cell.speedup.mean)?;
+    let (least_rate, most_rate) = range(|cell| cell.speedup.median)?;
     let p50 = range(|cell| cell.p50_s);
     Some(AutoCompared {
         least_rate,

@@ -1,9 +1,10 @@
 //! What it records.
 //!
 //! A condition is one class of query, at one round-trip time, with one commit mode.
-//! In each of its rounds every batch size has its slice, in random order, and one at
-//! a time has two, so that each ratio is of two slices of the same round, and the
-//! ratio of those two is the noise that any ratio has (A/A).
+//! In each of its rounds every batch size has its slice, in random order, and a bare
+//! client that runs one query at a time has two, so that each ratio is of slices of the
+//! same round, and the ratio of those two is the noise that any ratio has (A/A). Beside
+//! each of those two is one of the engine, one query at a time as well.
 
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +73,12 @@ pub enum Size {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
-    /// One at a time, each answered before the next: what the guide starts from.
+    /// One at a time through a bare client of tokio-postgres, prepared once and each
+    /// answered before the next: what the guide starts from, and what everything is
+    /// compared with. Records made before there was one have none, and are compared with
+    /// [`Sequential`](Self::Sequential).
+    Bare,
+    /// The same through the engine.
     Sequential,
     /// Through a pipeline.
     Pipelined {
@@ -106,7 +112,7 @@ pub struct Condition {
     pub ledger: Option<Ledger>,
 }
 
-/// Every way once, and one at a time twice.
+/// Every way once, and one at a time twice, with the bare client and with ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Round {
     /// In the order they were taken.

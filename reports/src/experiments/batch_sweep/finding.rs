@@ -3,15 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    run::Ledger,
-    stats::{Ratio, bootstrap::MIN_VALUES, mean, median, micro},
+    claim::Noun,
+    run::{Ledger, Run},
+    stats::{Ratio, mean, median, micro, quantile::FEWEST_FOR_MEDIAN},
 };
 
 use super::{
     choose::{self, KNEE, Recommendation},
-    claims::ROUNDS,
+    claims::{PAIRS, ROUNDS},
     data::{Class, Condition, Data, How, LeftOut, Mode, Size, Slice},
-    measure::{PerQuery, median_s, noise, rate_per_s, slices, speedups},
+    measure::{PerQuery, baseline, costs, median_s, noise, rate_per_s, slices, speedups},
+    more::More,
 };
 
 /// What a sweep of batch sizes found.
@@ -66,9 +68,19 @@ pub struct ConditionFinding {
     pub synchronous_commit: Option<bool>,
     /// Rounds that were carried out.
     pub rounds: usize,
-    /// One at a time.
+    /// One at a time with a bare client: what all is compared with. `None` of a record
+    /// without one, where that is `sequential`.
+    #[serde(default)]
+    pub bare: Option<Sequential>,
+    /// One at a time through the engine.
     pub sequential: Sequential,
-    /// One at a time over itself: 1, but for noise.
+    /// How long that takes, in times of the bare client: of slices beside each other.
+    #[serde(default)]
+    pub cost: Ratio,
+    /// Why nothing is said of that, where that is so.
+    #[serde(default)]
+    pub cost_doubt: Option<String>,
+    /// What all is compared with over itself: 1, but for noise.
     pub noise: Ratio,
     /// One for each mode that was tried.
     pub curves: Vec<Curve>,
@@ -114,7 +126,7 @@ pub struct Curve {
 pub struct Cell {
     /// Queries a batch.
     pub size: Size,
-    /// How fast, in times of one at a time.
+    /// How fast, in times of one at a time with the bare client.
     pub speedup: Ratio,
     /// What the model gives for it. `None` for the pipeline's own choice.
     pub model: Option<f64>,
@@ -140,6 +152,12 @@ impl Findings {
     /// The conditions of a class.
     pub fn of_class<'a>(&'a self, class: &'a str) -> impl Iterator<Item = &'a ConditionFinding> {
         self.conditions.iter().filter(move |c| c.class == class)
+    }
+
+    /// Whether there was a bare client to compare with, if anything was measured.
+    #[must_use]
+    pub fn has_bare(&self) -> bool {
+        self.conditions.is_empty() || self.conditions.iter().any(|c| c.bare.is_some())
     }
 }
 
@@ -189,7 +207,7 @@ impl Curve {
     /// The fixed sizes that have a speed-up, smallest first, with it; above zero.
     pub fn fixed(&self) -> impl Iterator<Item = (u32, f64)> {
         let cells = self.cells.iter().filter_map(|cell| match cell.size {
-            Size::Fixed(size) => Some((size, cell.speedup.mean?)),
+            Size::Fixed(size) => Some((size, cell.speedup.median?)),
             Size::Auto => None,
         });
         cells.filter(|(_, speedup)| *speedup > 0.0)
@@ -201,14 +219,15 @@ pub(crate) fn round_trip(rtt_s: f64) -> String {
     format!("{} ms", micro(rtt_s * 1e3))
 }
 
-/// Finds it. Intervals are resampled by `seed`.
+/// Finds it.
 #[must_use]
-pub fn find(seed: u64, data: &Data) -> Findings {
+pub fn find(run: &Run, data: &Data) -> Findings {
+    let more = More::of(run);
     let class_of = |c: &Condition| data.classes.iter().find(|class| class.name == c.class);
     let conditions: Vec<ConditionFinding> = data
         .conditions
         .iter()
-        .map(|c| condition(c, class_of(c).is_none_or(|class| class.writes), seed))
+        .map(|c| condition(c, class_of(c).is_none_or(|class| class.writes), more))
         .collect();
     let classes = data.classes.iter().map(|c| class(c, &conditions));
     Findings {
@@ -245,14 +264,17 @@ fn class(class: &Class, conditions: &[ConditionFinding]) -> ClassFinding {
     }
 }
 
-fn condition(condition: &Condition, writes: bool, seed: u64) -> ConditionFinding {
-    let sequential = sequential(condition);
+fn condition(condition: &Condition, writes: bool, more: More<'_>) -> ConditionFinding {
+    let sequential = one_at_a_time(condition, How::Sequential);
+    let bare = baseline(condition) == How::Bare;
+    let bare = bare.then(|| one_at_a_time(condition, How::Bare));
+    let base = bare.unwrap_or(sequential);
     let mut ways: Vec<(Mode, Size)> = condition
         .rounds
         .iter()
         .flat_map(|round| &round.slices)
         .filter_map(|slice| match slice.how {
-            How::Sequential => None,
+            How::Bare | How::Sequential => None,
             How::Pipelined { mode, size } => Some((mode, size)),
         })
         .collect();
@@ -262,8 +284,13 @@ fn condition(condition: &Condition, writes: bool, seed: u64) -> ConditionFinding
     let curves = ways.chunk_by(|a, b| a.0 == b.0).map(|of_mode| {
         let cells = of_mode
             .iter()
-            .map(|(mode, size)| cell(condition, *mode, *size, &sequential, seed));
+            .map(|(mode, size)| cell(condition, *mode, *size, &base, more));
         choose::curve(of_mode[0].0, cells.collect(), rtt_us)
+    });
+    let cost = Ratio::of(&costs(condition));
+    let cost_doubt = bare.and_then(|bare| {
+        let counts = (sequential.queries, sequential.failed);
+        doubt(PAIRS, cost.n(), counts, &bare, more)
     });
     ConditionFinding {
         class: condition.class.clone(),
@@ -271,14 +298,44 @@ fn condition(condition: &Condition, writes: bool, seed: u64) -> ConditionFinding
         measured_rtt_s: condition.measured_rtt_us as f64 / 1e6,
         synchronous_commit: writes.then_some(condition.synchronous_commit),
         rounds: condition.rounds.len(),
-        noise: match sequential.failed {
-            0 => Ratio::of(&noise(condition), seed),
-            _ => Ratio::of(&noise(condition), seed).unbounded(),
+        cost: match cost_doubt {
+            Some(_) => cost.unbounded(),
+            None => cost,
+        },
+        cost_doubt,
+        noise: match base.failed {
+            0 => Ratio::of(&noise(condition)),
+            _ => Ratio::of(&noise(condition)).unbounded(),
         },
         curves: curves.collect(),
         left_out: condition.left_out.clone(),
         ledger: condition.ledger,
+        bare,
         sequential,
+    }
+}
+
+/// Why a way is not compared, if it is not: too few of what is counted, or queries that failed, of its
+/// own or of what it is compared with.
+fn doubt(
+    noun: Noun,
+    n: usize,
+    (queries, failed): (u64, u64),
+    base: &Sequential,
+    more: More<'_>,
+) -> Option<String> {
+    match (failed, base.failed) {
+        (0, 0) if n < FEWEST_FOR_MEDIAN => Some(format!(
+            "{}; {FEWEST_FOR_MEDIAN} are the fewest that can say it: {}",
+            noun.of(n),
+            more.than_few()
+        )),
+        (0, 0) => None,
+        (0, n) => Some(format!(
+            "{n} of {} queries failed one at a time",
+            base.queries
+        )),
+        (n, _) => Some(format!("{n} of {queries} queries failed")),
     }
 }
 
@@ -288,8 +345,8 @@ fn counted<'a>(slices: impl Iterator<Item = &'a Slice>) -> (u64, u64) {
     })
 }
 
-fn sequential(condition: &Condition) -> Sequential {
-    let of = || slices(condition, How::Sequential);
+fn one_at_a_time(condition: &Condition, how: How) -> Sequential {
+    let of = || slices(condition, how);
     let (queries, failed) = counted(of());
     Sequential {
         rate_per_s: median(of().map(rate_per_s).filter(|rate| rate.is_finite())).map(micro),
@@ -297,27 +354,16 @@ fn sequential(condition: &Condition) -> Sequential {
         p99_s: median_s(of(), |slice| slice.p99_us),
         queries,
         failed,
-        truth: PerQuery::of(condition, How::Sequential),
+        truth: PerQuery::of(condition, how),
     }
 }
 
-fn cell(condition: &Condition, mode: Mode, size: Size, base: &Sequential, seed: u64) -> Cell {
+fn cell(condition: &Condition, mode: Mode, size: Size, base: &Sequential, more: More<'_>) -> Cell {
     let how = How::Pipelined { mode, size };
     let of = || slices(condition, how);
     let (queries, failed) = counted(of());
-    let speedup = Ratio::of(&speedups(condition, how), seed);
-    let doubt = match (failed, base.failed) {
-        (0, 0) if speedup.n < MIN_VALUES => Some(format!(
-            "{}; {MIN_VALUES} are the fewest that can say it",
-            ROUNDS.of(speedup.n)
-        )),
-        (0, 0) => None,
-        (0, n) => Some(format!(
-            "{n} of {} queries failed one at a time",
-            base.queries
-        )),
-        (n, _) => Some(format!("{n} of {queries} queries failed")),
-    };
+    let speedup = Ratio::of(&speedups(condition, how));
+    let doubt = doubt(ROUNDS, speedup.n(), (queries, failed), base, more);
     let sent: Vec<f64> = of()
         .map(|s| s.mean_batch)
         .filter(|b| b.is_finite())

@@ -17,18 +17,19 @@ use super::{
     claims::{At, CONDITIONS, THROUGHPUT, unsettled},
     data::Mode,
     finding::{ClassFinding, ConditionFinding, Findings},
+    more::More,
 };
 
 /// From this many disk flushes (or commits) a query on, each statement is said to wait
 /// for its own.
 const EACH: f64 = 0.9;
 
-pub(super) fn claims(findings: &Findings, classes: &[&ClassFinding]) -> Vec<Claim> {
+pub(super) fn claims(findings: &Findings, classes: &[&ClassFinding], more: More<'_>) -> Vec<Claim> {
     if classes.is_empty() {
         return Vec::new();
     }
     let says = "pipelined at the guide's sizes, 2 to 10 times the throughput".to_owned();
-    let mut claims = vec![as_written(THROUGHPUT, says, findings, classes)];
+    let mut claims = vec![as_written(THROUGHPUT, says, findings, classes, more)];
     for class in classes {
         let id = format!("{THROUGHPUT}-{}", class.name);
         let batch = class.guide_batch.unwrap_or_default();
@@ -36,7 +37,7 @@ pub(super) fn claims(findings: &Findings, classes: &[&ClassFinding]) -> Vec<Clai
             "{}, {batch} a batch: 2 to 10 times the throughput",
             class.name
         );
-        claims.push(as_written(&id, says, findings, &[class]));
+        claims.push(as_written(&id, says, findings, &[class], more));
     }
     claims
 }
@@ -67,7 +68,13 @@ fn there(cell: &At<'_>) -> There {
     }
 }
 
-fn as_written(id: &str, says: String, findings: &Findings, classes: &[&ClassFinding]) -> Claim {
+fn as_written(
+    id: &str,
+    says: String,
+    findings: &Findings,
+    classes: &[&ClassFinding],
+    more: More<'_>,
+) -> Claim {
     let mut claim = Claim::new(id, ARM_GUIDE, says, Source::Guide, Unit::Times, CONDITIONS);
     (claim.band_low, claim.band_high) = (Some(CLAIM_LOW), Some(CLAIM_HIGH));
     let mut cells = Vec::new();
@@ -81,7 +88,7 @@ fn as_written(id: &str, says: String, findings: &Findings, classes: &[&ClassFind
         claim.reason = Some("no condition was measured".to_owned());
         return claim;
     }
-    claim.observed = median(cells.iter().filter_map(|c| c.speedup.mean)).map(micro);
+    claim.observed = median(cells.iter().filter_map(|c| c.speedup.median)).map(micro);
     let all =
         |of: fn(&At<'_>) -> Option<f64>| -> Option<Vec<f64>> { cells.iter().map(of).collect() };
     let least = all(|c| c.speedup.low).and_then(|all| all.into_iter().min_by(f64::total_cmp));
@@ -99,18 +106,18 @@ fn as_written(id: &str, says: String, findings: &Findings, classes: &[&ClassFind
         Decision::Inconclusive
     };
     claim.reason = Some(match empty {
-        Some(class) => format!("{}; {} was not measured", reason(&cells), class.name),
-        None => reason(&cells),
+        Some(class) => format!("{}; {} was not measured", reason(&cells, more), class.name),
+        None => reason(&cells, more),
     });
     claim
 }
 
 /// `holds in 3 of 8 cells; faster than that in 4 (up to 52.1x: updates, 10 ms, commit off, ...);
 /// fails in 1 (1.20x: ...)`.
-fn reason(cells: &[At<'_>]) -> String {
+fn reason(cells: &[At<'_>], more: More<'_>) -> String {
     let of =
         |wanted: There| -> Vec<&At<'_>> { cells.iter().filter(|c| there(c) == wanted).collect() };
-    let mean = |cell: &At<'_>| cell.speedup.mean.unwrap_or_default();
+    let speedup = |cell: &At<'_>| cell.speedup.median.unwrap_or_default();
     let holds = format!(
         "holds in {} of {} cells",
         of(There::Holds).len(),
@@ -118,21 +125,27 @@ fn reason(cells: &[At<'_>]) -> String {
     );
     let mut parts = vec![holds];
     let exceeded = of(There::Exceeded);
-    if let Some(most) = exceeded.iter().max_by(|a, b| mean(a).total_cmp(&mean(b))) {
+    if let Some(most) = exceeded
+        .iter()
+        .max_by(|a, b| speedup(a).total_cmp(&speedup(b)))
+    {
         parts.push(format!(
             "faster than that in {} (up to {:.0}x: {})",
             exceeded.len(),
-            mean(most),
+            speedup(most),
             most.place
         ));
     }
     let fails = of(There::Fails);
-    if let Some(least) = fails.iter().min_by(|a, b| mean(a).total_cmp(&mean(b))) {
+    if let Some(least) = fails
+        .iter()
+        .min_by(|a, b| speedup(a).total_cmp(&speedup(b)))
+    {
         let why = waits(least).map_or_else(String::new, |why| format!(": {why}"));
         parts.push(format!(
             "fails in {} ({:.1}x: {}{why})",
             fails.len(),
-            mean(least),
+            speedup(least),
             least.place
         ));
     }
@@ -140,7 +153,7 @@ fn reason(cells: &[At<'_>]) -> String {
     if let Some(first) = unsettled.first() {
         let why = match &first.doubt {
             Some(doubt) => doubt.clone(),
-            None => self::unsettled(first.speedup, nearer(first)),
+            None => self::unsettled(&first.speedup, nearer(first), more),
         };
         parts.push(format!(
             "not settled in {} ({}: {why})",

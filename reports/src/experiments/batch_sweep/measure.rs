@@ -49,26 +49,59 @@ pub(super) fn slices(condition: &Condition, how: How) -> impl Iterator<Item = &S
     rounds.flat_map(move |round| round.slices.iter().filter(move |slice| slice.how == how))
 }
 
-/// The rates of the two slices of a round that ran one at a time, in their order.
-fn sequential(round: &Round) -> Option<(f64, f64)> {
-    let mut all = round.slices.iter().filter(|s| s.how == How::Sequential);
+/// What all ways of a condition are compared with: the bare client, or in a record that
+/// has none the engine one at a time.
+pub(super) fn baseline(condition: &Condition) -> How {
+    match slices(condition, How::Bare).next() {
+        Some(_) => How::Bare,
+        None => How::Sequential,
+    }
+}
+
+/// The rates of the two slices of a round that ran this way, in their order.
+fn twice(round: &Round, how: How) -> Option<(f64, f64)> {
+    let mut all = round.slices.iter().filter(|slice| slice.how == how);
     Some((rate_per_s(all.next()?), rate_per_s(all.next()?)))
 }
 
-/// How fast a way is, round by round, in times of one at a time.
+/// How fast a way is, round by round, in times of the baseline.
 pub(super) fn speedups(condition: &Condition, how: How) -> Vec<f64> {
+    let base = baseline(condition);
     let rounds = condition.rounds.iter().filter_map(|round| {
-        let (first, second) = sequential(round)?;
+        let (first, second) = twice(round, base)?;
         let slice = round.slices.iter().find(|slice| slice.how == how)?;
-        // As everything else here: a mean of logarithms.
+        // Ratios multiply, so in the middle of two rates lies their geometric mean.
         Some(rate_per_s(slice) / (first * second).sqrt())
     });
     rounds.filter(|ratio| usable(*ratio)).collect()
 }
 
-/// The first slice of each round that ran one at a time, over the second.
+/// How long the engine takes one at a time, in times of the bare client: of each two such
+/// slices that follow each other. Empty where there is no bare client.
+pub(super) fn costs(condition: &Condition) -> Vec<f64> {
+    let mut costs = Vec::new();
+    for round in &condition.rounds {
+        let mut rest = round.slices.as_slice();
+        while let [first, second, ..] = rest {
+            let cost = match (first.how, second.how) {
+                (How::Bare, How::Sequential) => Some((first, second)),
+                (How::Sequential, How::Bare) => Some((second, first)),
+                _ => None,
+            };
+            let cost = cost.map(|(bare, ours)| rate_per_s(bare) / rate_per_s(ours));
+            // What is in one pair is in no other.
+            rest = &rest[if cost.is_some() { 2 } else { 1 }..];
+            costs.extend(cost.filter(|cost| usable(*cost)));
+        }
+    }
+    costs
+}
+
+/// The first slice of each round that ran as the baseline, over the second.
 pub(super) fn noise(condition: &Condition) -> Vec<f64> {
-    let rounds = condition.rounds.iter().filter_map(sequential);
+    let base = baseline(condition);
+    let rounds = condition.rounds.iter();
+    let rounds = rounds.filter_map(|round| twice(round, base));
     let ratios = rounds.map(|(first, second)| first / second);
     ratios.filter(|ratio| usable(*ratio)).collect()
 }

@@ -3,15 +3,20 @@
 //! - `measure`: what the slices of one way of running queries came to
 //! - `finding`: the curves of every condition, and what to ship for each class
 //! - `choose`: the knee of a curve, the model beside it, and the size to ship
-//! - `claims`: what is said of the recommendation, and what noise there is
+//! - `claims`: what is said of the recommendation, and what noise there is; `client`: what
+//!   the engine costs without its pipeline; `loss`: what became of rows; `more`: what to do
+//!   where there were too few rounds
 //! - `page`, `ship`, `table`, `plots`, `words`: what its report says
 //! - `guide`: the guide's "2 to 10 times the throughput", as written
 //!
 //! Definitions:
-//! - Speed-up: the rate of a slice over the mean rate of the two slices of its round
-//!   that ran one at a time; rates count queries that did not fail. Over the rounds:
-//!   the geometric mean, with a bootstrap interval of the logarithms. A round without
-//!   both is left out.
+//! - Speed-up: the rate of a slice over the geometric mean of the rates of the two slices of its round
+//!   that a bare client ran one at a time; rates count queries that did not fail. Over the
+//!   rounds: the median, with its exact interval from order statistics. A round without
+//!   both is left out. A record that has no bare client is compared with the two slices
+//!   that the engine ran one at a time, and the claims say so.
+//! - Cost: the time of a slice that the engine ran one at a time, over that of the bare
+//!   client's slice beside it, two pairs in a round; the median of all pairs.
 //! - Noise (A/A): the ratio of those two slices, the first over the second.
 //! - Knee of a curve (one condition, one mode): the smallest fixed size that reaches
 //!   at least 0.9 of the curve's best.
@@ -25,10 +30,13 @@
 
 mod choose;
 mod claims;
+mod client;
 mod data;
 mod finding;
 mod guide;
+mod loss;
 mod measure;
+mod more;
 mod page;
 mod plots;
 mod ship;
@@ -44,10 +52,13 @@ use crate::{
 
 pub use choose::{AutoCompared, KNEE, Recommendation, SHARE};
 pub use claims::{NOISE, THROUGHPUT};
+pub use client::{COST_HIGH, ONE_AT_A_TIME};
 pub use data::{Class, Condition, Data, How, LeftOut, Mode, Round, Size, Slice, Truth};
 use finding::round_trip;
 pub use finding::{ByRtt, Cell, ClassFinding, ConditionFinding, Curve, Findings, Sequential, find};
 pub use measure::PerQuery;
+use more::More;
+pub use more::{FULL_ROUNDS, MOST_ROUNDS};
 
 /// The experiment.
 #[derive(Debug, Clone, Copy)]
@@ -63,11 +74,11 @@ impl Experiment for BatchSweep {
     }
 
     fn find(run: &Run, data: &Data) -> Findings {
-        find(run.seed, data)
+        find(run, data)
     }
 
-    fn claims(_run: &Run, _data: &Data, findings: &Findings) -> Vec<Claim> {
-        claims::claims(findings)
+    fn claims(run: &Run, _data: &Data, findings: &Findings) -> Vec<Claim> {
+        claims::claims(findings, More::of(run))
     }
 
     fn page(_run: &Run, data: &Data, findings: &Findings, claims: &[Claim]) -> Page {

@@ -20,9 +20,11 @@ pub(super) fn page(data: &Data, findings: &Findings, claims: &[Claim]) -> Page {
     let classes = findings.classes.iter();
     Page {
         title: "Which batch size to ship".to_owned(),
-        intro: "Queries were run one at a time and through a pipeline, in batches of different \
-                sizes, at different round-trip times and with commits that wait for the disk or \
-                do not. This page says how much faster which size is, and what it costs."
+        intro: "Queries were run one at a time by a bare client of tokio-postgres, and by the \
+                engine one at a time and through its pipeline, in batches of different sizes, \
+                at different round-trip times and with commits that wait for the disk or do \
+                not. This page says how much faster than the bare client which size is, and \
+                what it costs."
             .to_owned(),
         carried_out: format!("{} conditions measured", data.conditions.len()),
         summary: summary(findings),
@@ -141,6 +143,7 @@ fn left_out(findings: &Findings, class: &ClassFinding) -> Vec<Block> {
     }
     let notes = all.into_iter().map(|(left_out, places)| {
         let way = match left_out.how {
+            How::Bare => "bare client, one at a time".to_owned(),
             How::Sequential => "one at a time".to_owned(),
             How::Pipelined { mode, size } => format!("{}, {}", mode.name(), table::size(size)),
         };
@@ -185,7 +188,7 @@ fn in_markdown(findings: &Findings) -> Vec<Section> {
         let blocks = [Block::text(&class.about)].into_iter().chain(blocks);
         Section::new("", title, blocks.collect())
     });
-    let marks = format!("{MARKS}; A/A: one at a time over itself.");
+    let marks = format!("{MARKS}; A/A: what all is compared with, over itself.");
     let classes = findings.classes.iter();
     let speedups = classes.map(|class| {
         let table = table::speedups(findings, class);

@@ -4,11 +4,12 @@
 use crate::{
     numbers::{latency, times},
     page::{self, Column, Row, Table, maybe},
+    stats::Ratio,
 };
 
 use super::{
-    Cell, ClassFinding, ConditionFinding, Curve, Findings, PerQuery, Recommendation, Size,
-    plots::speedup_name, round_trip, ship,
+    Cell, ClassFinding, ConditionFinding, Curve, Findings, PerQuery, Recommendation, Sequential,
+    Size, plots::speedup_name, round_trip, ship,
 };
 
 /// What the marks in a speed-up mean.
@@ -102,7 +103,8 @@ pub(super) fn speedups(findings: &Findings, class: &ClassFinding) -> Table {
         Column::text("commit"),
     ];
     columns.extend(sizes.iter().map(|of| Column::number(size(*of))));
-    columns.push(Column::number("A/A").about("one at a time over itself: 95 % interval"));
+    columns
+        .push(Column::number("A/A").about("what all is compared with, over itself: 95 % interval"));
     columns.push(Column::number("s").about("what one more statement costs, by the model"));
     columns.push(Column::number("measured rtt").about("round trip that was there"));
     let mut rows: Vec<Row> = Vec::new();
@@ -144,7 +146,12 @@ fn speedup(class: &ClassFinding, curve: &Curve, size: Size) -> page::Cell {
     let mark = |there: bool, mark: &'static str| if there { mark } else { "" };
     page::Cell {
         mark: format!("{}{}", mark(knee, "*"), mark(cell.failed > 0, "!")),
-        ..format!("{}{}", mark(shipped, ">"), maybe(cell.speedup.mean, times)).into()
+        ..format!(
+            "{}{}",
+            mark(shipped, ">"),
+            maybe(cell.speedup.median, times)
+        )
+        .into()
     }
 }
 
@@ -165,7 +172,7 @@ fn commit(condition: &ConditionFinding) -> &'static str {
     }
 }
 
-/// One at a time over itself: `0.99 to 1.04`.
+/// The baseline over itself: `0.99 to 1.04`.
 fn noise(condition: &ConditionFinding) -> String {
     let both = condition.noise.low.zip(condition.noise.high);
     maybe(both, |(low, high)| format!("{low:.2} to {high:.2}"))
@@ -174,11 +181,13 @@ fn noise(condition: &ConditionFinding) -> String {
 /// A way of running queries, and what it came to.
 struct Way<'a> {
     cell: Option<&'a Cell>,
+    /// In times of the baseline. `None` of that itself.
+    speedup: Option<&'a Ratio>,
     p50_s: Option<f64>,
     p99_s: Option<f64>,
     failed: u64,
     truth: Option<PerQuery>,
-    /// Queries a second, of one at a time.
+    /// Queries a second, of what all is compared with.
     rate_per_s: Option<f64>,
 }
 
@@ -189,15 +198,14 @@ type Numbers = (&'static str, &'static str, fn(&Way<'_>) -> String);
 const NUMBERS: [Numbers; 11] = [
     (
         "speed-up",
-        "rate, in times of one at a time; of that itself, queries a second",
+        "rate, in times of the bare client one at a time; of that itself, queries a second",
         |w| match w.rate_per_s {
             Some(rate) => format!("{rate:.0}/s"),
-            None => maybe(w.cell.and_then(|c| c.speedup.mean), times),
+            None => maybe(w.speedup.and_then(|s| s.median), times),
         },
     ),
-    ("95 % interval", "of the geometric mean over rounds", |w| {
-        let of = w.cell.map(|c| c.speedup);
-        let both = of.and_then(|ratio| ratio.low.zip(ratio.high));
+    ("95 % interval", "of the median over rounds", |w| {
+        let both = w.speedup.and_then(|ratio| ratio.low.zip(ratio.high));
         maybe(both, |(low, high)| {
             format!("{} to {}", times(low), times(high))
         })
@@ -244,25 +252,44 @@ pub(super) fn numbers(findings: &Findings, class: &ClassFinding) -> Table {
             let numbers = NUMBERS.map(|(.., cell)| cell(way));
             let cells = names.into_iter().chain(numbers).map(page::Cell::from);
             rows.push(Row {
-                first: way.cell.is_none(),
+                first: way.rate_per_s.is_some(),
                 cells: cells.collect(),
                 ..Row::default()
             });
         };
-        let one = &condition.sequential;
-        let way = Way {
+        let alone = |one: &Sequential| Way {
             cell: None,
+            speedup: None,
             p50_s: one.p50_s,
             p99_s: one.p99_s,
             failed: one.failed,
             truth: one.truth,
             rate_per_s: one.rate_per_s,
         };
-        row("one at a time", "1".to_owned(), &way);
+        let ours = alone(&condition.sequential);
+        match &condition.bare {
+            Some(bare) => {
+                row("bare client, one at a time", "1".to_owned(), &alone(bare));
+                let faster: Vec<f64> = condition.cost.pairs.iter().map(|x| x.recip()).collect();
+                let faster = Ratio::of(&faster);
+                let faster = match condition.cost_doubt {
+                    Some(_) => faster.unbounded(),
+                    None => faster,
+                };
+                let ours = Way {
+                    speedup: Some(&faster),
+                    rate_per_s: None,
+                    ..ours
+                };
+                row("ours, one at a time", "1".to_owned(), &ours);
+            }
+            None => row("one at a time", "1".to_owned(), &ours),
+        }
         for curve in &condition.curves {
             for cell in &curve.cells {
                 let way = Way {
                     cell: Some(cell),
+                    speedup: Some(&cell.speedup),
                     p50_s: cell.p50_s,
                     p99_s: cell.p99_s,
                     failed: cell.failed,

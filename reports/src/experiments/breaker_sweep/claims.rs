@@ -5,7 +5,7 @@
 //! and does not gate: it is not our configuration.
 
 use crate::{
-    claim::{Claim, Decision, Noun, Source, Unit, at_most, id},
+    claim::{Claim, Decision, Noun, Source, Unit, at_most, id, no_loss},
     measure::stall_us,
     stats::{
         Interval,
@@ -25,6 +25,9 @@ pub const FALSE_OPENS: &str = "false-opens";
 /// The claim that what was recommended does as well on fresh outages.
 pub const CONFIRMATION: &str = "confirmation";
 
+/// What a claim about all of them names as its arm.
+const EVERY_CELL: &str = "every cell";
+const CELLS: Noun = Noun::new("cell under load", "cells under load");
 const OUTAGES: Noun = Noun::new("outage", "outages");
 
 /// All of them, those that gate first.
@@ -43,6 +46,7 @@ pub(super) fn claims(data: &Data, findings: &Findings) -> Vec<Claim> {
         }
         None => claims.push(nothing_to_ship(data, findings)),
     }
+    claims.push(no_loss(data));
     for week in &findings.weeks {
         let times = findings.recoveries(&week.arm);
         let id = format!("recovery-week{}", week.week);
@@ -58,11 +62,22 @@ pub(super) fn claims(data: &Data, findings: &Findings) -> Vec<Claim> {
     }
     if let Some((longest_us, stretches)) = stalls(data) {
         let stretches = Noun::new("stretch", "stretches").of(stretches);
+        // Nothing excuses a loss.
         claims
             .iter_mut()
+            .filter(|claim| claim.id != id::NO_LOSS)
             .for_each(|claim| claim.stalled(longest_us, &stretches));
     }
     claims
+}
+
+/// Of every cell: no setting of a breaker may lose anything.
+fn no_loss(data: &Data) -> Claim {
+    let runs = data.stretches.iter().flat_map(|stretch| &stretch.runs);
+    let ledgers: Vec<_> = runs.map(|run| run.ledger).collect();
+    let mut claim = no_loss::of(EVERY_CELL, &ledgers, CELLS);
+    claim.gating = true;
+    claim
 }
 
 /// The longest stall of the load generator, and in how many stretches there was one. It stands

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::run::{Attempts, Contradiction, Load, Operations, Outcome, Run, Transition};
+use crate::run::{Attempts, Contradiction, Ledger, Load, Operations, Outcome, Run, Transition};
 
 /// A sweep of breaker settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -170,6 +170,9 @@ pub struct CellRun {
     pub breaker: Vec<Transition>,
     /// What it did towards the server, probes included.
     pub attempts: Attempts,
+    /// What became of what it wrote and read. `None` if it could not be checked.
+    #[serde(default)]
+    pub ledger: Option<Ledger>,
     /// How often each false alarm was met by a caller: errors of that kind.
     pub alarms: BTreeMap<Alarm, u64>,
 }

@@ -31,7 +31,7 @@ use crate::{
     experiment::{Experiment, json},
     injections::RECOVERY_S,
     page::Page,
-    run::{Contradiction, Run},
+    run::{Contradiction, Ledger, Run},
 };
 
 pub use claims::{CONFIRMATION, FALSE_OPENS};
@@ -63,6 +63,11 @@ impl Experiment for BreakerSweep {
 
     fn page(run: &Run, data: &Data, findings: &Findings, claims: &[Claim]) -> Page {
         page::page(run, data, findings, claims)
+    }
+
+    fn ledger(data: &Data) -> Ledger {
+        let runs = data.stretches.iter().flat_map(|stretch| &stretch.runs);
+        runs.filter_map(|run| run.ledger).sum()
     }
 
     fn published(findings: &Findings) -> Option<(&'static str, serde_json::Value)> {

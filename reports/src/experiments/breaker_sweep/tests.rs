@@ -234,7 +234,8 @@ fn where_the_load_generator_stood_still_nothing_is_judged() {
         let operations = &mut stretches(&mut record)[0].runs[1].operations;
         *operations.lags_us.last_mut().unwrap() = lag_us;
         let verdict = judge(&record);
-        let mut claims = verdict.claims.iter();
+        // What was lost is lost, however late.
+        let mut claims = verdict.claims.iter().filter(|c| c.id != "no-loss");
         let said = |c: &Claim| c.reason.as_deref().unwrap_or("").contains("stood still");
         if judged {
             assert!(!claims.any(said), "{lag_us}");

@@ -9,18 +9,20 @@
 mod claims;
 mod data;
 mod page;
+mod windows;
 mod words;
 
 use crate::{
     claim::Claim,
     experiment::Experiment,
-    injections::Injected,
+    injections::{Injected, no_loss},
     measure::{Effect, Measured, measure, side_by_side},
     page::Page,
     run::{Contradiction, Ledger, Run},
 };
 
-pub use data::Data;
+pub use data::{Counted, Data, Side, Unserved, Window};
+pub use windows::{MEMORY, METRICS, OVERHEAD};
 
 /// The experiment.
 #[derive(Debug, Clone, Copy)]
@@ -61,11 +63,16 @@ impl Experiment for FailureSim {
     }
 
     fn claims(run: &Run, data: &Data, findings: &Findings) -> Vec<Claim> {
-        claims::claims(&injected(run, data, findings))
+        claims::claims(&injected(run, data, findings), data)
     }
 
     fn ledger(data: &Data) -> Ledger {
-        data.injections.iter().filter_map(|i| i.ledger).sum()
+        let answers = data.window_answers.iter().map(|(_, ledger)| *ledger);
+        data.injections
+            .iter()
+            .map(no_loss::known)
+            .chain(answers)
+            .sum()
     }
 
     fn injections(findings: &Findings) -> &[Effect] {
@@ -83,6 +90,7 @@ fn injected<'a>(run: &'a Run, data: &'a Data, findings: &'a Findings) -> Injecte
         load: &data.load,
         injections: &data.injections,
         measured: &findings.measured,
+        timed: false,
     }
 }
 

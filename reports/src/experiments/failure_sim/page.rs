@@ -2,10 +2,11 @@
 //! and what happened under each fault.
 
 use crate::{
-    injections::{self, Injected},
+    injections::{self, Injected, no_loss},
     numbers::seconds,
     page::{Block, Page, Section, Summary, sentence},
-    run::{Ledger, Run},
+    run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL, Ledger, Load, Run},
+    stats::median,
 };
 
 use super::{Data, Findings, words::WORDS};
@@ -16,7 +17,9 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
     let title = recovery
         .iter()
         .map(|plot| Block::finding(sentence(&plot.title)));
-    let lead: Vec<Block> = title.chain([Block::Arms(run.arms.clone())]).collect();
+    let as_good = as_good(run, findings).map(Block::text);
+    let lead = title.chain(as_good).chain([Block::Arms(run.arms.clone())]);
+    let lead: Vec<Block> = lead.collect();
     let planned: usize = run.schedule.iter().map(|entry| entry.arms.len()).sum();
     Page {
         title: "What database failures do to a service, by client".to_owned(),
@@ -29,7 +32,7 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
             data.injections.len()
         ),
         lead,
-        summary: summary(findings),
+        summary: summary(run, findings),
         sections: [Section::claims()]
             .into_iter()
             .chain(recovery.map(|plot| {
@@ -39,22 +42,52 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
             .chain([numbers(run, findings)])
             .chain(faults(&subject))
             .collect(),
-        measured: vec![Block::text(load(data)), Block::Definitions(&WORDS)],
+        measured: vec![Block::text(load(run, data)), Block::Definitions(&WORDS)],
         repeats: "The same seed and flags draw the same faults, phases and lengths.".to_owned(),
-        details: vec![writes(
-            &data.injections.iter().filter_map(|i| i.ledger).sum(),
-        )],
+        details: vec![writes(&data.injections.iter().map(no_loss::known).sum())],
         ..Page::default()
     }
 }
 
-fn summary(findings: &Findings) -> Summary {
+/// Where a pool without the engine costs its callers no more than ours does.
+fn as_good(run: &Run, findings: &Findings) -> Option<String> {
+    let without = [ARM_CAREFUL, ARM_BARE].map(|other| {
+        let kinds = run.entries().filter_map(|entry| {
+            let lost = |arm: &str| {
+                let of = findings.effects.iter();
+                let of = of.filter(|e| e.fault == entry.name && e.arm == arm);
+                median(of.filter_map(|e| e.outage_equivalent_s))
+            };
+            let (ours, others) = (lost(ARM_SEAWALL)?, lost(other)?);
+            let said = format!(
+                "{} ({} against {})",
+                entry.name,
+                seconds(others),
+                seconds(ours)
+            );
+            (others <= ours).then_some(said)
+        });
+        let kinds: Vec<String> = kinds.collect();
+        (!kinds.is_empty()).then(|| format!("{other} under {}", kinds.join(", ")))
+    });
+    let without: Vec<String> = without.into_iter().flatten().collect();
+    (!without.is_empty()).then(|| {
+        format!(
+            "As good as {ARM_SEAWALL} or better, by goodput that was missing in seconds of a full \
+             outage: {}.",
+            without.join("; ")
+        )
+    })
+}
+
+fn summary(run: &Run, findings: &Findings) -> Summary {
     let mut blocks = vec![Block::Table(injections::table(&findings.effects))];
     if findings.effects.iter().any(|effect| effect.censored) {
         blocks.push(Block::muted(
             "> not back when the load ended, so longer than this",
         ));
     }
+    blocks.extend(as_good(run, findings).map(Block::muted));
     Summary {
         name: "FAULTS".to_owned(),
         blocks,
@@ -78,16 +111,52 @@ fn faults(subject: &Injected<'_>) -> Option<Section> {
     (!plots.is_empty()).then(|| Section::new("faults", title, plots))
 }
 
-fn load(data: &Data) -> String {
+/// What the arms of an entry share, where several are under load at once.
+fn shared(run: &Run) -> &'static str {
+    if run.schedule.iter().any(|entry| entry.arms.len() > 1) {
+        " The arms of a fault were under load side by side: they had rows and sessions of their \
+         own, and shared the server, the proxy and this machine's processors, so that what one \
+         does to a server that is in trouble meets the others as well. No margin below what that \
+         may cost is judged."
+    } else {
+        ""
+    }
+}
+
+fn mix(load: &Load) -> String {
+    let mix = &load.mix;
+    let shares = [
+        ("plain writes", load.write_share),
+        ("transactions of several statements", mix.transactions),
+        ("transactions that are not committed", mix.rollbacks),
+        ("savepoints after a failed statement", mix.savepoints),
+        ("updates of one hot row", mix.hot_rows),
+        ("mistakes of the caller's, eight in a row", mix.mistakes),
+    ];
+    let shares = shares.iter().filter(|(_, share)| *share > 0.0);
+    let shares = shares.map(|(what, share)| format!("{:.0} % {what}", share * 100.0));
+    let mut all: Vec<String> = shares.collect();
+    all.push("the rest reads, whose rows prove what is in them".to_owned());
+    let beside = if mix.beside {
+        " Beside them: bursts of slow queries over all connections, callers that give up in the \
+         middle, imports batch by batch, and a second pool that is mostly idle."
+    } else {
+        ""
+    };
+    format!("{}.{beside}", all.join(", "))
+}
+
+fn load(run: &Run, data: &Data) -> String {
     let load = &data.load;
     format!(
-        "{} operations per second, {:.0} % of them writes, each to be answered within {} ms; at \
-         most {} under way at once. Availability and outage run from the fault to {} after it; a \
+        "{} operations per second, each to be answered within {} ms; at most {} under way at \
+         once: {}{} Availability and outage run from the fault to {} after it; a \
          recovery was waited for {} at most.",
         load.rate_per_s,
-        load.write_share * 100.0,
         load.deadline_us / 1000,
         load.max_in_flight,
+        mix(load),
+        shared(run),
         seconds(data.horizon_us as f64 / 1e6),
         seconds(data.patience_us as f64 / 1e6),
     )
@@ -96,7 +165,8 @@ fn load(data: &Data) -> String {
 fn writes(ledger: &Ledger) -> Block {
     let text = format!(
         "{} sent, {} acknowledged, {} found; {} without an answer, of which {} found and {} not; \
-         {} lost, {} duplicate, {} unexpected, {} out of order.",
+         {} lost, {} duplicate, {} unexpected, {} out of order. Of {} rows that were read, {} were \
+         stale, {} foreign, {} missing.",
         ledger.sent,
         ledger.acked,
         ledger.committed,
@@ -106,10 +176,14 @@ fn writes(ledger: &Ledger) -> Block {
         ledger.lost,
         ledger.duplicate,
         ledger.unexpected,
-        ledger.out_of_order
+        ledger.out_of_order,
+        ledger.reads,
+        ledger.stale_reads,
+        ledger.foreign_reads,
+        ledger.missing_reads
     );
     Block::Details(
-        "Writes of all injections".to_owned(),
+        "What was written and read in all injections".to_owned(),
         vec![Block::text(text)],
     )
 }

@@ -3,7 +3,7 @@
 use crate::page::Definition;
 
 /// In the order of the report.
-pub(super) const WORDS: [Definition; 11] = [
+pub(super) const WORDS: [Definition; 14] = [
     Definition {
         word: "Load",
         means: "Operations arrive evenly at a fixed rate, whether or not earlier ones were answered. \
@@ -46,11 +46,36 @@ pub(super) const WORDS: [Definition; 11] = [
     Definition {
         word: "Available",
         means: "Operations answered well and in time, of all scheduled, over the same time. The \
-                claim compares the seconds without service, fault by fault, with those of the bare \
-                pool. It grants one deadline and 0.25 s: a caller that hangs may be answered just \
-                in time when the server is back, one that was refused at once is not, and the \
-                return is seen by the next probe. So where a fault only \
-                delays answers, or refuses by itself, a bare pool may serve as much or more.",
+                claim compares the seconds without service, fault by fault, with those of the \
+                careful pool. What a fault may cost more is one wait between probes, 0.15 s, and, \
+                where callers are refused and the careful pool's hang, as long as these do, up to \
+                one deadline: a caller that hangs may be answered just in time when the server is \
+                back, one that was refused at once is not. Nothing that is won in one kind of fault pays for \
+                another.",
+    },
+    Definition {
+        word: "Refuses, waits",
+        means: "What the engine does with callers while its circuit is open: it refuses them at once, \
+                for who has something else to answer with; or they wait for the circuit to close, \
+                without a connection, for as long as their deadline leaves time for an answer. Where \
+                they wait it is also said of each kind of fault whether that lost more goodput than \
+                the pools without the engine, in pairs that met the same fault: the median of the \
+                differences.",
+    },
+    Definition {
+        word: "By kind of fault",
+        means: "A bound that follows from the configuration has to be kept each time. One injection \
+                in ten may go beyond it, because a small machine is late now and then; more than \
+                that, or one that is far beyond, refutes the claim, and no later injection that \
+                keeps the bound makes up for it. Where the careful pool is as late in the same \
+                injection, it is the machine's doing and nobody is accused.",
+    },
+    Definition {
+        word: "Overhead, memory",
+        means: "Before the faults each arm asks one query at a time for some tenths of a second, \
+                in turns, past the proxy: the ratio is taken within each round, the interval is \
+                that of its median. Memory is that of the whole runner, in which nothing else is \
+                busy.",
     },
     Definition {
         word: "Attempts",
@@ -61,13 +86,17 @@ pub(super) const WORDS: [Definition; 11] = [
         word: "Lost, duplicate, unknown",
         means: "After each fault the writes are compared with the table, over a fresh connection. \
                 Lost: acknowledged, and not there. Duplicate: there more than once. Unknown: sent and \
-                never answered; these may be there or not.",
+                never answered; these may be there or not. A row that is read follows from its key \
+                and its last write: one that is older than what was acknowledged before the read \
+                began, of another key, or missing is a wrong answer.",
     },
     Definition {
         word: "Verdict",
-        means: "A claim holds if the whole 95 % interval lies inside what it claims, is refuted if \
-                the whole interval lies outside, and is inconclusive otherwise. The median's interval \
-                is exact, from order statistics; that of the mean difference in service is a \
-                bootstrap over faults. Missing data never hold.",
+        means: "A claim about a median or a percentile holds if its whole 95 % interval lies inside \
+                what is claimed, is refuted if the whole interval lies outside, and is inconclusive \
+                otherwise; the intervals are exact, from order statistics. A claim about each \
+                injection holds if its bound was kept each time, and is refuted if it was missed \
+                more often than one time in ten explains, or by more than a busy machine does. \
+                Missing data never hold.",
     },
 ];

@@ -54,9 +54,9 @@ pub(super) fn picture(subject: &Injected<'_>) -> Option<Plot> {
     let title = title(run, &rows);
     let several = rows.iter().any(|row| row.times.len() > 1);
     let subtitle = format!(
-        "Time from the end of the fault until goodput, latency and errors are back for two \
-         seconds; striped: not back when the load ended, so longer than that. {}PostgreSQL {}, \
-         {}; seed {}.",
+        "Time from when the server took sessions again until goodput, latency and errors are \
+         back for two seconds: what the server itself needed is not in it. Striped: not back when \
+         the load ended, so longer than that. {}PostgreSQL {}, {}; seed {}.",
         if several {
             "Bar: median; whisker: smallest to largest; ticks: single faults. "
         } else {
@@ -90,7 +90,8 @@ fn rows<'a>(subject: &Injected<'a>) -> Vec<Row<'a>> {
             let times: Vec<Observation> = subject
                 .all()
                 .filter(|(i, _)| i.fault == entry.name && i.arm == about.name)
-                .filter_map(|(_, m)| m.recovery)
+                .filter(|(i, _)| !subject.is_cut_short(i))
+                .filter_map(|(_, m)| m.client_recovery)
                 .map(Observation::from)
                 .collect();
             if !times.is_empty() {
@@ -101,8 +102,8 @@ fn rows<'a>(subject: &Injected<'a>) -> Vec<Row<'a>> {
     rows
 }
 
-/// `seawall is back within 0.34 s of every fault's end; bare is not, after
-/// blackhole`.
+/// `seawall is back within 0.34 s of every server's return; bare was not seen to recover
+/// after blackhole`.
 fn title(run: &Run, rows: &[Row<'_>]) -> String {
     let arms: Vec<(&str, usize)> = run
         .arms
@@ -139,7 +140,7 @@ fn title(run: &Run, rows: &[Row<'_>]) -> String {
                 .fold(0.0, f64::max);
             if lost.is_empty() {
                 format!(
-                    "{name} is back within {} of every fault's end",
+                    "{name} is back within {} of the server, after every fault",
                     seconds(worst)
                 )
             } else {

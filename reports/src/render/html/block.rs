@@ -3,13 +3,13 @@
 use maud::{Markup, PreEscaped, html};
 
 use crate::{
-    claim::Claim,
+    claim::{Claim, Decision},
     page::{Block, Cell, Column, Style, Table, Text},
     plot::Plot,
     run::Arm,
 };
 
-use super::card::card;
+use super::{super::group::shown, card::card};
 
 /// What a block may need that is no part of it.
 pub(super) struct Context<'a> {
@@ -140,18 +140,25 @@ fn arms(arms: &[Arm]) -> Markup {
 }
 
 fn claims(claims: &[Claim]) -> Markup {
-    let (gating, others): (Vec<&Claim>, Vec<&Claim>) =
-        claims.iter().partition(|claim| claim.gating);
+    let (mut gating, others): (Vec<Claim>, Vec<Claim>) =
+        claims.iter().cloned().partition(|claim| claim.gating);
+    // What is wrong is what is looked for.
+    gating.sort_by_key(|claim| match claim.verdict {
+        Decision::Refuted => 0,
+        Decision::Inconclusive => 1,
+        Decision::Holds => 2,
+    });
     html! {
         p.muted {
-            "Shaded: what is claimed. Bar: the 95 % interval of what was measured; "
-            "an arrow: the data do not bound it. Dot: what was observed."
+            "Shaded: what is claimed. Bar: the 95 % interval of what was measured, or, by kind of "
+            "fault, from the least to the greatest; an arrow: the data do not bound it. Dot: what "
+            "was observed."
         }
-        div.cards { @for claim in gating { (card(claim)) } }
+        div.cards { @for of in shown(&gating) { (card(&of)) } }
         @if !others.is_empty() {
             details {
                 summary { "For comparison: what does not decide the verdict (" (others.len()) ")" }
-                div.cards { @for claim in others { (card(claim)) } }
+                div.cards { @for of in shown(&others) { (card(&of)) } }
             }
         }
     }

@@ -8,7 +8,10 @@ use crate::{
     numbers::percent,
 };
 
-use super::super::quantity::{interval, observed, sample};
+use super::super::{
+    group::{Shown, says},
+    quantity::{interval, observed, sample},
+};
 
 const WIDTH: f64 = 260.0;
 const LEFT: f64 = 24.0;
@@ -17,7 +20,39 @@ const RIGHT: f64 = WIDTH - 24.0;
 const LABEL: f64 = 46.0;
 const AXIS: f64 = 34.0;
 
-pub(super) fn card(claim: &Claim) -> Markup {
+pub(super) fn card(shown: &Shown<'_>) -> Markup {
+    match shown {
+        Shown::One(claim) => one(claim),
+        Shown::Kinds(claims) => several(claims),
+    }
+}
+
+/// The same claim about several kinds of fault: each with what was observed.
+fn several(claims: &[Claim]) -> Markup {
+    let first = &claims[0];
+    html! {
+        article.card.(first.verdict.name()) {
+            p.tags {
+                span.badge.(first.verdict.name()) { (sign(first.verdict)) " " (first.verdict.name()) }
+                " " b { (first.arm) } " " code { (first.id) }
+                span.muted { " and " (claims.len() - 1) " more" }
+                @if !first.gating { span.muted { " does not gate" } }
+            }
+            h3 { (first.says) }
+            ul.kinds { @for claim in claims {
+                li {
+                    (claim.kind.as_deref().unwrap_or_default()) ": " b { (observed(claim)) }
+                    span.muted {
+                        " (" (claimed(claim, |v| limit(v, claim))) ", " (sample(claim)) ")"
+                    }
+                }
+            } }
+            p.muted.source { "claimed by " (first.source.name()) }
+        }
+    }
+}
+
+fn one(claim: &Claim) -> Markup {
     html! {
         article.card.(claim.verdict.name()) {
             p.tags {
@@ -25,7 +60,7 @@ pub(super) fn card(claim: &Claim) -> Markup {
                 " " b { (claim.arm) } " " code { (claim.id) }
                 @if !claim.gating { span.muted { " does not gate" } }
             }
-            h3 { (claim.says) }
+            h3 { (says(claim)) }
             (drawing(claim))
             p.observed {
                 b { (observed(claim)) }

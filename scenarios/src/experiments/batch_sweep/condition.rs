@@ -1,5 +1,6 @@
 //! One condition after another, in random order, and in each of
-//! them round after round, with every way once in random order.
+//! them round after round, with every way in random order. In the end, every row that
+//! was written is looked for.
 //!
 //! What the server counts is asked before the rounds, one way at a time. That is also
 //! the warm-up, and it says how long a batch takes: so a size that would take too long
@@ -9,14 +10,16 @@ use std::time::Duration;
 
 use reports::{
     experiments::batch_sweep::{Class, Condition, Data, How, LeftOut, Mode, Round, Size},
-    run::{Ledger, What},
+    run::What,
 };
-use seawall::{Pool, clock};
+use seawall::clock;
 
 use super::{
-    BatchError, Queries, Until, Way, count_events, empty_events,
+    BatchError, Queries, Until, Way, afresh,
+    link::Link,
+    look::look,
     plan::{self, FEWEST_WAITING, Plan, Wanted, condition_name},
-    pool, prime, round_trip, synchronous_commit, that_write, truth,
+    prime, round_trip, that_write, truth,
 };
 use crate::stage::{Interrupted, Stage, Stop};
 
@@ -49,6 +52,7 @@ pub(super) async fn carry_out(stage: &Stage<'_>, plan: &Plan, data: &mut Data) -
             stage,
             plan,
             wanted,
+            index: *index,
             rng: rng.fork(),
             condition: empty(plan, wanted),
             ways: Vec::new(),
@@ -111,6 +115,8 @@ struct Measured<'a> {
     stage: &'a Stage<'a>,
     plan: &'a Plan,
     wanted: &'a Wanted,
+    /// Index into the plan's conditions.
+    index: usize,
     rng: fastrand::Rng,
     condition: Condition,
     /// The ways that are measured, and how long a query took with each.
@@ -135,18 +141,19 @@ impl Measured<'_> {
         let class = &self.plan.classes[wanted.class];
         let schema = stage.workload.schema();
         let of_guide = class.guide_batch.is_some();
-        if of_guide {
-            let sql = empty_events(schema);
+        if of_guide && class.writes {
+            let sql = afresh(schema);
             stage.workload.beside(direct, "emptying", &sql).await?;
         }
-        let schema = of_guide.then_some(schema);
+        let searched = of_guide.then_some(schema);
         let commit = wanted.synchronous_commit;
-        let pool = pool(&proxied, schema, commit, self.rng.fork())?;
-        synchronous_commit(&pool, commit).await?;
-        let mut queries = Queries::new(class, self.rng.fork());
+        let rng = self.rng.fork();
+        let mut link = Link::connect(&proxied, searched, commit, rng).await?;
+        let names = (stage.workload.run, self.index);
+        let mut queries = Queries::new(class, names, self.rng.fork());
         let longest = self.plan.longest(class, Size::Fixed(1));
-        prime(&pool, &mut queries, &wanted.ways, longest).await?;
-        self.count(&pool, &mut queries, rtt).await?;
+        prime(&mut link, &mut queries, &wanted.ways, longest).await?;
+        self.count(&mut link, &mut queries, rtt).await?;
         let rest = share.saturating_sub(clock::now() - began);
         let cycle = queries.cycle();
         let shortest = |(way, one): &(Way, Duration)| {
@@ -159,34 +166,21 @@ impl Measured<'_> {
         loop {
             let (rounds, now) = (self.condition.rounds.len(), clock::now());
             let (spent, in_rounds) = (now - began, now - counted);
-            let another = self.plan.another(class, rounds, spent, in_rounds, share);
-            // Where all else was left out, there is nothing to compare with.
-            let alone = self.ways.len() < 2 && rounds > 0;
-            if alone || !another {
+            if !self.plan.another(class, rounds, spent, in_rounds, share) {
                 break;
             }
-            let round = self.round(&pool, &mut queries, slice).await?;
+            let round = self.round(&mut link, &mut queries, slice).await?;
             self.condition.rounds.push(round);
         }
-        if let Some(acked) = queries.rows() {
-            let sql = count_events(stage.workload.schema());
-            let committed = stage.workload.count(direct, "counting", &sql).await?;
-            self.condition.ledger = Some(Ledger {
-                sent: acked,
-                acked,
-                committed,
-                lost: acked.saturating_sub(committed),
-                unexpected: committed.saturating_sub(acked),
-                ..Ledger::default()
-            });
-        }
+        look(direct, schema, &mut queries).await?;
+        self.condition.ledger = queries.ledger();
         Ok(())
     }
 
     /// What the server counts, each way; leaves out what would take too long.
     async fn count(
         &mut self,
-        pool: &Pool,
+        link: &mut Link,
         queries: &mut Queries<'_>,
         rtt: Duration,
     ) -> Result<(), BatchError> {
@@ -197,11 +191,11 @@ impl Measured<'_> {
                 continue;
             }
             let mut way = if is_auto(*how) {
-                self.learnt(pool, queries, *how, rtt).await?
+                self.learnt(link, queries, *how, rtt).await?
             } else {
-                Way::new(pool, queries, *how, LEAST_WAITING)?
+                Way::new(&link.pool, queries, *how, LEAST_WAITING)?
             };
-            let (counted, slice) = truth(pool, queries, &mut way, at_most).await?;
+            let (counted, slice) = truth(link, queries, &mut way, at_most).await?;
             let queries = u32::try_from(slice.queries.max(1)).unwrap_or(u32::MAX);
             let one = Duration::from_micros(slice.took_us) / queries;
             self.ways.push((way, one));
@@ -240,7 +234,7 @@ impl Measured<'_> {
     /// follows from the best fixed size; where it is much slower than that, from itself.
     async fn learnt(
         &self,
-        pool: &Pool,
+        link: &mut Link,
         queries: &mut Queries<'_>,
         how: How,
         rtt: Duration,
@@ -249,39 +243,55 @@ impl Measured<'_> {
         let time = Until::time(LEARNING * (self.plan.slice + rtt));
         let best = match how {
             How::Pipelined { mode, .. } => self.fastest(mode),
-            How::Sequential => None,
+            How::Bare | How::Sequential => None,
         };
         let waiting = room(best.unwrap_or(WAITING), rtt, longest);
-        let mut way = Way::new(pool, queries, how, waiting)?;
-        let slice = way.run(pool, queries, time).await?;
+        let mut way = Way::new(&link.pool, queries, how, waiting)?;
+        let slice = way.run(link, queries, time).await?;
         let n = u32::try_from(slice.queries.max(1)).unwrap_or(u32::MAX);
         let own = room(Duration::from_micros(slice.took_us) / n, rtt, longest);
         if 2 * own < waiting {
-            way = Way::new(pool, queries, how, own)?;
-            way.run(pool, queries, time).await?;
+            way = Way::new(&link.pool, queries, how, own)?;
+            way.run(link, queries, time).await?;
         }
         Ok(way)
     }
 
-    /// Every way once, one at a time twice.
+    /// Every way once in random order, the bare client twice, with one of ours beside each.
     async fn round(
         &mut self,
-        pool: &Pool,
+        link: &mut Link,
         queries: &mut Queries<'_>,
         slice: Duration,
     ) -> Result<Round, BatchError> {
-        let mut order: Vec<usize> = (0..self.ways.len()).collect();
-        let again = |i: &usize| self.ways[*i].0.how == How::Sequential;
-        let again: Vec<usize> = order.iter().copied().filter(again).collect();
-        order.extend(again);
-        self.rng.shuffle(&mut order);
+        let ways: Vec<How> = self.ways.iter().map(|(way, _)| way.how).collect();
+        let order = order(&ways, &mut self.rng);
         let mut slices = Vec::with_capacity(order.len());
         for i in order {
             let (way, _) = &mut self.ways[i];
-            slices.push(way.run(pool, queries, Until::time(slice)).await?);
+            slices.push(way.run(link, queries, Until::time(slice)).await?);
         }
         Ok(Round { slices })
     }
+}
+
+/// The order of a round. What is compared most closely, the bare client and ours, follow
+/// each other, now this one first and now that one.
+fn order(ways: &[How], rng: &mut fastrand::Rng) -> Vec<usize> {
+    let of = |how: How| ways.iter().position(|way| *way == how);
+    let alone: Vec<usize> = [How::Bare, How::Sequential]
+        .into_iter()
+        .filter_map(of)
+        .collect();
+    let batches = (0..ways.len()).filter(|i| !alone.contains(i));
+    let mut turns: Vec<Vec<usize>> = batches.map(|i| vec![i]).collect();
+    for _ in 0..2 {
+        let mut pair = alone.clone();
+        rng.shuffle(&mut pair);
+        turns.push(pair);
+    }
+    rng.shuffle(&mut turns);
+    turns.concat()
 }
 
 /// How many queries an automatic size may have waiting where one takes so long. Those
@@ -323,5 +333,30 @@ mod tests {
         ] {
             assert_eq!(room(one, rtt, longest), expected, "{one:?}, {rtt:?}");
         }
+    }
+    #[test]
+    fn beside_each_slice_of_the_bare_client_is_one_of_ours() {
+        let batch = |n| How::Pipelined {
+            mode: Mode::Reads,
+            size: Size::Fixed(n),
+        };
+        let ways = [How::Bare, How::Sequential, batch(1), batch(10), batch(50)];
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut firsts = [0, 0];
+        for _ in 0..100 {
+            let order = order(&ways, &mut rng);
+            let times = [0, 1, 2, 3, 4].map(|i| order.iter().filter(|way| **way == i).count());
+            assert_eq!(times, [2, 2, 1, 1, 1]);
+            let mut rest = order.as_slice();
+            while let [first, tail @ ..] = rest {
+                rest = tail;
+                if *first < 2 {
+                    assert_eq!(tail.first(), Some(&(1 - first)), "{order:?}");
+                    firsts[*first] += 1;
+                    rest = &tail[1..];
+                }
+            }
+        }
+        assert!(firsts.iter().all(|n| *n > 50), "{firsts:?}");
     }
 }

@@ -1,32 +1,55 @@
-//! The one connection that everything goes through, and how long its way is.
+//! The one connection that everything of ours goes through, the one of the bare client
+//! beside it, and how long their way is.
 
 use std::time::Duration;
 
 use seawall::{Pool, PoolConfig, clock, config::Secret, connect::Tcp};
 
-use super::BatchError;
+use super::{BatchError, bare::Bare};
 use crate::environment::{Endpoint, EnvironmentError, LOAD, chain};
 
 /// Longest wait for a connection, and for an answer: a batch that takes longer than
 /// this was left out long before.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Empty queries that the round trip is measured with.
 const PINGS: usize = 31;
 
-/// A pool of one connection. `schema` is looked in for tables, if it is given.
-///
-/// # Errors
-/// If the configuration is not valid.
-pub(super) fn pool(
-    endpoint: &Endpoint,
-    schema: Option<&str>,
-    commit: bool,
-    rng: fastrand::Rng,
-) -> Result<Pool, BatchError> {
-    let mut options = format!("-c synchronous_commit={}", on_off(commit));
-    if let Some(schema) = schema {
-        options += &format!(" -c search_path={schema}");
+/// What queries are sent through: the same way, with the same settings of the session.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// The engine, with one connection.
+    pub(super) pool: Pool,
+    /// What it is compared with.
+    pub(super) bare: Bare,
+}
+
+impl Link {
+    /// Connects the bare client; the pool does so with its first query. `schema` is looked
+    /// in for tables, if it is given.
+    ///
+    /// # Errors
+    /// If the configuration is not valid, there is no connection, or a session does not
+    /// commit as it was asked to.
+    pub(super) async fn connect(
+        endpoint: &Endpoint,
+        schema: Option<&str>,
+        commit: bool,
+        rng: fastrand::Rng,
+    ) -> Result<Self, BatchError> {
+        let mut options = format!("-c synchronous_commit={}", on_off(commit));
+        if let Some(schema) = schema {
+            options += &format!(" -c search_path={schema}");
+        }
+        let link = Self {
+            pool: pool(endpoint, &options, rng)?,
+            bare: Bare::connect(endpoint, &options).await?,
+        };
+        synchronous_commit(&link.pool, commit).await?;
+        Ok(link)
     }
+}
+
+fn pool(endpoint: &Endpoint, options: &str, rng: fastrand::Rng) -> Result<Pool, BatchError> {
     let port = endpoint.port.to_string();
     let parts = [
         ("host", endpoint.host.as_str()),
@@ -34,7 +57,7 @@ pub(super) fn pool(
         ("user", &endpoint.user),
         ("password", endpoint.password.expose()),
         ("dbname", &endpoint.database),
-        ("options", &options),
+        ("options", options),
     ];
     let config = PoolConfig {
         connection_string: Secret::new(connection_string(&parts)),
@@ -49,11 +72,9 @@ pub(super) fn pool(
     Ok(Pool::with_connect(config, Tcp, rng)?)
 }
 
-/// Fails unless the sessions of a pool commit as they were asked to.
-///
-/// # Errors
-/// If they do not, or cannot be asked.
-pub(super) async fn synchronous_commit(pool: &Pool, commit: bool) -> Result<(), BatchError> {
+/// Fails unless the sessions of a pool commit as they were asked to. Those of the bare
+/// client are asked the same, in the same words.
+async fn synchronous_commit(pool: &Pool, commit: bool) -> Result<(), BatchError> {
     let lost = |error: seawall::Error| BatchError::Lost {
         reason: chain(&error),
     };

@@ -4,15 +4,24 @@
 //! - [`plan`]: what is measured; `class` and `split`: the user's files as classes
 //! - `queries`: what is run; `slice`: a stretch of it, one way; `condition`: all ways
 //!   under one condition, round after round
+//! - `events`, `balances`: which rows there must be in the end, by what they say (pure);
+//!   `answers`: what reads must answer (pure); `look`: reads all rows that are there
 //! - `truth`: what the server itself counted; `own`: the user's statements, tried before
-//!   they are measured; `link`: the one connection that everything goes through
+//!   they are measured; `link`: the one connection that everything goes through; `bare`:
+//!   the client of tokio-postgres beside it, which all is compared with
 //!
-//! Everything goes through one connection of one pool: what is compared is how the
-//! queries are sent, not how many sessions there are.
+//! Everything of ours goes through one connection of one pool, and the bare client has
+//! one as well, through the same proxy: what is compared is how the queries are sent, not
+//! how many sessions there are.
 
+mod answers;
+mod balances;
+mod bare;
 mod class;
 mod condition;
+mod events;
 mod link;
+mod look;
 mod own;
 pub mod plan;
 mod queries;
@@ -24,16 +33,18 @@ use std::{collections::BTreeSet, time::Duration};
 
 use clap::Args;
 use reports::{
-    experiments::batch_sweep::{BatchSweep as Recorded, Class, Data, How, Mode, Size as BatchSize},
+    experiments::batch_sweep::{
+        BatchSweep as Recorded, Class, Data, FULL_ROUNDS, How, Mode, Size as BatchSize,
+    },
     run::Run,
 };
 
 pub use self::queries::{BUILT_IN, built_in};
 use self::{
-    link::{pool, round_trip, synchronous_commit},
+    link::round_trip,
     own::{that_write, try_all},
-    plan::{Plan, Wanted, modes},
-    queries::{Queries, count_events, empty_events, tables},
+    plan::{ONE_AT_A_TIME, Plan, Wanted, modes},
+    queries::{Queries, afresh, tables},
     slice::{Until, Way},
     truth::{prime, truth},
 };
@@ -223,7 +234,7 @@ fn extent(size: Size) -> Extent {
             rtts_us: &RTTS_US,
             slice: ms(100),
             longest_batch: s(3),
-            rounds: 16,
+            rounds: FULL_ROUNDS,
             budget: s(15 * 60),
         },
     }
@@ -232,7 +243,7 @@ fn extent(size: Size) -> Extent {
 fn ways(class: &Class, sizes: &[u32]) -> Vec<How> {
     let sizes: BTreeSet<u32> = sizes.iter().copied().chain(class.guide_batch).collect();
     let pipelined = |mode: Mode, size| How::Pipelined { mode, size };
-    let mut ways = vec![How::Sequential];
+    let mut ways = ONE_AT_A_TIME.to_vec();
     for mode in modes(class) {
         let fixed = sizes.iter().map(|n| BatchSize::Fixed(*n));
         let sizes = fixed.chain([BatchSize::Auto]);
@@ -268,9 +279,9 @@ mod tests {
             for wanted in &plan.conditions {
                 let class = &plan.classes[wanted.class];
                 // Ten sizes and the automatic one in each mode, and one at a time.
-                let expected = 11 * modes(class).len() + 1;
+                let expected = 11 * modes(class).len() + 2;
                 assert_eq!(wanted.ways.len(), expected, "{}", class.name);
-                assert_eq!(wanted.ways[0], How::Sequential);
+                assert_eq!(wanted.ways[..2], ONE_AT_A_TIME);
             }
         }
     }

@@ -74,7 +74,10 @@ async fn try_class(
     let what = "trying the statements beside";
     run(&session, begin)
         .await
-        .map_err(|_| WorkloadError::Timeout { what })?
+        .map_err(|_| WorkloadError::Timeout {
+            what,
+            within: PATIENCE,
+        })?
         .map_err(|source| WorkloadError::Statement { what, source })?;
     let reading = begin.ends_with("READ ONLY");
     for _ in 0..times {

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use reports::experiments::batch_sweep::{Class, How, Mode, Size};
+use reports::experiments::batch_sweep::{Class, How, MOST_ROUNDS, Mode, Size};
 
-/// Most rounds of a condition: more say nothing new.
-const MOST_ROUNDS: usize = 30;
 /// A size that is asked about may take so many times as long as others.
 const ASKED_ABOUT: u32 = 3;
 /// Queries that an automatic size has waiting, where each takes long.
 pub(super) const FEWEST_WAITING: usize = 4;
+
+/// What batches are compared with, and the same with ours.
+pub(super) const ONE_AT_A_TIME: [How; 2] = [How::Bare, How::Sequential];
 
 /// A sweep of batch sizes, before anything of it is carried out.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +39,8 @@ pub struct Wanted {
     pub rtt: Duration,
     /// Whether a commit waits for the disk.
     pub synchronous_commit: bool,
-    /// The ways to run its queries, one at a time first, and of each mode the smaller
-    /// sizes before the larger.
+    /// The ways to run its queries, one at a time first, with the bare client and with
+    /// ours, and of each mode the smaller sizes before the larger.
     pub ways: Vec<How>,
 }
 
@@ -99,7 +100,7 @@ impl Plan {
         }
         if n >= self.rounds {
             // It may take as long as those before, with what came before them.
-            return rounds < MOST_ROUNDS && spent + spent / n <= share;
+            return n < MOST_ROUNDS && spent + spent / n <= share;
         }
         class.guide_batch.is_some() || spent + in_rounds / n <= share.max(self.fair()) * 3 / 2
     }
@@ -116,10 +117,10 @@ impl Plan {
                 conditions.push(wanted);
                 continue;
             }
-            let mut ways = vec![How::Sequential];
+            let mut ways = ONE_AT_A_TIME.to_vec();
             for mode in modes(&self.classes[wanted.class]) {
                 ways.extend(wanted.ways.iter().filter_map(|how| match *how {
-                    How::Sequential => None,
+                    How::Bare | How::Sequential => None,
                     How::Pipelined { size, .. } => Some(How::Pipelined { mode: *mode, size }),
                 }));
             }
@@ -139,7 +140,7 @@ impl Plan {
 pub(super) fn fewest(how: How, cycle: u64) -> u64 {
     let cycle = cycle.max(1);
     match how {
-        How::Sequential => cycle,
+        How::Bare | How::Sequential => cycle,
         How::Pipelined { size, .. } => match size {
             Size::Fixed(n) => {
                 let n = u64::from(n.max(1));
@@ -190,6 +191,7 @@ pub(super) fn too_long(how: How, cycle: u64, one: Duration, longest: Duration) -
 #[must_use]
 pub fn name(how: How) -> String {
     match how {
+        How::Bare => "bare client, one at a time".to_owned(),
         How::Sequential => "one at a time".to_owned(),
         How::Pipelined { mode, size } => format!("{} of {}", mode.name(), size_name(size)),
     }
@@ -254,6 +256,7 @@ mod tests {
             rtt,
             synchronous_commit: true,
             ways: vec![
+                How::Bare,
                 How::Sequential,
                 pipelined(Size::Fixed(1)),
                 pipelined(Size::Auto),
@@ -283,7 +286,7 @@ mod tests {
             let how = pipelined(Size::Fixed(size));
             assert_eq!(fewest(how, cycle), expected, "{size}, {cycle}");
         }
-        assert_eq!(fewest(How::Sequential, 3), 3);
+        assert_eq!(ONE_AT_A_TIME.map(|how| fewest(how, 3)), [3, 3]);
         assert_eq!(fewest(pipelined(Size::Auto), 1), 4);
         assert_eq!(fewest(pipelined(Size::Auto), 3), 6);
     }
@@ -335,7 +338,7 @@ mod tests {
             // All that are needed, and time for more or not.
             assert!(plan.another(class, six, s(8), s(6), share));
             assert!(!plan.another(class, six, s(9), s(6), share));
-            assert!(!plan.another(class, MOST_ROUNDS, s(1), s(1), share));
+            assert!(!plan.another(class, MOST_ROUNDS as usize, s(1), s(1), share));
             // A little late.
             assert!(plan.another(class, 5, s(12), s(10), share));
         }
@@ -361,6 +364,7 @@ mod tests {
         let (each, one) = (Mode::Autocommit, Mode::OneTransaction);
         for wanted in &written.conditions {
             let expected = [
+                How::Bare,
                 How::Sequential,
                 pipelined(each, Size::Fixed(1)),
                 pipelined(each, Size::Auto),

@@ -1,18 +1,19 @@
-//! The classes of queries, their tables, and the parameters of one query after another.
+//! The classes of queries, their tables, the parameters of one query after another, and
+//! what each of them must have come to.
 
-use reports::experiments::batch_sweep::Class;
-use tokio_postgres::types::ToSql;
+use std::collections::VecDeque;
 
-const USERS: i32 = 10_000;
-/// Twenty users each, and so a hundred orders: a join that takes the server some 0.3 ms.
-const CITIES: i32 = 500;
-const BALANCES: i32 = 10_000;
-/// Prime to the number of balances: neighbours in a batch lie on different pages, and
-/// none comes again before all others have.
-const STRIDE: u64 = 7_919;
-const TYPES: [&str; 4] = ["login", "view", "order", "logout"];
-/// Different texts among the events.
-const TEXTS: usize = 64;
+use reports::{experiments::batch_sweep::Class, run::Ledger};
+use tokio_postgres::{Row, types::ToSql};
+
+use super::{
+    answers::{AMOUNTS, Answers, CITIES, ORDERS, Orders, STATUSES, USERS, User},
+    balances::{BALANCES, Balance, Balances},
+    events::{Events, Name},
+};
+
+/// Stretches that a condition may have.
+const STRETCHES: i32 = 1 << 16;
 
 /// Names of the guide's classes.
 pub const BUILT_IN: [&str; 4] = ["small-events", "user-data", "joins", "updates"];
@@ -32,7 +33,7 @@ pub fn built_in() -> Vec<Class> {
         class(
             events,
             "small, simple queries: an event of a hundred bytes is written",
-            "INSERT INTO events (type, data) VALUES ($1, $2)",
+            "INSERT INTO events (run, slice, number, type, data) VALUES ($1, $2, $3, $4, $5)",
             true,
             500,
         ),
@@ -46,7 +47,7 @@ pub fn built_in() -> Vec<Class> {
         class(
             joins,
             "complex queries: orders of a city's users, joined and summed up by status",
-            "SELECT o.status, count(*), sum(o.amount) FROM users u \
+            "SELECT o.status, count(*), sum(o.amount)::bigint FROM users u \
              JOIN orders o ON o.user_id = u.id WHERE u.city = $1 GROUP BY o.status",
             false,
             50,
@@ -54,7 +55,8 @@ pub fn built_in() -> Vec<Class> {
         class(
             updates,
             "transactional updates: balances of different accounts, all of a batch or none",
-            "UPDATE balances SET balance = balance + $2 WHERE id = $1",
+            "UPDATE balances SET balance = balance + $2, changes = changes + 1, \
+             run = $3, slice = $4, number = $5 WHERE id = $1",
             true,
             20,
         ),
@@ -63,9 +65,11 @@ pub fn built_in() -> Vec<Class> {
 
 /// The statements that make the tables of the guide's classes in a schema.
 pub(super) fn tables(schema: &str) -> String {
+    let orders = ORDERS * USERS;
     format!(
         "CREATE TABLE {schema}.events (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            run bigint NOT NULL, slice int NOT NULL, number bigint NOT NULL,
             type text NOT NULL, data text NOT NULL);
          CREATE TABLE {schema}.users (
             id int PRIMARY KEY, name text NOT NULL, email text NOT NULL, city int NOT NULL,
@@ -77,65 +81,79 @@ pub(super) fn tables(schema: &str) -> String {
          CREATE TABLE {schema}.orders (
             id int PRIMARY KEY, user_id int NOT NULL, status int NOT NULL, amount bigint NOT NULL);
          INSERT INTO {schema}.orders
-            SELECT i, i % {USERS}, i % 7, i % 1000 FROM generate_series(0, 5 * {USERS} - 1) i;
+            SELECT i, i % {USERS}, i % {STATUSES}, i % {AMOUNTS}
+            FROM generate_series(0, {orders} - 1) i;
          CREATE INDEX ON {schema}.orders (user_id);
-         CREATE TABLE {schema}.balances (id int PRIMARY KEY, balance bigint NOT NULL)
+         CREATE TABLE {schema}.balances (
+            id int PRIMARY KEY, balance bigint NOT NULL, changes bigint NOT NULL,
+            run bigint NOT NULL, slice int NOT NULL, number bigint NOT NULL)
             WITH (fillfactor = 50);
-         INSERT INTO {schema}.balances SELECT i, 0 FROM generate_series(0, {BALANCES} - 1) i;
-         ANALYZE {schema}.users; ANALYZE {schema}.orders; ANALYZE {schema}.balances;"
+         ANALYZE {schema}.users; ANALYZE {schema}.orders;"
     )
 }
 
-/// Takes what earlier slices wrote away.
-pub(super) fn empty_events(schema: &str) -> String {
-    format!("TRUNCATE {schema}.events")
+/// Begins a condition with no events, and balances that nobody has changed.
+pub(super) fn afresh(schema: &str) -> String {
+    format!(
+        "TRUNCATE {schema}.events, {schema}.balances;
+         INSERT INTO {schema}.balances SELECT i, 0, 0, 0, 0, 0 \
+            FROM generate_series(0, {BALANCES} - 1) i;
+         ANALYZE {schema}.balances"
+    )
 }
 
-/// How many there are.
-pub(super) fn count_events(schema: &str) -> String {
-    format!("SELECT count(*) FROM {schema}.events")
-}
-
-/// One query of a class after another.
+/// One query of a class after another, and what was said of those before.
 #[derive(Debug)]
 pub(super) struct Queries<'a> {
     class: &'a Class,
     kind: Kind,
     rng: fastrand::Rng,
-    texts: Vec<String>,
-    number: u64,
-    acknowledged: u64,
+    /// The next query's.
+    name: Name,
+    /// Queries of all stretches so far.
+    turn: u64,
+    /// Those that were not answered yet, in their order: what they are about.
+    open: VecDeque<(Name, i32)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Kind {
-    Events,
-    Users,
-    Joins,
-    Updates,
+    Events(Events),
+    Users(Answers),
+    Joins(Answers),
+    Updates(Balances),
     Own,
 }
 
 impl<'a> Queries<'a> {
-    pub(super) fn new(class: &'a Class, mut rng: fastrand::Rng) -> Self {
+    /// Of a condition of a run, each known by its number.
+    pub(super) fn new(
+        class: &'a Class,
+        (run, condition): (i64, usize),
+        mut rng: fastrand::Rng,
+    ) -> Self {
         let [events, users, joins, updates] = BUILT_IN;
         let kind = match &*class.name {
             _ if class.guide_batch.is_none() => Kind::Own,
-            name if name == events => Kind::Events,
-            name if name == users => Kind::Users,
-            name if name == joins => Kind::Joins,
-            name if name == updates => Kind::Updates,
+            name if name == events => Kind::Events(Events::new(run, &mut rng)),
+            name if name == users => Kind::Users(Answers::new()),
+            name if name == joins => Kind::Joins(Answers::new()),
+            name if name == updates => Kind::Updates(Balances::new()),
             _ => Kind::Own,
         };
-        let text =
-            |rng: &mut fastrand::Rng| -> String { (0..100).map(|_| rng.alphanumeric()).collect() };
+        let condition = i32::try_from(condition).unwrap_or(i32::MAX);
         Self {
             class,
             kind,
-            texts: (0..TEXTS).map(|_| text(&mut rng)).collect(),
             rng,
-            number: 0,
-            acknowledged: 0,
+            name: Name {
+                run,
+                // None of a row that was never written to.
+                slice: condition.saturating_add(1).saturating_mul(STRETCHES),
+                number: 0,
+            },
+            turn: 0,
+            open: VecDeque::new(),
         }
     }
 
@@ -148,82 +166,176 @@ impl<'a> Queries<'a> {
         }
     }
 
-    /// So many more were answered without an error.
-    pub(super) fn acknowledge(&mut self, queries: u64) {
-        self.acknowledged += queries;
-    }
-
-    /// Rows that were acknowledged, if each query makes one and nothing takes it away.
-    pub(super) fn rows(&self) -> Option<u64> {
-        (self.kind == Kind::Events).then_some(self.acknowledged)
-    }
-
-    /// Begins a file with its first statement again.
+    /// Begins a stretch: a file with its first statement again.
     pub(super) fn restart(&mut self) {
-        if self.kind == Kind::Own {
-            self.number = 0;
+        self.name.slice = self.name.slice.saturating_add(1);
+        self.name.number = 0;
+        self.open.clear();
+        if matches!(self.kind, Kind::Own) {
+            self.turn = 0;
         }
     }
 
     /// Whether a batch is all or nothing, and not only confirmed as one.
     pub(super) fn transactional(&self) -> bool {
-        self.kind == Kind::Updates
+        matches!(self.kind, Kind::Updates(_))
     }
 
     /// The next one.
     pub(super) fn next(&mut self) -> Query<'_> {
-        let number = self.number;
-        self.number += 1;
-        let at = |n: usize| usize::try_from(number % n.max(1) as u64).unwrap_or(0);
-        let values = match self.kind {
-            Kind::Events => Values::Event(TYPES[at(TYPES.len())], &self.texts[at(TEXTS)]),
-            Kind::Users => Values::Key(self.rng.i32(0..USERS)),
-            Kind::Joins => Values::Key(self.rng.i32(0..CITIES)),
-            Kind::Updates => {
-                let key = number.wrapping_mul(STRIDE) % BALANCES.unsigned_abs() as u64;
-                Values::Change(i32::try_from(key).unwrap_or(0), 1)
-            }
-            Kind::Own => Values::None,
+        let (name, turn) = (self.name, self.turn);
+        self.name.number += 1;
+        self.turn += 1;
+        let key = match &self.kind {
+            Kind::Users(_) => self.rng.i32(0..USERS),
+            Kind::Joins(_) => self.rng.i32(0..CITIES),
+            Kind::Updates(_) => Balances::key(turn),
+            Kind::Events(_) | Kind::Own => 0,
         };
+        self.open.push_back((name, key));
         let statements = &self.class.statements;
-        let sql = statements.get(at(statements.len()));
+        let index = usize::try_from(turn % statements.len().max(1) as u64).unwrap_or(0);
         Query {
-            sql: sql.map_or("", String::as_str),
-            values,
+            sql: statements.get(index).map_or("", String::as_str),
+            index,
+            values: match &self.kind {
+                Kind::Events(events) => {
+                    let (kind, data) = events.content(name);
+                    Values::Event(name, kind, data)
+                }
+                Kind::Users(_) | Kind::Joins(_) => Values::Key(key),
+                Kind::Updates(_) => Values::Change(key, Balances::amount(name), name),
+                Kind::Own => Values::None,
+            },
         }
     }
+
+    /// The first of those that were not answered yet was: with an error unless `done`, and
+    /// with these rows, as far as they are known.
+    pub(super) fn answered(&mut self, done: bool, rows: Option<&[Row]>) {
+        let Some((name, key)) = self.open.pop_front() else {
+            return;
+        };
+        match (&mut self.kind, rows) {
+            (Kind::Events(events), _) => events.answered(name, done),
+            (Kind::Updates(balances), _) if done => balances.acknowledged(key, name),
+            (Kind::Users(answers), Some(rows)) => answers.user(key, rows.iter().map(user)),
+            (Kind::Joins(answers), Some(rows)) => answers.orders(key, rows.iter().map(orders)),
+            (Kind::Users(answers) | Kind::Joins(answers), None) if done => answers.none(),
+            (Kind::Own | Kind::Updates(_), _) | (_, None) => {}
+        }
+    }
+
+    /// How many were not answered yet.
+    pub(super) fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// What reads every row of the table that is written to, for [`found`](Self::found).
+    pub(super) fn written(&self, schema: &str) -> Option<String> {
+        match self.kind {
+            Kind::Events(_) => Some(format!(
+                "SELECT run, slice, number, type, data FROM {schema}.events"
+            )),
+            Kind::Updates(_) => Some(format!(
+                "SELECT run, slice, number, id, balance, changes FROM {schema}.balances"
+            )),
+            Kind::Users(_) | Kind::Joins(_) | Kind::Own => None,
+        }
+    }
+
+    /// A row of that table.
+    ///
+    /// # Errors
+    /// If it has not the columns that were asked for.
+    pub(super) fn found(&mut self, row: &Row) -> Result<(), tokio_postgres::Error> {
+        let name = || {
+            Ok(Name {
+                run: row.try_get(0)?,
+                slice: row.try_get(1)?,
+                number: row.try_get(2)?,
+            })
+        };
+        match &mut self.kind {
+            Kind::Events(events) => events.found(name()?, row.try_get(3)?, row.try_get(4)?),
+            Kind::Updates(balances) => {
+                let is = Balance {
+                    last: name()?,
+                    balance: row.try_get(4)?,
+                    changes: row.try_get(5)?,
+                };
+                balances.found(row.try_get(3)?, is);
+            }
+            Kind::Users(_) | Kind::Joins(_) | Kind::Own => {}
+        }
+        Ok(())
+    }
+
+    /// What became of the rows that were written or read. `None` of the user's own, of
+    /// which nobody knows what they must be.
+    pub(super) fn ledger(&self) -> Option<Ledger> {
+        match &self.kind {
+            Kind::Events(events) => Some(events.ledger()),
+            Kind::Updates(balances) => Some(balances.ledger()),
+            Kind::Users(answers) | Kind::Joins(answers) => Some(answers.ledger()),
+            Kind::Own => None,
+        }
+    }
+}
+
+fn user(row: &Row) -> Option<User<'_>> {
+    Some(User {
+        id: row.try_get(0).ok()?,
+        name: row.try_get(1).ok()?,
+        email: row.try_get(2).ok()?,
+        city: row.try_get(3).ok()?,
+    })
+}
+
+fn orders(row: &Row) -> Option<Orders> {
+    Some(Orders {
+        status: row.try_get(0).ok()?,
+        count: row.try_get(1).ok()?,
+        amount: row.try_get(2).ok()?,
+    })
 }
 
 /// A statement and what stands for its parameters.
 #[derive(Debug)]
 pub(super) struct Query<'a> {
     pub(super) sql: &'a str,
+    /// Which of its class's statements it is.
+    pub(super) index: usize,
     values: Values<'a>,
 }
 
 #[derive(Debug)]
 enum Values<'a> {
     None,
-    Event(&'a str, &'a str),
+    Event(Name, &'a str, &'a str),
     Key(i32),
-    Change(i32, i64),
+    Change(i32, i64, Name),
 }
 
 impl Query<'_> {
     /// Calls `with` with the parameters: no allocation in what is measured.
     pub(super) fn parameters(&self) -> Parameters<'_> {
-        let unused: &(dyn ToSql + Sync) = &false;
+        let no: &(dyn ToSql + Sync) = &false;
         match &self.values {
-            Values::None => Parameters([unused, unused], 0),
-            Values::Event(kind, data) => Parameters([kind, data], 2),
-            Values::Key(key) => Parameters([key, unused], 1),
-            Values::Change(key, amount) => Parameters([key, amount], 2),
+            Values::None => Parameters([no; 5], 0),
+            Values::Event(name, kind, data) => {
+                Parameters([&name.run, &name.slice, &name.number, kind, data], 5)
+            }
+            Values::Key(key) => Parameters([key, no, no, no, no], 1),
+            Values::Change(key, amount, name) => {
+                Parameters([key, amount, &name.run, &name.slice, &name.number], 5)
+            }
         }
     }
 }
 
-/// Up to two parameters.
-pub(super) struct Parameters<'a>([&'a (dyn ToSql + Sync); 2], usize);
+/// Up to five parameters.
+pub(super) struct Parameters<'a>([&'a (dyn ToSql + Sync); 5], usize);
 
 impl<'a> Parameters<'a> {
     pub(super) fn all(&self) -> &[&'a (dyn ToSql + Sync)] {
@@ -233,8 +345,6 @@ impl<'a> Parameters<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
 
     fn class(name: &str) -> Class {
@@ -249,21 +359,6 @@ mod tests {
     }
 
     #[test]
-    fn updates_of_a_thousand_in_a_row_do_not_meet() {
-        let class = class("updates");
-        let mut queries = Queries::new(&class, fastrand::Rng::with_seed(1));
-        let mut seen = HashSet::new();
-        for _ in 0..BALANCES {
-            let Values::Change(key, 1) = queries.next().values else {
-                panic!("no update");
-            };
-            assert!((0..BALANCES).contains(&key));
-            assert!(seen.insert(key), "{key} came twice");
-        }
-        assert!(queries.transactional());
-    }
-
-    #[test]
     fn statements_of_a_file_take_turns_and_have_no_parameters() {
         let own = Class {
             name: "joins".to_owned(),
@@ -274,7 +369,7 @@ mod tests {
             writes: false,
             guide_batch: None,
         };
-        let mut queries = Queries::new(&own, fastrand::Rng::with_seed(1));
+        let mut queries = Queries::new(&own, (7, 0), fastrand::Rng::with_seed(1));
         for expected in ["SELECT 1", "SELECT 2", "SELECT 3", "SELECT 1"] {
             let query = queries.next();
             assert_eq!(query.sql, expected);
@@ -288,22 +383,29 @@ mod tests {
     #[test]
     fn the_guide_s_classes_go_on_where_they_were() {
         let class = class("updates");
-        let mut queries = Queries::new(&class, fastrand::Rng::with_seed(1));
+        let mut queries = Queries::new(&class, (7, 0), fastrand::Rng::with_seed(1));
         assert_eq!(queries.cycle(), 1);
-        let Values::Change(first, _) = queries.next().values else {
-            panic!("no update");
+        assert!(queries.transactional());
+        let next = |queries: &mut Queries<'_>| {
+            let Values::Change(key, amount, name) = queries.next().values else {
+                panic!("no update");
+            };
+            assert_eq!(amount, Balances::amount(name));
+            (key, name)
         };
         queries.restart();
-        let Values::Change(second, _) = queries.next().values else {
-            panic!("no update");
-        };
+        let (first, one) = next(&mut queries);
+        queries.restart();
+        let (second, other) = next(&mut queries);
         assert_ne!(first, second);
+        assert_eq!((one.run, one.number, other.number), (7, 0, 0));
+        assert_eq!(one.slice + 1, other.slice);
     }
 
     #[test]
     fn every_query_has_the_parameters_of_its_statement() {
         for class in built_in() {
-            let mut queries = Queries::new(&class, fastrand::Rng::with_seed(1));
+            let mut queries = Queries::new(&class, (7, 0), fastrand::Rng::with_seed(1));
             for _ in 0..100 {
                 let query = queries.next();
                 let given = query.parameters().all().len();
@@ -311,5 +413,55 @@ mod tests {
                 assert_eq!(given, wanted, "{}", query.sql);
             }
         }
+    }
+    #[test]
+    fn stretches_of_two_conditions_have_no_number_in_common() {
+        let class = class("small-events");
+        let of = |condition| {
+            let rng = fastrand::Rng::with_seed(1);
+            let mut queries = Queries::new(&class, (7, condition), rng);
+            let slices = (0..2_000).map(|_| {
+                queries.restart();
+                queries.name.slice
+            });
+            slices.collect::<std::collections::HashSet<i32>>()
+        };
+        let (first, second) = (of(0), of(1));
+        assert_eq!(first.len(), 2_000);
+        assert!(first.is_disjoint(&second) && !first.contains(&0));
+    }
+
+    #[test]
+    fn a_read_that_is_done_without_rows_is_missed_and_one_that_failed_is_not() {
+        for name in ["user-data", "joins"] {
+            let class = class(name);
+            let mut queries = Queries::new(&class, (7, 0), fastrand::Rng::with_seed(1));
+            queries.restart();
+            for done in [true, false] {
+                queries.next();
+                queries.answered(done, None);
+            }
+            let ledger = queries.ledger().expect("its rows are known");
+            assert_eq!((ledger.reads, ledger.missing_reads), (1, 1), "{name}");
+        }
+    }
+
+    #[test]
+    fn answers_belong_to_queries_in_their_order() {
+        let class = class("updates");
+        let mut queries = Queries::new(&class, (7, 0), fastrand::Rng::with_seed(1));
+        queries.restart();
+        for _ in 0..3 {
+            queries.next();
+        }
+        // The second was refused.
+        for done in [true, false, true] {
+            queries.answered(done, None);
+        }
+        let ledger = queries.ledger().expect("its rows are known");
+        assert_eq!((ledger.acked, ledger.lost), (2, 2), "nobody found them");
+        // What nobody asked is no answer.
+        queries.answered(true, None);
+        assert_eq!(queries.ledger().expect("known").acked, 2);
     }
 }

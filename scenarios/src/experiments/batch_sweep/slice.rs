@@ -11,7 +11,12 @@ use seawall::{
 };
 use tokio_postgres::error::{DbError, Severity};
 
-use super::{BatchError, Queries};
+use super::{
+    BatchError, Queries,
+    bare::Bare,
+    link::{Link, PATIENCE},
+};
+use crate::environment::chain;
 
 /// When a stretch is over: after so many queries or so long, whichever is first. It has
 /// whole batches and whole cycles of its statements, and at least one of each.
@@ -42,17 +47,43 @@ impl Until {
     }
 }
 
-/// Whether it is the query that failed: the server said so, and serves the next one.
-fn its_own(error: &Error) -> bool {
-    let severity = match error {
-        Error::Statement(error) => error.as_db_error().and_then(DbError::parsed_severity),
-        _ => None,
-    };
-    let by_class = matches!(
-        error.class(),
-        ErrorClass::Statement | ErrorClass::Conflict | ErrorClass::ReadOnly
-    );
-    by_class || matches!(severity, Some(Severity::Error))
+/// Why a query failed.
+struct Failure {
+    /// Whether it is the query that failed: the server said so, and serves the next one.
+    own: bool,
+    reason: String,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let by_class = matches!(
+            error.class(),
+            ErrorClass::Statement | ErrorClass::Conflict | ErrorClass::ReadOnly
+        );
+        let by_severity = match error {
+            Error::Statement(error) => at_error(error),
+            _ => false,
+        };
+        Self {
+            own: by_class || by_severity,
+            reason: chain(error),
+        }
+    }
+}
+
+impl From<&tokio_postgres::Error> for Failure {
+    fn from(error: &tokio_postgres::Error) -> Self {
+        Self {
+            own: at_error(error),
+            reason: chain(error),
+        }
+    }
+}
+
+/// Whether the server refused it and goes on.
+fn at_error(error: &tokio_postgres::Error) -> bool {
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
+    matches!(severity, Some(Severity::Error))
 }
 
 /// What was seen of a stretch so far.
@@ -86,16 +117,15 @@ impl Taken {
     }
 
     /// Counts a query. What is no fault of its own ends the stretch.
-    fn count(&mut self, took: Duration, error: Option<&Error>) -> Result<(), BatchError> {
+    fn count(&mut self, took: Duration, failure: Option<Failure>) -> Result<(), BatchError> {
         self.took_us.push(micros(took));
-        if let Some(error) = error {
-            if !its_own(error) {
-                let reason = crate::environment::chain(error);
-                return Err(BatchError::Lost { reason });
+        match failure {
+            Some(Failure { own: false, reason }) => return Err(BatchError::Lost { reason }),
+            Some(Failure { reason, .. }) => {
+                self.failed += 1;
+                self.first_error.get_or_insert(reason);
             }
-            self.failed += 1;
-            self.first_error
-                .get_or_insert_with(|| crate::environment::chain(error));
+            None => {}
         }
         Ok(())
     }
@@ -142,7 +172,7 @@ impl Way {
         room: usize,
     ) -> Result<Self, BatchError> {
         let pipeline = match how {
-            How::Sequential => None,
+            How::Bare | How::Sequential => None,
             How::Pipelined { mode, size } => Some(pipeline(pool, queries, mode, size, room)?),
         };
         Ok(Self {
@@ -160,11 +190,12 @@ impl Way {
     /// If there is no connection or no answer.
     pub(super) async fn run(
         &mut self,
-        pool: &Pool,
+        link: &mut Link,
         queries: &mut Queries<'_>,
         until: Until,
     ) -> Result<Slice, BatchError> {
         queries.restart();
+        let Link { pool, bare } = link;
         let mut taken = Taken::new(queries.cycle());
         let counter = || pool.metrics().counter(Counter::PipelineBatches);
         let before = counter();
@@ -173,17 +204,17 @@ impl Way {
                 Size::Fixed(n) => in_batches(pipeline, queries, n, until, &mut taken).await?,
                 Size::Auto => in_a_stream(pipeline, queries, until, &mut taken).await?,
             },
+            (How::Bare, _) => bare_client(bare, queries, until, &mut taken).await?,
             _ => one_at_a_time(pool, queries, until, &mut taken).await?,
         }
         let ended = clock::now();
         let batches = match self.how {
-            How::Sequential => taken.done(),
+            How::Bare | How::Sequential => taken.done(),
             How::Pipelined { .. } => counter() - before,
         };
         if self.first_error.is_none() {
             self.first_error = taken.first_error.take();
         }
-        queries.acknowledge(taken.done() - taken.failed);
         Ok(taken.slice(self.how, ended, batches))
     }
 }
@@ -212,6 +243,38 @@ fn pipeline(
     Ok(builder.start()?)
 }
 
+/// The bare client. It has no deadline of its own, so all of it has one together: one
+/// timer costs nothing that could be measured.
+async fn bare_client(
+    bare: &mut Bare,
+    queries: &mut Queries<'_>,
+    until: Until,
+    taken: &mut Taken,
+) -> Result<(), BatchError> {
+    let cycle = u32::try_from(queries.cycle()).unwrap_or(u32::MAX);
+    let patience = until.time.saturating_add(PATIENCE.saturating_mul(cycle));
+    let all = async {
+        let mut began = taken.began;
+        loop {
+            let query = queries.next();
+            let done = bare.query(&query).await;
+            let ended = clock::now();
+            queries.answered(done.is_ok(), done.as_deref().ok());
+            taken.count(ended - began, done.err().as_ref().map(Failure::from))?;
+            if taken.is_over(until, taken.done()) {
+                return Ok(());
+            }
+            began = ended;
+        }
+    };
+    match clock::timeout_at(clock::now() + patience, all).await {
+        Ok(done) => done,
+        Err(clock::Elapsed) => Err(BatchError::Lost {
+            reason: "the bare client got no answer in time".to_owned(),
+        }),
+    }
+}
+
 async fn one_at_a_time(
     pool: &Pool,
     queries: &mut Queries<'_>,
@@ -223,7 +286,8 @@ async fn one_at_a_time(
         let query = queries.next();
         let done = pool.query(query.sql, query.parameters().all()).await;
         let ended = clock::now();
-        taken.count(ended - began, done.err().as_ref())?;
+        queries.answered(done.is_ok(), done.as_deref().ok());
+        taken.count(ended - began, done.err().as_ref().map(Failure::from))?;
         if taken.is_over(until, taken.done()) {
             return Ok(());
         }
@@ -243,7 +307,7 @@ async fn in_batches(
         for _ in 0..size {
             add(pipeline, queries).await?;
         }
-        flush(pipeline, taken).await?;
+        flush(pipeline, queries, taken).await?;
         if taken.is_over(until, taken.done()) {
             return Ok(());
         }
@@ -262,7 +326,7 @@ async fn in_a_stream(
         add(pipeline, queries).await?;
         added += 1;
         if taken.is_over(until, added) {
-            return flush(pipeline, taken).await;
+            return flush(pipeline, queries, taken).await;
         }
     }
 }
@@ -271,15 +335,25 @@ async fn add(pipeline: &mut Pipeline, queries: &mut Queries<'_>) -> Result<(), B
     let query = queries.next();
     let added = pipeline.add(query.sql, query.parameters().all()).await;
     added.map_err(|source| BatchError::Lost {
-        reason: crate::environment::chain(&source),
+        reason: chain(&source),
     })
 }
 
-async fn flush(pipeline: &mut Pipeline, taken: &mut Taken) -> Result<(), BatchError> {
+async fn flush(
+    pipeline: &mut Pipeline,
+    queries: &mut Queries<'_>,
+    taken: &mut Taken,
+) -> Result<(), BatchError> {
     for result in pipeline.flush().await {
-        taken.count(result.time(), result.error())?;
+        queries.answered(result.success(), result.rows());
+        taken.count(result.time(), result.error().map(Failure::from))?;
     }
-    Ok(())
+    match queries.open() {
+        0 => Ok(()),
+        n => Err(BatchError::Lost {
+            reason: format!("nothing was said of {n} queries of the pipeline"),
+        }),
+    }
 }
 
 pub(super) fn micros(duration: Duration) -> u64 {
@@ -341,10 +415,11 @@ mod tests {
             given: 1,
             wanted: 0,
         };
-        let counted = taken.count(Duration::ZERO, Some(&parameters));
+        let counted = taken.count(Duration::ZERO, Some(Failure::from(&parameters)));
         counted.expect("its own fault");
         assert_eq!(taken.failed, 1);
-        let closed = taken.count(Duration::ZERO, Some(&Error::Closed));
+        let closed = Failure::from(&Error::Closed);
+        let closed = taken.count(Duration::ZERO, Some(closed));
         assert!(matches!(closed, Err(BatchError::Lost { .. })));
     }
 }

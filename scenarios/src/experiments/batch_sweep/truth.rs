@@ -2,14 +2,19 @@
 //!
 //! Counters reach the server's statistics late unless a session is told to hand its own
 //! over (`pg_stat_force_next_flush`, from PostgreSQL 15 on), so it is the session of the
-//! load that is told, and that reads: what those two commit is known.
+//! load that is told, and that reads: what those two commit is known. The bare client has
+//! a session of its own.
 
 use std::time::Duration;
 
 use reports::experiments::batch_sweep::{How, Size, Slice, Truth};
-use seawall::{Pool, metrics::Counter};
+use seawall::{Pool, clock, metrics::Counter};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::{BatchError, Queries, Until, Way};
+use super::{
+    BatchError, Queries, Until, Way,
+    link::{Link, PATIENCE},
+};
 use crate::environment::chain;
 
 const FLUSH: &str = "SELECT pg_stat_force_next_flush()";
@@ -40,36 +45,37 @@ struct Counters {
 }
 
 /// Prepares all that [`truth`] needs: preparing is a transaction as well. Where a query at
-/// a time, the first of the ways, takes more than `longest`, all others will be left out.
+/// a time, the first of the ways, takes more than `longest`, all batches will be left out.
 ///
 /// # Errors
 /// As [`Way::run`].
 pub(super) async fn prime(
-    pool: &Pool,
+    link: &mut Link,
     queries: &mut Queries<'_>,
     ways: &[How],
     longest: Duration,
 ) -> Result<(), BatchError> {
-    counters(pool).await?;
     // Of each statement.
     let once = Until::queries(1, longest);
     let mut primed = Vec::new();
+    let mut slow = false;
     for how in ways {
         let short = match *how {
             How::Pipelined { mode, .. } => How::Pipelined {
                 mode,
                 size: Size::Fixed(1),
             },
-            How::Sequential => How::Sequential,
+            How::Bare | How::Sequential => *how,
         };
-        if !primed.contains(&short) {
-            let mut way = Way::new(pool, queries, short, 1)?;
-            let slice = way.run(pool, queries, once).await?;
-            if short == How::Sequential && Duration::from_micros(slice.took_us) > longest {
-                return Ok(());
-            }
-            primed.push(short);
+        let batch = matches!(short, How::Pipelined { .. });
+        if primed.contains(&short) || (slow && batch) {
+            continue;
         }
+        counters(link, short).await?;
+        let mut way = Way::new(&link.pool, queries, short, 1)?;
+        let slice = way.run(link, queries, once).await?;
+        slow |= !batch && Duration::from_micros(slice.took_us) > longest;
+        primed.push(short);
     }
     Ok(())
 }
@@ -81,19 +87,19 @@ pub(super) async fn prime(
 /// # Errors
 /// As [`Way::run`].
 pub(super) async fn truth(
-    pool: &Pool,
+    link: &mut Link,
     queries: &mut Queries<'_>,
     way: &mut Way,
     at_most: Duration,
 ) -> Result<(Truth, Slice), BatchError> {
     let how = way.how;
-    let before = counters(pool).await?;
-    let syncs = pool.metrics().counter(Counter::PipelineSyncs);
+    let before = counters(link, how).await?;
+    let syncs = link.pool.metrics().counter(Counter::PipelineSyncs);
     let until = Until::queries(count(how), at_most);
-    let slice = way.run(pool, queries, until).await?;
+    let slice = way.run(link, queries, until).await?;
     // There is one connection: when this has it, the pipeline has counted its Syncs.
-    let after = counters(pool).await?;
-    let syncs = pool.metrics().counter(Counter::PipelineSyncs) - syncs;
+    let after = counters(link, how).await?;
+    let syncs = link.pool.metrics().counter(Counter::PipelineSyncs) - syncs;
     let between = |before: Option<i64>, after: Option<i64>, own: i64| {
         u64::try_from(after? - before? - own).ok()
     };
@@ -101,7 +107,7 @@ pub(super) async fn truth(
         how,
         queries: slice.queries,
         syncs: match how {
-            How::Sequential => slice.queries,
+            How::Bare | How::Sequential => slice.queries,
             How::Pipelined { .. } => syncs,
         },
         commits: between(before.commits, after.commits, before.own),
@@ -115,7 +121,7 @@ pub(super) async fn truth(
 /// cycle.
 fn count(how: How) -> u64 {
     match how {
-        How::Sequential => BATCHES,
+        How::Bare | How::Sequential => BATCHES,
         How::Pipelined {
             size: Size::Auto, ..
         } => STREAM,
@@ -129,15 +135,20 @@ fn count(how: How) -> u64 {
     }
 }
 
-async fn counters(pool: &Pool) -> Result<Counters, BatchError> {
-    let flushed = ask(pool, FLUSH).await?.is_some();
-    let (counted, answered) = match ask(pool, ALL).await? {
+/// As the session knows them that runs queries this way.
+async fn counters(link: &Link, how: How) -> Result<Counters, BatchError> {
+    let by = match how {
+        How::Bare => By::Bare(link.bare.client()),
+        How::Sequential | How::Pipelined { .. } => By::Pool(&link.pool),
+    };
+    let flushed = by.ask(FLUSH).await?.is_some();
+    let (counted, answered) = match by.ask(ALL).await? {
         Some(counted) => (counted, 1),
         None => {
             let each = [
-                ask(pool, WAL).await?,
-                ask(pool, SYNCS).await?,
-                ask(pool, COMMITS).await?,
+                by.ask(WAL).await?,
+                by.ask(SYNCS).await?,
+                by.ask(COMMITS).await?,
             ];
             // What was refused was rolled back.
             let answered = each.iter().flatten().count();
@@ -154,17 +165,47 @@ async fn counters(pool: &Pool) -> Result<Counters, BatchError> {
     })
 }
 
-/// Up to three numbers. `None` if this server refuses the question.
-async fn ask(pool: &Pool, sql: &str) -> Result<Option<[Option<i64>; 3]>, BatchError> {
-    match pool.query(sql, &[]).await {
-        Ok(rows) => Ok(Some([0, 1, 2].map(|column| {
-            let row = rows.first()?;
-            row.try_get(column).ok()
-        }))),
-        Err(seawall::Error::Statement(error)) if error.code().is_some() => Ok(None),
-        Err(error) => Err(BatchError::Lost {
-            reason: chain(&error),
-        }),
+/// Whose session is asked.
+enum By<'a> {
+    Pool(&'a Pool),
+    Bare(&'a Client),
+}
+
+impl By<'_> {
+    /// Up to three numbers. `None` if this server refuses the question.
+    async fn ask(&self, sql: &str) -> Result<Option<[Option<i64>; 3]>, BatchError> {
+        let lost = |reason: String| Err(BatchError::Lost { reason });
+        match self {
+            Self::Pool(pool) => match pool.query(sql, &[]).await {
+                Ok(rows) => {
+                    let first = rows.first();
+                    let number = |column: usize| first.and_then(|row| row.try_get(column).ok());
+                    Ok(Some([0, 1, 2].map(number)))
+                }
+                Err(seawall::Error::Statement(error)) if error.code().is_some() => Ok(None),
+                Err(error) => lost(chain(&error)),
+            },
+            // Not prepared, which would be a transaction as well.
+            Self::Bare(client) => {
+                let answer = client.simple_query(sql);
+                match clock::timeout_at(clock::now() + PATIENCE, answer).await {
+                    Ok(Ok(messages)) => {
+                        let first = messages.iter().find_map(|message| match message {
+                            SimpleQueryMessage::Row(row) => Some(row),
+                            _ => None,
+                        });
+                        let number = |column: usize| {
+                            let text = first?.try_get(column).ok().flatten()?;
+                            text.parse().ok()
+                        };
+                        Ok(Some([0, 1, 2].map(number)))
+                    }
+                    Ok(Err(error)) if error.code().is_some() => Ok(None),
+                    Ok(Err(error)) => lost(chain(&error)),
+                    Err(clock::Elapsed) => lost("no answer in time".to_owned()),
+                }
+            }
+        }
     }
 }
 
@@ -185,6 +226,6 @@ mod tests {
         for (size, queries) in [(1, 20), (2, 40), (20, 200), (50, 200), (500, 500)] {
             assert_eq!(of(size), queries, "batches of {size}");
         }
-        assert_eq!(count(How::Sequential), 20);
+        assert_eq!((count(How::Bare), count(How::Sequential)), (20, 20));
     }
 }

@@ -25,7 +25,7 @@ const CALLERS: usize = 40;
 const DEADLOCK_TIMEOUT_MS: u32 = 20;
 
 /// Raises an alarm with a cell's pool, and says how many callers met it. `row`
-/// keeps cells out of each other's way: each has two accounts of its own.
+/// keeps cells out of each other's way: it and the next one are its own.
 ///
 /// The stall is not raised here: the proxy does it.
 pub(super) async fn raise(
@@ -36,20 +36,18 @@ pub(super) async fn raise(
     deadline: Duration,
 ) -> u64 {
     match kind {
-        Alarm::Constraint => violations(pool, workload).await,
+        Alarm::Constraint => violations(pool, workload, row).await,
         Alarm::Conflict => conflicts(pool, workload, row).await,
         Alarm::Saturation => saturation(pool, deadline).await,
         Alarm::Stall => 0,
     }
 }
 
-async fn violations(pool: &Pool, workload: &Workload) -> u64 {
-    let accounts = workload.accounts();
-    let sql = format!("INSERT INTO {accounts} (id, balance) VALUES (0, 0)");
+async fn violations(pool: &Pool, workload: &Workload, row: i32) -> u64 {
     let mut met = 0;
     for _ in 0..VIOLATIONS {
         met += u64::from(is(
-            &pool.execute(&sql, &[]).await,
+            &pool.execute(&workload.again, &[&row]).await,
             &[SqlState::UNIQUE_VIOLATION],
         ));
     }
@@ -80,7 +78,8 @@ async fn serialization(
     let update = update(workload);
     a.execute("BEGIN ISOLATION LEVEL REPEATABLE READ", &[])
         .await?;
-    a.query(&workload.read, &[&row]).await?;
+    let look = format!("SELECT n FROM {} WHERE client = $1", workload.counts());
+    a.query(&look, &[&row]).await?;
     b.execute(&update, &[&row]).await?;
     let met = is(
         &a.execute(&update, &[&row]).await,
@@ -118,8 +117,8 @@ async fn deadlock(
 }
 
 fn update(workload: &Workload) -> String {
-    let accounts = workload.accounts();
-    format!("UPDATE {accounts} SET balance = balance WHERE id = $1")
+    let counts = workload.counts();
+    format!("UPDATE {counts} SET n = n WHERE client = $1")
 }
 
 async fn saturation(pool: &Pool, deadline: Duration) -> u64 {

@@ -17,9 +17,9 @@ use std::{ops::RangeInclusive, time::Duration};
 use clap::Args;
 use reports::{
     experiments::breaker_sweep::{BreakerSweep as Recorded, Cell, Data, ProbeMode},
-    run::{Load, Planned, Run},
+    run::{Callers, Load, Mix, Planned, Run},
 };
-use seawall::{PoolConfig, breaker::Probe};
+use seawall::{PoolConfig, breaker::Probe, config::WhenOpen};
 
 use crate::{
     experiment::{Experiment, NotRepeatable, Setting, WithRemarks, recorded},
@@ -30,7 +30,7 @@ use crate::{
         schedule::{Draw, draw},
     },
     flags::{CliError, DeadlineArgs, Frame, Size, rates},
-    load::{arrivals::max_in_flight, client::Setup},
+    load::{arrivals::max_in_flight, setup::Setup},
     stage::{Stage, Stop},
 };
 
@@ -133,8 +133,9 @@ impl BreakerSweep {
                 rate_per_s,
                 deadline_us: us(deadline),
                 max_in_flight: max_in_flight(rate_per_s, deadline),
-                // Whether a write is lost is another question: failure-sim's.
-                write_share: 0.0,
+                write_share: 0.1,
+                mix: Mix::default(),
+                callers: Callers::default(),
                 steady_ok_share: 0.99,
                 steady_p99_us: us(deadline / 2),
             },
@@ -268,6 +269,8 @@ fn config(cell: &Cell, scale: u32, deadline: Duration) -> PoolConfig {
         },
         acquire_timeout: deadline,
         statement_timeout: deadline,
+        // What it decides is seen by who is refused.
+        circuit_breaker_when_open: WhenOpen::Refuse,
         ..PoolConfig::default()
     }
 }

@@ -51,8 +51,7 @@ async fn stretch(
     if first >= stage.run.schedule.len() {
         return Ok(());
     }
-    let client = first * arms.len();
-    let mut loaded = Loaded::start(stage, &data.load, Some(first), client, &arms)?;
+    let mut loaded = Loaded::start(stage, &data.load, Some(first), &arms).await?;
     let mut done = Stretch {
         fresh,
         started_us: loaded.started_us(),
@@ -66,6 +65,7 @@ async fn stretch(
     let ended = clock::now();
     done.ended_us = loaded.us(ended);
     for (finished, run) in loaded.finish(ended).await?.into_iter().zip(&mut done.runs) {
+        run.ledger = stage.check(Some(first), &data.load, &finished).await.ledger;
         run.attempts = finished.attempts;
         run.operations = finished.operations;
         run.breaker = finished.breaker;
@@ -81,6 +81,7 @@ fn empty(arm: &str) -> CellRun {
         operations: Operations::default(),
         breaker: Vec::new(),
         attempts: Attempts::default(),
+        ledger: None,
         alarms: BTreeMap::new(),
     }
 }
@@ -163,10 +164,10 @@ async fn raise(
         // It stands in the schedule behind the outages.
         loaded.through(data.outages).await?;
     } else {
-        let arms = loaded.arms().iter().zip(0_i32..);
-        let raising = arms.map(|(arm, i)| async move {
+        let raising = loaded.arms().iter().map(|arm| async move {
+            let row = arm.client().number();
             match arm.client().engine() {
-                Some(pool) => alarms::raise(pool, &stage.workload, alarm, 2 * i, deadline).await,
+                Some(pool) => alarms::raise(pool, &stage.workload, alarm, row, deadline).await,
                 None => 0,
             }
         });

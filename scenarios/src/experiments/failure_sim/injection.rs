@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reports::{
     experiments::failure_sim::Data,
-    measure::{Moments as Times, RecoveryWatch, SteadyState, steady},
+    measure::{RecoveryWatch, SteadyState, steady},
     run::{Injection, What},
 };
 use seawall::clock::{self, Instant};
@@ -22,8 +22,7 @@ pub(super) async fn carry_out(
     planned: usize,
 ) -> Result<Vec<Injection>, Stop> {
     let arms = &stage.run.schedule[planned].arms;
-    let first = planned * arms.len();
-    let mut loaded = Loaded::start(stage, &data.load, Some(planned), first, arms)?;
+    let mut loaded = Loaded::start(stage, &data.load, Some(planned), arms).await?;
     let steady = loaded.until_steady().await?;
     let moments = loaded.through(planned).await?;
     let waited = until_recovered(&mut loaded, data, steady, &moments).await;
@@ -48,7 +47,7 @@ async fn until_recovered(
     let mut watches: Vec<RecoveryWatch> = loaded
         .arms()
         .iter()
-        .map(|arm| watch(loaded, data, arm, steady, moments, deadline))
+        .map(|arm| loaded.watch(arm, steady, moments))
         .collect();
     loaded.until(horizon.min(patience)).await?;
     let recovered = |i: usize, arm: &LoadedArm| {
@@ -57,25 +56,6 @@ async fn until_recovered(
     };
     loaded.until_all(patience, recovered).await?;
     Ok(())
-}
-
-/// Watches for the recovery of an arm, against what it did before the fault.
-fn watch(
-    loaded: &Loaded<'_, '_>,
-    data: &Data,
-    arm: &LoadedArm,
-    steady: Instant,
-    moments: &Moments,
-    deadline: Duration,
-) -> RecoveryWatch {
-    let times = Times {
-        steady_us: loaded.us(steady),
-        requested_us: loaded.us(moments.requested),
-        cleared_us: loaded.us(moments.cleared),
-    };
-    let first = loaded.first_at(times.steady_us);
-    let before = arm.since(first, deadline);
-    RecoveryWatch::new(&data.load, times, first, &before)
 }
 
 /// Ends the load, and says what the fault did to each arm.
@@ -88,7 +68,7 @@ async fn finish(
     moments: &Moments,
 ) -> Result<Vec<Injection>, Stop> {
     let ended = clock::now();
-    let blank = blank(&loaded, stage, planned, steady_since, moments, ended);
+    let blank = loaded.injection(planned, steady_since, moments, ended);
     let span_us = u64::try_from(STEADY_SPAN.as_micros()).unwrap_or(u64::MAX);
     let mut injections = Vec::new();
     for finished in loaded.finish(ended).await? {
@@ -108,48 +88,20 @@ async fn finish(
             }
         };
         stage.events.arm(Some(planned), &finished.name, ended, what);
-        let ledger = stage
-            .check_writes(Some(planned), &data.load, &finished)
-            .await;
+        let down = finished.attempts_between(moments.injected, moments.cleared);
+        let found = stage.check(Some(planned), &data.load, &finished).await;
         injections.push(Injection {
             arm: finished.name,
             not_steady_after,
             operations: finished.operations,
             breaker: finished.breaker,
             attempts: finished.attempts,
-            ledger,
+            attempts_down: Some(down),
+            sessions: finished.sessions,
+            beside: found.beside,
+            ledger: found.ledger,
             ..blank.clone()
         });
     }
     Ok(injections)
-}
-
-/// What all arms of an entry have in common.
-fn blank(
-    loaded: &Loaded<'_, '_>,
-    stage: &Stage<'_>,
-    planned: usize,
-    steady: Instant,
-    moments: &Moments,
-    ended: Instant,
-) -> Injection {
-    let us = |at: Instant| loaded.us(at);
-    Injection {
-        planned,
-        fault: stage.run.schedule[planned].name.clone(),
-        arm: String::new(),
-        started_us: loaded.started_us(),
-        steady_us: us(steady),
-        requested_us: us(moments.requested),
-        injected_us: us(moments.injected),
-        cleared_us: us(moments.cleared),
-        ready_us: us(moments.ready),
-        ended_us: us(ended),
-        spans: moments.spans(us),
-        not_steady_after: None,
-        operations: reports::run::Operations::default(),
-        breaker: Vec::new(),
-        attempts: reports::run::Attempts::default(),
-        ledger: None,
-    }
 }

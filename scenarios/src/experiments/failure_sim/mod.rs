@@ -1,16 +1,17 @@
-//! What do six failures of its database do to a service with a bare pool, and
-//! with the engine?
+//! What do six failures of its database do to a service with a bare pool, with a careful
+//! one, and with the engine?
 
 mod injection;
+mod windows;
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use clap::Args;
 use reports::{
-    experiments::failure_sim::{Data, FailureSim as Recorded},
-    run::{Arm, Load, Planned, Run},
+    experiments::failure_sim::{Data, FailureSim as Recorded, Unserved},
+    run::{Arm, Callers, Load, Mix, Planned, Run},
 };
-use seawall::{PoolConfig, breaker::Probe};
+use seawall::{PoolConfig, breaker::Probe, config::WhenOpen};
 
 use crate::{
     experiment::{Experiment, NotRepeatable, Setting, WithRemarks, recorded},
@@ -20,8 +21,12 @@ use crate::{
         process,
         schedule::{Draw, draw},
     },
-    flags::{CliError, ConfigArgs, DeadlineArgs, Frame, PlanArgs, Size, rates},
-    load::{arrivals::max_in_flight, client::Setup},
+    flags::{CliError, ConfigArgs, DeadlineArgs, Frame, MixArgs, PlanArgs, Size, rates},
+    load::{
+        arrivals::max_in_flight,
+        beside::QUIET_CONNECTIONS,
+        setup::{BARE, CAREFUL, SESSIONS, Setup, shipped},
+    },
     stage::{Interrupted, Stage, Stop},
 };
 
@@ -64,6 +69,8 @@ pub struct Options {
     rate: u32,
     #[command(flatten)]
     deadline: DeadlineArgs,
+    #[command(flatten)]
+    mix: MixArgs,
 }
 
 impl Experiment for FailureSim {
@@ -75,8 +82,11 @@ impl Experiment for FailureSim {
     fn plan(options: &Options, frame: &Frame) -> Result<WithRemarks<Self>, CliError> {
         let deadline = options.deadline.deadline();
         let (config, remarks) = options.config.read(deadline)?;
+        let (write_share, mix) = options.mix.read()?;
         let wanted = Wanted {
             rate_per_s: options.rate,
+            write_share,
+            mix,
             deadline,
             config,
             plan: options.plan.read(&FAULTS)?,
@@ -89,6 +99,9 @@ impl Experiment for FailureSim {
             setting: recorded(run)?,
             nothing_yet: Data {
                 injections: Vec::new(),
+                unserved: Vec::new(),
+                windows: Vec::new(),
+                window_answers: Vec::new(),
                 ..data.clone()
             },
         })
@@ -103,9 +116,27 @@ impl Experiment for FailureSim {
     }
 
     async fn run(&self, stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
+        windows::carry_out(stage, data).await?;
+        stage.save(data);
         for planned in stage.possible(0..stage.run.schedule.len()) {
-            let injections = injection::carry_out(stage, data, planned).await?;
-            data.injections.extend(injections);
+            match injection::carry_out(stage, data, planned).await {
+                Ok(injections) => data.injections.extend(injections),
+                Err(Stop::Unserved {
+                    arm,
+                    reason,
+                    opened,
+                }) => {
+                    // It says all there is to say of the arm.
+                    let unserved = Unserved {
+                        arm,
+                        reason,
+                        opened,
+                    };
+                    data.unserved.push(unserved);
+                    return Ok(());
+                }
+                Err(stop) => return Err(stop),
+            }
             stage.save(data);
             if stage.interrupt.is_raised() {
                 return Err(Interrupted.into());
@@ -119,6 +150,8 @@ impl Experiment for FailureSim {
 #[derive(Debug, Clone)]
 struct Wanted {
     rate_per_s: u32,
+    write_share: f64,
+    mix: Mix,
     deadline: Duration,
     /// The configuration of the `seawall` arm, if not the shipped one.
     config: Option<PoolConfig>,
@@ -146,7 +179,9 @@ impl FailureSim {
                 rate_per_s: wanted.rate_per_s,
                 deadline_us: us(wanted.deadline),
                 max_in_flight: max_in_flight(wanted.rate_per_s, wanted.deadline),
-                write_share: 0.2,
+                write_share: wanted.write_share,
+                mix: wanted.mix,
+                callers: Callers::default(),
                 steady_ok_share: steady.ok_share.unwrap_or(0.99),
                 // Half the deadline: closer to it a fault cannot be told from the load.
                 steady_p99_us: us(steady.p99.unwrap_or(wanted.deadline / 2)),
@@ -154,6 +189,10 @@ impl FailureSim {
             horizon_us: us(times.horizon),
             patience_us: us(times.patience),
             injections: Vec::new(),
+            unserved: Vec::new(),
+            rounds: times.rounds,
+            windows: Vec::new(),
+            window_answers: Vec::new(),
         };
         Self {
             setting: Setting {
@@ -178,8 +217,8 @@ fn schedule(
         plan,
         arms: names(arms),
         // One arm after another does not fit into 45 s: recovery alone is
-        // confirmed over 2 s, for each of 12 injections.
-        side_by_side: frame.size == Size::Quick,
+        // confirmed over 2 s, for each of 18 injections.
+        side_by_side: frame.size == Size::Quick && fit_together(arms),
         phase: times.phase,
         length: times.length,
         deadline: wanted.deadline,
@@ -202,11 +241,23 @@ fn schedule(
     schedule
 }
 
+/// Whether all arms may have all their connections at once, each with its second pool.
+fn fit_together(arms: &[(Arm, Setup)]) -> bool {
+    let of_arm = |setup: &Setup| {
+        let max = setup.max_connections();
+        max.saturating_add(max.min(QUIET_CONNECTIONS))
+    };
+    let all = arms.iter().map(|(_, setup)| of_arm(setup));
+    all.fold(0, u32::saturating_add) <= SESSIONS
+}
+
 struct Times {
     phase: RangeInclusive<Duration>,
     length: RangeInclusive<Duration>,
     horizon: Duration,
     patience: Duration,
+    /// Rounds of windows without faults.
+    rounds: u32,
 }
 
 fn times(size: Size) -> Times {
@@ -217,13 +268,15 @@ fn times(size: Size) -> Times {
             length: ms(1_000)..=ms(1_500),
             horizon: ms(2_500),
             patience: ms(5_000),
+            rounds: 12,
         },
         // Long enough for failing fast to show: that takes 2 s of it.
         Size::Default => Times {
-            phase: ms(500)..=ms(1_500),
-            length: ms(3_000)..=ms(6_000),
+            phase: ms(500)..=ms(1_000),
+            length: ms(2_500)..=ms(4_000),
             horizon: ms(4_000),
             patience: ms(10_000),
+            rounds: 20,
         },
         // The guide's breaker stays open for 60 s, whenever the server is back.
         Size::Full => Times {
@@ -231,34 +284,68 @@ fn times(size: Size) -> Times {
             length: ms(3_000)..=ms(30_000),
             horizon: ms(10_000),
             patience: ms(75_000),
+            rounds: 60,
         },
     }
 }
 
 fn arms(wanted: &Wanted, size: Size) -> Vec<(Arm, Setup)> {
     let timeouts = PoolConfig {
-        acquire_timeout: wanted.deadline,
-        statement_timeout: wanted.deadline,
-        ..PoolConfig::default()
+        // Its imports are batches.
+        enable_pipelining: true,
+        ..shipped(wanted.deadline)
     };
+    let seawall = wanted.config.clone().unwrap_or_else(|| timeouts.clone());
+    let max_connections = seawall.max_connections;
     let guide = PoolConfig {
-        max_connections: 20,
+        max_connections,
         circuit_breaker_probe: Probe::Passive,
-        ..timeouts.clone()
+        circuit_breaker_when_open: WhenOpen::Refuse,
+        ..timeouts
     };
-    let seawall = wanted.config.clone().unwrap_or(timeouts);
-    let about = "deadpool-postgres with its defaults, no deadlines: what most services run";
-    let mut arms = vec![Setup::Bare.arm("bare", about)];
+    let mut arms = vec![Setup::Bare { max_connections }.arm("bare", BARE)];
+    let careful = Setup::Careful {
+        max_connections,
+        deadline: wanted.deadline,
+    };
+    arms.push(careful.arm("careful", CAREFUL));
     if size == Size::Full {
         let about = "the engine as the guide configures it: half-open after the recovery timeout";
         arms.push(Setup::engine(guide).arm("guide", about));
     }
     let about = match wanted.config {
-        None => "the engine as we would ship it: deadlines, eviction, breaker with an active probe",
+        None => {
+            "the engine as we would ship it: deadlines, eviction, breaker with an active probe, \
+             callers that wait for it within their deadline"
+        }
         Some(_) => "the engine with the configuration of --config",
     };
+    if size == Size::Full {
+        arms.push(other(&seawall));
+    }
     arms.push(Setup::engine(seawall).arm("seawall", about));
     arms
+}
+
+/// Ours, with the other thing to do with callers while the circuit is open.
+fn other(seawall: &PoolConfig) -> (Arm, Setup) {
+    let (name, about, when_open) = match seawall.circuit_breaker_when_open {
+        WhenOpen::Refuse => (
+            "waits",
+            "the engine with callers that wait for an open circuit to close, within their deadline",
+            WhenOpen::Wait,
+        ),
+        WhenOpen::Wait => (
+            "refuses",
+            "the engine with callers that are refused while the circuit is open",
+            WhenOpen::Refuse,
+        ),
+    };
+    let config = PoolConfig {
+        circuit_breaker_when_open: when_open,
+        ..seawall.clone()
+    };
+    Setup::engine(config).arm(name, about)
 }
 
 #[cfg(test)]
@@ -268,6 +355,8 @@ mod tests {
     fn planned(seed: u64, size: Size) -> FailureSim {
         let wanted = Wanted {
             rate_per_s: RATE_PER_S,
+            write_share: 0.1,
+            mix: Mix::default(),
             deadline: Duration::from_millis(500),
             config: None,
             plan: None,
@@ -315,15 +404,35 @@ mod tests {
         std::fs::write(&path, text).expect("written");
         let config = path.to_str().expect("UTF-8");
         let (planned, remarks) = typed(&["--deadline-ms", "300", "--config", config]);
-        let (arm, Setup::Engine(config)) = &planned.setting.arms[1] else {
+        let Some((arm, Setup::Engine(config))) = planned.setting.arms.last() else {
             panic!("no engine");
         };
         assert_eq!(arm.name, "seawall");
         assert_eq!(config.max_connections, 20);
         assert_eq!(config.statement_timeout.as_millis(), 300);
         assert_eq!(config.acquire_timeout.as_millis(), 300);
+        let connections: Vec<u32> = planned
+            .setting
+            .arms
+            .iter()
+            .map(|(_, setup)| setup.max_connections())
+            .collect();
+        assert_eq!(connections, [20; 3], "no arm has more than another");
         for part in ["host is ignored", "enable_monitoring has no effect"] {
             assert!(remarks.iter().any(|r| r.contains(part)), "{remarks:?}");
+        }
+    }
+
+    /// A server takes a hundred sessions, if nobody says otherwise.
+    #[test]
+    fn arms_that_do_not_fit_on_a_server_together_take_turns() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pool.toml");
+        for (max, entries) in [(20, 6), (21, 18)] {
+            std::fs::write(&path, format!("max_connections = {max}")).expect("written");
+            let config = path.to_str().expect("UTF-8");
+            let (planned, _) = typed(&["--config", config]);
+            assert_eq!(planned.setting.schedule.len(), entries, "{max}");
         }
     }
 

@@ -179,7 +179,9 @@ fn kind_of(at: &str, value: Option<Value>) -> Result<&'static Kind, PlanError> {
 fn name_of(field: &str, value: &Value) -> Result<String, PlanError> {
     let fits = |name: &&str| {
         let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-+".contains(&b);
-        (1..=NAME_MOST).contains(&name.len()) && name.bytes().all(known) && *name != "recovery"
+        (1..=NAME_MOST).contains(&name.len())
+            && name.bytes().all(known)
+            && !["recovery", "p95"].contains(name)
     };
     let name = value.as_str().filter(fits).map(str::to_owned);
     let allowed = format!("1 to {NAME_MOST} of a-z, 0-9, - and +, but not \"recovery\"");

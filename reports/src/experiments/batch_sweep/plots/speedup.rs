@@ -99,8 +99,8 @@ fn sizes(traces: &[Trace<'_>], class: &ClassFinding) -> Log {
 }
 
 fn faster(picture: &mut Picture, traces: &[Trace<'_>], x: Log, lane: Area) {
-    let speedups = cells(traces).map(|cell| cell.speedup);
-    let values = speedups.flat_map(|s| [s.mean, s.low, s.high]).flatten();
+    let speedups = cells(traces).map(|cell| &cell.speedup);
+    let values = speedups.flat_map(|s| [s.median, s.low, s.high]).flatten();
     let (least, most) = range(values.chain([1.0, CLAIM_HIGH])).unwrap_or((1.0, 10.0));
     let y = Log::between(least * 0.85, most * 1.15, lane.bottom, lane.top);
     picture.rect(lane, LANE);
@@ -116,7 +116,7 @@ fn faster(picture: &mut Picture, traces: &[Trace<'_>], x: Log, lane: Area) {
         picture,
         traces,
         &Curves {
-            of: &|cell| cell.speedup.mean,
+            of: &|cell| cell.speedup.median,
             range: &|cell| cell.speedup.low.zip(cell.speedup.high),
             x,
             y,

@@ -49,6 +49,6 @@ fn noise_that_leaves_one_out_once_is_not_refuted_and_does_not_hold() {
     let once = claim(&verdict, "seawall", NOISE);
     assert!(once.is(Decision::Inconclusive), "{once:#?}");
     assert!(reason(once).contains(
-        "leaving 1 out: 1 of 21 (small-events, 0 ms, commit off), where chance gives 1.1"
+        "leaving 1 out: 1 of 21 (small-events, 0 ms, commit off), where chance gives at most 1.1"
     ));
 }
