@@ -173,9 +173,7 @@ fn detection(
     let before = all.filter(|a| a.outcome == Outcome::Ok && a.end_us < injection.requested_us);
     // Two have to wait.
     let early_s = EARLY_S + 2.0 / rate_per_s;
-    let planned = subject.run.schedule.get(injection.planned);
-    let mut steps = planned.iter().flat_map(|planned| &planned.faults);
-    let mute = steps.any(|step| MUTE.contains(&&*step.kind));
+    let mute = subject.is_of(injection, &MUTE);
     let early = settings.early && mute && before.take(KNOWN).count() == KNOWN;
     Some(Detection {
         promise_s: match (early, settings.waits) {

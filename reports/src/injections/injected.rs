@@ -49,6 +49,13 @@ impl<'a> Injected<'a> {
         self.run.ended == Ended::Interrupted && Some(injection.planned) == last
     }
 
+    /// Whether one of these kinds of fault was planned for it.
+    pub(super) fn is_of(&self, injection: &Injection, kinds: &[&str]) -> bool {
+        let planned = self.run.schedule.get(injection.planned);
+        let mut steps = planned.iter().flat_map(|planned| &planned.faults);
+        steps.any(|step| kinds.contains(&&*step.kind))
+    }
+
     /// The arm that the others are compared with.
     pub(super) fn control_arm(&self) -> Option<&'static str> {
         [ARM_CAREFUL, ARM_BARE]

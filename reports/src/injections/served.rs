@@ -26,6 +26,15 @@ const OVERLOADED_US: u64 = 750_000;
 const ALMOST_US: u64 = 300_000;
 /// At once, on a busy machine, in us.
 const AT_ONCE_US: u64 = 100_000;
+/// Faults that end every session where the pool can see it: a connection from before one
+/// fails at once, and never by making its caller wait.
+const ENDING: [&str; 5] = [
+    "reset",
+    "crash",
+    "fast-restart",
+    "immediate-restart",
+    "terminate",
+];
 /// What timers and the scheduler of a busy machine may add, in seconds.
 const LATE_S: f64 = 0.15;
 /// More than this is no matter of the machine, in seconds.
@@ -180,10 +189,16 @@ fn failed_since_closed(
     of: &Injection,
     later_us: u64,
 ) -> Option<usize> {
+    let at_once_us = if subject.is_of(injection, &ENDING) {
+        subject.load.deadline_us / 2
+    } else {
+        u64::MAX
+    };
     let calls = |what: CallKind, since_us: u64| {
         let beside = of.beside.iter().flat_map(|beside| &beside.calls);
         let since = beside.filter(|call| call.what == what && call.at_us > since_us);
-        since.filter(|call| call.outcome.failed()).count()
+        let told = since.filter(|call| call.latency_us < at_once_us);
+        told.filter(|call| call.outcome.failed()).count()
     };
     let waits = subject.settings(arm).is_some_and(|settings| settings.waits);
     let before_us = if waits {
@@ -195,7 +210,8 @@ fn failed_since_closed(
     let of_load = closed_us(&injection.breaker).map(|since_us| {
         let answers = of.operations.answers(subject.load.rate_per_s);
         let since = answers.filter(|answer| answer.due_us > since_us);
-        since.filter(Answer::failed).count() + calls(CallKind::Slow, since_us)
+        let told = since.filter(|answer| answer.took_us < at_once_us);
+        told.filter(Answer::failed).count() + calls(CallKind::Slow, since_us)
     });
     let quiet = injection.beside.iter().map(|beside| &beside.quiet_breaker);
     let of_quiet = quiet

@@ -236,37 +236,42 @@ fn an_arm_that_is_not_served_without_a_fault_is_named() {
     assert_eq!(crate::judge(&record).verdict.exit_code, 1);
 }
 
-fn quiet(at_us: u64, outcome: Outcome) -> Call {
-    Call {
-        what: CallKind::Quiet,
-        at_us,
-        latency_us: 250 * MS,
-        outcome,
-    }
-}
-
-/// Five calls of the second pool fail after its circuit has closed.
-fn dead_connections(of: &str, when: fn(&Injection) -> u64) -> Decision {
-    let record = record_of(1, |arm, n, injection| {
+/// Five calls of the second pool fail after its circuit has closed, each so long after it began.
+fn dead_connections(of: &str, kind: &str, us: u64, when: fn(&Injection) -> u64) -> Decision {
+    let mut record = record_of(1, |arm, n, injection| {
         if (arm == "seawall" || arm == of) && n == 2 {
-            let at_us = when(injection);
+            let call = Call {
+                what: CallKind::Quiet,
+                at_us: when(injection),
+                latency_us: us,
+                outcome: Outcome::Failed,
+            };
             injection.beside = Some(Beside {
-                calls: vec![quiet(at_us, Outcome::TimedOut); 5],
+                calls: vec![call; 5],
                 quiet_breaker: injection.breaker.clone(),
                 ..Beside::default()
             });
         }
     });
+    for step in record.run.schedule.iter_mut().flat_map(|p| &mut p.faults) {
+        kind.clone_into(&mut step.kind);
+    }
     judged(&record, "seawall", "fresh-connections").verdict
 }
 
 #[test]
 fn who_is_handed_a_dead_connection_after_the_fault_refutes_it() {
     let after = |i: &Injection| i.ready_us + 1_000_000;
-    assert_eq!(dead_connections("", after), Decision::Refuted);
-    assert_eq!(dead_connections("", |i| i.injected_us), Decision::Holds);
+    let during = |i: &Injection| i.injected_us;
+    let of_blackhole = |of, when| dead_connections(of, "blackhole", 250 * MS, when);
+    assert_eq!(of_blackhole("", after), Decision::Refuted);
+    assert_eq!(of_blackhole("", during), Decision::Holds);
     // The careful pool's calls failed then as well: it is the machine.
-    assert_eq!(dead_connections("careful", after), Decision::Inconclusive);
+    assert_eq!(of_blackhole("careful", after), Decision::Inconclusive);
+    // It would have failed at once: the session is over, and nobody has to wait to see it.
+    let of_crash = |us| dead_connections("", "crash", us, after);
+    assert_eq!(of_crash(5 * MS), Decision::Refuted);
+    assert_eq!(of_crash(500 * MS), Decision::Holds);
 }
 
 #[test]
