@@ -43,6 +43,40 @@ pub async fn timeout_at<F: Future>(deadline: Instant, future: F) -> Result<F::Ou
         .map_err(|_| Elapsed)
 }
 
+/// The time of day that belongs to a moment, for whoever shows it to people. It is read once: a
+/// clock that is set later changes nothing, so that later moments have later times.
+#[derive(Debug, Clone, Copy)]
+pub struct Wall {
+    at: Instant,
+    unix: Duration,
+}
+
+impl Wall {
+    /// Reads the clock.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_types,
+        reason = "shown to people, and decides nothing"
+    )]
+    pub fn now() -> Self {
+        let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self {
+            at: now(),
+            unix: unix.unwrap_or_default(),
+        }
+    }
+
+    /// The time of day at a moment, in milliseconds since 1970.
+    #[must_use]
+    pub fn unix_ms(&self, at: Instant) -> u64 {
+        let unix = match at.checked_duration_since(self.at) {
+            Some(after) => self.unix + after,
+            None => self.unix.saturating_sub(self.at - at),
+        };
+        u64::try_from(unix.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
 /// A deadline that moves: set anew only when somebody waits for it.
 #[derive(Debug, Default)]
 pub struct Timer(Option<Pin<Box<tokio::time::Sleep>>>);

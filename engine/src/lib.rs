@@ -42,7 +42,8 @@
 //! - [`error`]: [`Error`], and what an SQLSTATE says about the server
 //! - [`breaker`]: the state machine (pure), its window (pure), permits
 //! - [`pool`]: acquiring, waiting, statements, eviction, the probe
-//! - [`metrics`]: counters and latency histograms
+//! - [`metrics`]: counters and latency histograms, and their history
+//! - [`status`]: everything that is known of a pool, in one piece
 //! - [`pipeline`]: many queries on the wire at once, and what became of each
 //! - [`wire`]: the transport that sends one Sync for a batch
 //! - [`connect`]: where connections come from (TCP, TLS, in memory)
@@ -70,6 +71,8 @@ pub mod error;
 pub mod metrics;
 pub mod pipeline;
 pub mod pool;
+mod shard;
+pub mod status;
 mod task;
 pub mod wire;
 
@@ -82,3 +85,4 @@ pub use config::PoolConfig;
 pub use error::{Error, ErrorClass};
 pub use pipeline::Pipeline;
 pub use pool::{Connection, Pool, Within};
+pub use status::ComprehensiveStatus;

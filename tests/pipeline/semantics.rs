@@ -363,7 +363,7 @@ async fn one_at_a_time_while_it_is_not_enabled() {
             .iter()
             .all(seawall::pipeline::QueryResult::success)
     );
-    assert_eq!(pool.metrics().snapshot().batch_sizes.max, 1);
+    assert_eq!(pool.metrics().snapshot().batch_sizes().quantiles().max, 1);
     server.stop().await.expect("stopped");
 }
 

@@ -20,12 +20,17 @@ pub(super) struct Change {
 /// The state changes that one decision led to, oldest first.
 #[must_use = "callers wait for them, and the pool acts on them"]
 #[derive(Debug)]
-pub(super) struct Changes(pub(super) Vec<Change>);
+pub(crate) struct Changes(pub(super) Vec<Change>);
 
 impl Changes {
     /// Whether one of them led to a state in which callers are refused.
-    pub(super) fn opened(&self) -> bool {
-        self.0.iter().any(|change| change.to == State::Open)
+    pub(crate) fn opened(&self) -> bool {
+        self.states().any(|to| to == State::Open)
+    }
+
+    /// The states that they led to.
+    pub(crate) fn states(&self) -> impl Iterator<Item = State> {
+        self.0.iter().map(|change| change.to)
     }
 }
 

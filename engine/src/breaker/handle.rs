@@ -1,13 +1,6 @@
 //! [`Breaker`]: the core with a clock, and with those who wait for its changes.
 
-use std::{
-    cell::Cell,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
@@ -21,11 +14,10 @@ use super::{
     state::{Evidence, Mode, Reason, State},
     ticket::{Refusal, Ticket},
 };
-use crate::clock::{self, Instant};
-
-/// Shards that threads count in. All but the last serve one thread each. Threads of a
-/// service live long, so a shard is never given to a second one.
-const SHARDS: usize = 33;
+use crate::{
+    clock::{self, Instant},
+    shard::{SHARDS, shard},
+};
 
 /// A circuit breaker, shared. Cheap to clone.
 #[derive(Clone)]
@@ -90,18 +82,17 @@ impl Breaker {
         Self::with_on_change(config, rng, |_| {})
     }
 
-    /// Makes a breaker that calls `on_change` whenever it changes, with whether it opened,
-    /// before those who wait for the change are woken. `on_change` runs on the thread that
+    /// Makes a breaker that calls `on_change` whenever it changes, before those who wait for the change are woken. `on_change` runs on the thread that
     /// found it, which may be that of any caller: it must not wait.
     pub(crate) fn with_on_change(
         config: Config,
         rng: fastrand::Rng,
-        on_change: impl Fn(bool) + Send + Sync + 'static,
+        on_change: impl Fn(&Changes) + Send + Sync + 'static,
     ) -> Self {
         let changed = Arc::new(Notify::new());
         let waiters = changed.clone();
         let on_change = move |changes: Changes| {
-            on_change(changes.opened());
+            on_change(&changes);
             waiters.notify_waiters();
         };
         Self(Arc::new(Inner {
@@ -386,21 +377,4 @@ fn refuses(machine: &Machine) -> bool {
 fn open_epoch(machine: &Machine) -> Option<u64> {
     let decides = matches!(machine.mode(), Mode::Active | Mode::Shadow);
     (decides && machine.state() == State::Open).then(|| machine.epoch())
-}
-
-/// The shard that this thread counts in.
-#[inline]
-pub(super) fn shard() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        // One more than the shard; zero until the first call.
-        static SHARD: Cell<usize> = const { Cell::new(0) };
-    }
-    SHARD.with(|shard| {
-        if shard.get() == 0 {
-            let next = NEXT.fetch_add(1, Ordering::Relaxed).min(SHARDS - 1);
-            shard.set(next + 1);
-        }
-        shard.get() - 1
-    })
 }

@@ -1,12 +1,12 @@
 //! [`Permit`] and [`OwnedPermit`]: an admission, to be settled with an outcome.
 
 use super::{
-    handle::{Breaker, Tick, shard},
+    handle::{Breaker, Tick},
     outcome::{CallOutcome, Cause},
     state::State,
     ticket::{Observation, Ticket},
 };
-use crate::clock::Instant;
+use crate::{clock::Instant, shard::shard};
 
 /// The right to make one call, and the duty to report what came of it.
 ///

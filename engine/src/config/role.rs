@@ -13,6 +13,16 @@ pub enum Role {
 }
 
 impl Role {
+    /// Its name, as the configuration has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+        }
+    }
+
     /// Whether a server is one that answers this to `SELECT pg_is_in_recovery()`.
     pub(crate) fn is(self, in_recovery: Option<&str>) -> bool {
         match self {

@@ -1,104 +1,26 @@
 //! [`Metrics`]: what a pool counts and times.
+//!
+//! Each thread counts into a shard of its own, so that counting is a short lock that nobody
+//! else wants; a [`Snapshot`] adds the shards up. What one query adds is added under one lock,
+//! so that in a snapshot results and times of queries are of the same queries.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use super::{Histogram, Quantiles};
-use crate::error::ErrorClass;
-
-/// What is counted. All counters only go up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Counter {
-    /// Callers' queries that were handed to a connection: of a pipeline each one, also
-    /// where many share a statement or a transaction, and again if it is sent again.
-    Queries,
-    /// Connections handed to callers.
-    Acquired,
-    /// Connections that came back fit for use.
-    Released,
-    /// Connections closed on return: broken, in a transaction, or of an evicted host.
-    Discarded,
-    /// Idle connections dropped because they were found closed, or their host dead.
-    Evicted,
-    /// Connections tried, by the pool and by the probe.
-    ConnectAttempts,
-    /// Connections made by the pool.
-    Created,
-    /// Probes of an open breaker.
-    Probes,
-    /// Probes without an answer.
-    ProbesFailed,
-    /// Batches that a pipeline has sent and got answered.
-    PipelineBatches,
-    /// Syncs of pipelines: times that the server was asked to answer and wait.
-    PipelineSyncs,
-    /// Queries without a result in pipelines that were dropped.
-    PipelineDropped,
-    /// Loans that were given up in the middle of something.
-    Abandoned,
-    /// Requests to the server to stop what was given up.
-    Cancels,
-    /// Callers that waited for the circuit to close.
-    Waited,
-    /// Callers that were refused because too many waited already.
-    WaitingFull,
-    /// Times that no answer came for suspiciously long, and the server was asked.
-    Suspicions,
-    /// Connections from before an outage that had only been slow, and are lent again.
-    Kept,
-}
-
-impl Counter {
-    /// All counters.
-    pub const ALL: &[Self] = &[
-        Self::Queries,
-        Self::Acquired,
-        Self::Released,
-        Self::Discarded,
-        Self::Evicted,
-        Self::ConnectAttempts,
-        Self::Created,
-        Self::Probes,
-        Self::ProbesFailed,
-        Self::PipelineBatches,
-        Self::PipelineSyncs,
-        Self::PipelineDropped,
-        Self::Abandoned,
-        Self::Cancels,
-        Self::Waited,
-        Self::WaitingFull,
-        Self::Suspicions,
-        Self::Kept,
-    ];
-
-    /// Its name in an exposition.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Queries => "queries_total",
-            Self::Acquired => "connections_acquired_total",
-            Self::Released => "connections_released_total",
-            Self::Discarded => "connections_discarded_total",
-            Self::Evicted => "connections_evicted_total",
-            Self::ConnectAttempts => "connect_attempts_total",
-            Self::Created => "connections_created_total",
-            Self::Probes => "breaker_probes_total",
-            Self::ProbesFailed => "breaker_probes_failed_total",
-            Self::PipelineBatches => "pipeline_batches_total",
-            Self::PipelineSyncs => "pipeline_syncs_total",
-            Self::PipelineDropped => "pipeline_dropped_total",
-            Self::Abandoned => "connections_abandoned_total",
-            Self::Cancels => "cancels_total",
-            Self::Waited => "waited_for_circuit_total",
-            Self::WaitingFull => "waiting_full_total",
-            Self::Suspicions => "breaker_suspicions_total",
-            Self::Kept => "connections_kept_total",
-        }
-    }
-}
+use super::{
+    Counter, Examples, Histogram, OutcomeLabel, Quantiles, QueryKind, ResultLabel,
+    label::{SQLSTATE_CLASSES, sqlstate_class},
+};
+use crate::{
+    clock::Instant,
+    error::{Error, ErrorClass},
+    shard::{SHARDS, shard},
+};
 
 /// What is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,8 +28,15 @@ impl Counter {
 pub enum Timing {
     /// From asking for a connection to having one; successes only.
     Acquire,
+    /// Waiting in line for a connection or for the circuit, by those who had to; however it
+    /// ended.
+    Wait,
     /// Making a connection; successes only.
     Connect,
+    /// Asking an idle connection whether the server is there; however it ended.
+    Recycle,
+    /// From handing a connection to a caller until it is given back or given up.
+    Hold,
     /// From handing a query to a connection to what came of it, whatever that was: of a
     /// pipeline each one, until its answer, or that to its transaction.
     Query,
@@ -115,153 +44,433 @@ pub enum Timing {
 
 impl Timing {
     /// All timings.
-    pub const ALL: &[Self] = &[Self::Acquire, Self::Connect, Self::Query];
-}
-
-/// What became of a query of a pipeline, as a label: its
-/// [`Outcome`](crate::pipeline::Outcome) without the error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutcomeLabel {
-    /// It ran, and what it did is committed.
-    Ok,
-    /// It was refused.
-    Failed,
-    /// Its transaction was rolled back.
-    RolledBack,
-    /// It was not run, because one before it failed.
-    Skipped,
-    /// It changed nothing, because it did not leave.
-    NotSent,
-    /// It left, and was not answered.
-    Unknown,
-}
-
-impl OutcomeLabel {
-    /// All labels, in the order of their metrics.
     pub const ALL: &[Self] = &[
-        Self::Ok,
-        Self::Failed,
-        Self::RolledBack,
-        Self::Skipped,
-        Self::NotSent,
-        Self::Unknown,
+        Self::Acquire,
+        Self::Wait,
+        Self::Connect,
+        Self::Recycle,
+        Self::Hold,
+        Self::Query,
     ];
 
-    /// Its name in an exposition.
+    /// Its name in an exposition, in seconds.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Ok => "ok",
-            Self::Failed => "failed",
-            Self::RolledBack => "rolled_back",
-            Self::Skipped => "skipped",
-            Self::NotSent => "not_sent",
-            Self::Unknown => "unknown",
+            Self::Acquire => "acquire_duration_seconds",
+            Self::Wait => "wait_duration_seconds",
+            Self::Connect => "connect_duration_seconds",
+            Self::Recycle => "recycle_duration_seconds",
+            Self::Hold => "hold_duration_seconds",
+            Self::Query => "query_duration_seconds",
+        }
+    }
+
+    /// What it times, in words, without a full stop.
+    #[must_use]
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Acquire => "From asking for a connection to having one",
+            Self::Wait => {
+                "Waiting in line for a connection or for the circuit, by those who had to"
+            }
+            Self::Connect => "Making a connection",
+            Self::Recycle => "Asking an idle connection whether the server is there",
+            Self::Hold => "From handing a connection to a caller until it is given back",
+            Self::Query => "From handing a query to a connection to what came of it",
+        }
+    }
+
+    /// The name in short, as a history has it.
+    pub(crate) fn short(self) -> &'static str {
+        let name = self.name();
+        name.strip_suffix("_duration_seconds").unwrap_or(name)
+    }
+}
+
+/// Histograms: those of the timings, that of queries once for each kind, and the sizes of
+/// batches.
+pub(super) const SERIES: usize = Timing::ALL.len() + QueryKind::ALL.len();
+const BATCHES: usize = SERIES - 1;
+
+fn series(timing: Timing, kind: QueryKind) -> usize {
+    match timing {
+        Timing::Query => timing as usize + kind as usize,
+        _ => timing as usize,
+    }
+}
+
+/// The states of a circuit, in the order that their changes are counted in.
+pub const STATES: [&str; 3] = ["closed", "half_open", "open"];
+
+/// What one thread has counted.
+#[derive(Debug)]
+struct Shard {
+    counters: [AtomicU64; Counter::ALL.len()],
+    recorded: Mutex<Recorded>,
+}
+
+/// What is recorded under one lock.
+#[derive(Debug, Default)]
+struct Recorded {
+    results: [u64; ResultLabel::COUNT],
+    kinds: [u64; QueryKind::ALL.len()],
+    outcomes: [u64; OutcomeLabel::ALL.len()],
+    series: [Histogram; SERIES],
+}
+
+/// The counters and histograms of one pool.
+#[derive(Debug)]
+pub struct Metrics {
+    shards: [OnceLock<Box<Shard>>; SHARDS],
+    errors: [AtomicU64; ErrorClass::ALL.len()],
+    sqlstates: [AtomicU64; SQLSTATE_CLASSES.len()],
+    transitions: [AtomicU64; STATES.len()],
+    examples: Examples,
+}
+
+/// All values of one moment. Results and times of queries are of the same queries; the
+/// others are read one after another, and each is exact.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub(super) counters: [u64; Counter::ALL.len()],
+    pub(super) errors: [u64; ErrorClass::ALL.len()],
+    pub(super) sqlstates: [u64; SQLSTATE_CLASSES.len()],
+    pub(super) transitions: [u64; STATES.len()],
+    pub(super) results: [u64; ResultLabel::COUNT],
+    pub(super) kinds: [u64; QueryKind::ALL.len()],
+    pub(super) outcomes: [u64; OutcomeLabel::ALL.len()],
+    pub(super) series: [Histogram; SERIES],
+}
+
+fn zeros<const N: usize>() -> [AtomicU64; N] {
+    std::array::from_fn(|_| AtomicU64::new(0))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| OnceLock::new()),
+            errors: zeros(),
+            sqlstates: zeros(),
+            transitions: zeros(),
+            examples: Examples::default(),
         }
     }
 }
 
-/// The counters and histograms of one pool.
-#[derive(Debug, Default)]
-pub struct Metrics {
-    counters: [AtomicU64; Counter::ALL.len()],
-    errors: [AtomicU64; ErrorClass::ALL.len()],
-    timings: [Histogram; Timing::ALL.len()],
-    outcomes: [AtomicU64; OutcomeLabel::ALL.len()],
-    batch_sizes: Histogram,
-}
-
-/// All values at one moment (each is exact; they are not read at one instant).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// In the order of [`Counter::ALL`].
-    pub counters: Vec<(Counter, u64)>,
-    /// Failed operations by class, in the order of [`ErrorClass::ALL`].
-    pub errors: Vec<(ErrorClass, u64)>,
-    /// Microseconds, in the order of [`Timing::ALL`].
-    pub timings_us: Vec<(Timing, Quantiles)>,
-    /// Queries of pipelines by what became of them, in the order of [`OutcomeLabel::ALL`].
-    pub outcomes: Vec<(OutcomeLabel, u64)>,
-    /// Queries in each batch of a pipeline.
-    pub batch_sizes: Quantiles,
-}
-
 impl Metrics {
+    fn shard(&self, i: usize) -> &Shard {
+        self.shards[i].get_or_init(|| {
+            Box::new(Shard {
+                counters: zeros(),
+                recorded: Mutex::default(),
+            })
+        })
+    }
+
+    fn recorded(&self) -> MutexGuard<'_, Recorded> {
+        let shard = self.shard(shard());
+        shard
+            .recorded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn count(&self, counter: Counter) {
         self.add(counter, 1);
     }
 
     pub(crate) fn add(&self, counter: Counter, n: u64) {
-        self.counters[counter as usize].fetch_add(n, Ordering::Relaxed);
+        let shard = shard();
+        let counter = &self.shard(shard).counters[counter as usize];
+        if shard + 1 < SHARDS {
+            // Nobody else writes here.
+            counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+        } else {
+            counter.fetch_add(n, Ordering::Relaxed);
+        }
     }
 
-    pub(crate) fn error(&self, class: ErrorClass) {
+    /// Counts an operation that failed.
+    pub(crate) fn error(&self, error: &Error, now: Instant) {
+        let class = error.class();
         if planted!(FailuresNotCounted) {
             return;
         }
         self.errors[class as usize].fetch_add(1, Ordering::Relaxed);
+        if let Some(state) = error.sqlstate() {
+            self.sqlstates[sqlstate_class(state.code())].fetch_add(1, Ordering::Relaxed);
+        }
+        self.examples.keep(error, now);
     }
 
     pub(crate) fn time(&self, timing: Timing, took: Duration) {
-        self.time_each(timing, took, 1);
+        self.time_each(timing, QueryKind::Other, took, 1);
     }
 
     /// Counts what took so long for each of `n`.
-    pub(crate) fn time_each(&self, timing: Timing, took: Duration, n: usize) {
-        let noted = planted!(TimesTooShort, took => took / 10);
-        let us = u64::try_from(noted.as_micros()).unwrap_or(u64::MAX);
-        self.timings[timing as usize].record_n(us, n as u64);
+    pub(crate) fn time_each(&self, timing: Timing, kind: QueryKind, took: Duration, n: usize) {
+        let mut recorded = self.recorded();
+        recorded.series[series(timing, kind)].record_n(micros(took), n as u64);
     }
 
-    pub(crate) fn outcome(&self, outcome: OutcomeLabel) {
-        self.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    /// Counts a query that is over, with the time that it took if it was sent.
+    pub(crate) fn query(&self, kind: QueryKind, result: ResultLabel, took: Option<Duration>) {
+        let mut recorded = self.recorded();
+        let counted = planted!(FailuresNotCounted, 1 => u64::from(!result.is_error()));
+        recorded.results[result.index()] += counted;
+        recorded.kinds[kind as usize] += counted;
+        if let Some(took) = took {
+            recorded.series[series(Timing::Query, kind)].record_n(micros(took), 1);
+        }
+    }
+
+    /// Counts queries of a pipeline that went away before they were answered.
+    pub(crate) fn given_up(&self, n: u64) {
+        let mut recorded = self.recorded();
+        recorded.results[ResultLabel::GivenUp.index()] += n;
+        recorded.kinds[QueryKind::Other as usize] += n;
+    }
+
+    /// Counts a query of a pipeline by what became of it. It is timed elsewhere, each time that
+    /// it is sent.
+    pub(crate) fn pipelined(&self, kind: QueryKind, result: ResultLabel, outcome: OutcomeLabel) {
+        let mut recorded = self.recorded();
+        recorded.results[result.index()] += 1;
+        recorded.kinds[kind as usize] += 1;
+        recorded.outcomes[outcome as usize] += 1;
     }
 
     pub(crate) fn batch(&self, queries: usize) {
-        self.batch_sizes.record(queries as u64);
+        self.recorded().series[BATCHES].record_n(queries as u64, 1);
+    }
+
+    /// Counts a change of the circuit to a state, by its place in [`STATES`].
+    pub(crate) fn transition(&self, to: usize) {
+        self.transitions[to].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The last errors of each class.
+    pub(crate) fn examples(&self) -> &Examples {
+        &self.examples
+    }
+
+    fn shards(&self) -> impl Iterator<Item = &Shard> {
+        self.shards
+            .iter()
+            .filter_map(OnceLock::get)
+            .map(|shard| &**shard)
     }
 
     /// The value of a counter.
     #[must_use]
     pub fn counter(&self, counter: Counter) -> u64 {
-        self.counters[counter as usize].load(Ordering::Relaxed)
+        let one = |shard: &Shard| shard.counters[counter as usize].load(Ordering::Relaxed);
+        self.shards().map(one).sum()
     }
 
-    /// Failed operations of a class.
+    /// Failed operations of a class: queries, borrowing, and what the pool does for itself.
     #[must_use]
     pub fn errors(&self, class: ErrorClass) -> u64 {
         self.errors[class as usize].load(Ordering::Relaxed)
     }
 
+    /// Queries that this became of.
+    #[must_use]
+    pub fn results(&self, result: ResultLabel) -> u64 {
+        self.sum(|recorded| recorded.results[result.index()])
+    }
+
     /// Queries of pipelines that this became of.
     #[must_use]
     pub fn outcomes(&self, outcome: OutcomeLabel) -> u64 {
-        self.outcomes[outcome as usize].load(Ordering::Relaxed)
+        self.sum(|recorded| recorded.outcomes[outcome as usize])
+    }
+
+    fn sum(&self, of: impl Fn(&Recorded) -> u64) -> u64 {
+        let lock = |shard: &Shard| {
+            let recorded = shard.recorded.lock();
+            of(&recorded.unwrap_or_else(PoisonError::into_inner))
+        };
+        self.shards().map(lock).sum()
     }
 
     /// Microseconds of what is timed.
     #[must_use]
     pub fn quantiles_us(&self, timing: Timing) -> Quantiles {
-        self.timings[timing as usize].quantiles()
+        self.snapshot().histogram(timing).quantiles()
     }
 
     /// Reads all values.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            counters: each(Counter::ALL, |counter| self.counter(counter)),
-            errors: each(ErrorClass::ALL, |class| self.errors(class)),
-            timings_us: each(Timing::ALL, |timing| self.quantiles_us(timing)),
-            outcomes: each(OutcomeLabel::ALL, |outcome| self.outcomes(outcome)),
-            batch_sizes: self.batch_sizes.quantiles(),
+        let mut all = Snapshot {
+            counters: [0; Counter::ALL.len()],
+            errors: load(&self.errors),
+            sqlstates: load(&self.sqlstates),
+            transitions: load(&self.transitions),
+            results: [0; ResultLabel::COUNT],
+            kinds: [0; QueryKind::ALL.len()],
+            outcomes: [0; OutcomeLabel::ALL.len()],
+            series: std::array::from_fn(|_| Histogram::default()),
+        };
+        for shard in self.shards() {
+            add(&mut all.counters, &load(&shard.counters));
+            let recorded = shard.recorded.lock();
+            let recorded = recorded.unwrap_or_else(PoisonError::into_inner);
+            add(&mut all.results, &recorded.results);
+            add(&mut all.kinds, &recorded.kinds);
+            add(&mut all.outcomes, &recorded.outcomes);
+            for (all, one) in all.series.iter_mut().zip(&recorded.series) {
+                all.add(one);
+            }
+        }
+        all
+    }
+}
+
+fn micros(took: Duration) -> u64 {
+    let noted = planted!(TimesTooShort, took => took / 10);
+    u64::try_from(noted.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn load<const N: usize>(from: &[AtomicU64; N]) -> [u64; N] {
+    std::array::from_fn(|i| from[i].load(Ordering::Relaxed))
+}
+
+fn add<const N: usize>(to: &mut [u64; N], more: &[u64; N]) {
+    to.iter_mut().zip(more).for_each(|(to, more)| *to += more);
+}
+
+impl Snapshot {
+    /// The most bytes that one takes.
+    pub(super) const BYTES_MOST: usize = size_of::<Self>() + SERIES * 30_000;
+
+    /// How many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let series = self.series.iter().map(Histogram::bytes);
+        size_of::<Self>() + series.sum::<usize>() - size_of_val(&self.series)
+    }
+
+    /// The value of a counter.
+    #[must_use]
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize]
+    }
+
+    /// Failed operations of a class.
+    #[must_use]
+    pub fn errors(&self, class: ErrorClass) -> u64 {
+        self.errors[class as usize]
+    }
+
+    /// Failed operations by the class of the SQLSTATE that the server gave, those that there
+    /// were.
+    pub fn sqlstates(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let all = SQLSTATE_CLASSES.iter().copied().zip(self.sqlstates);
+        all.filter(|(_, n)| *n > 0)
+    }
+
+    /// Queries that this became of.
+    #[must_use]
+    pub fn results(&self, result: ResultLabel) -> u64 {
+        self.results[result.index()]
+    }
+
+    /// Queries that are over.
+    #[must_use]
+    pub fn queries(&self) -> u64 {
+        self.results.iter().sum()
+    }
+
+    /// Queries that failed.
+    #[must_use]
+    pub fn query_errors(&self) -> u64 {
+        let errors = ResultLabel::all().filter(|label| label.is_error());
+        errors.map(|label| self.results(label)).sum()
+    }
+
+    /// Queries of a kind that are over.
+    #[must_use]
+    pub fn kinds(&self, kind: QueryKind) -> u64 {
+        self.kinds[kind as usize]
+    }
+
+    /// Queries of pipelines that this became of.
+    #[must_use]
+    pub fn outcomes(&self, outcome: OutcomeLabel) -> u64 {
+        self.outcomes[outcome as usize]
+    }
+
+    /// Changes of the circuit to a state, by its place in [`STATES`].
+    #[must_use]
+    pub fn transitions(&self, to: usize) -> u64 {
+        self.transitions[to]
+    }
+
+    /// Microseconds of what is timed.
+    #[must_use]
+    pub fn histogram(&self, timing: Timing) -> Histogram {
+        let (first, n) = match timing {
+            Timing::Query => (timing as usize, QueryKind::ALL.len()),
+            _ => (timing as usize, 1),
+        };
+        let mut all = Histogram::default();
+        self.series[first..first + n]
+            .iter()
+            .for_each(|one| all.add(one));
+        all
+    }
+
+    /// Microseconds of queries of a kind.
+    #[must_use]
+    pub fn queries_of(&self, kind: QueryKind) -> &Histogram {
+        &self.series[series(Timing::Query, kind)]
+    }
+
+    /// Queries in each batch of a pipeline.
+    #[must_use]
+    pub fn batch_sizes(&self) -> &Histogram {
+        &self.series[BATCHES]
+    }
+
+    /// All that is counted, in an order of its own.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+        let plain = self.counters.iter().chain(&self.errors);
+        let plain = plain.chain(&self.sqlstates).chain(&self.transitions);
+        let of_queries = self.results.iter().chain(&self.kinds).chain(&self.outcomes);
+        plain.chain(of_queries).copied()
+    }
+
+    /// The same, to be changed.
+    pub(super) fn numbers_mut(&mut self) -> impl Iterator<Item = &mut u64> {
+        let plain = self.counters.iter_mut().chain(&mut self.errors);
+        let plain = plain
+            .chain(&mut self.sqlstates)
+            .chain(&mut self.transitions);
+        let of_queries = self.results.iter_mut().chain(&mut self.kinds);
+        plain.chain(of_queries.chain(&mut self.outcomes))
+    }
+
+    /// What was counted and recorded since it was as `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            counters: less(&self.counters, &before.counters),
+            errors: less(&self.errors, &before.errors),
+            sqlstates: less(&self.sqlstates, &before.sqlstates),
+            transitions: less(&self.transitions, &before.transitions),
+            results: less(&self.results, &before.results),
+            kinds: less(&self.kinds, &before.kinds),
+            outcomes: less(&self.outcomes, &before.outcomes),
+            series: std::array::from_fn(|i| self.series[i].since(&before.series[i])),
         }
     }
 }
 
-fn each<K: Copy, V>(keys: &[K], value: impl Fn(K) -> V) -> Vec<(K, V)> {
-    keys.iter().map(|key| (*key, value(*key))).collect()
+fn less<const N: usize>(now: &[u64; N], before: &[u64; N]) -> [u64; N] {
+    std::array::from_fn(|i| now[i].saturating_sub(before[i]))
 }
 
 #[cfg(test)]
@@ -277,14 +486,44 @@ mod tests {
         }
         for (i, class) in ErrorClass::ALL.iter().copied().enumerate() {
             assert_eq!(class as usize, i);
-            metrics.error(class);
         }
         let snapshot = metrics.snapshot();
-        for (i, (counter, n)) in snapshot.counters.iter().enumerate() {
-            assert_eq!((*counter, *n), (Counter::ALL[i], i as u64 + 1));
+        for (i, counter) in Counter::ALL.iter().copied().enumerate() {
+            assert_eq!(snapshot.counter(counter), i as u64 + 1);
             let same = Counter::ALL.iter().filter(|c| c.name() == counter.name());
             assert_eq!(same.count(), 1);
         }
-        assert!(snapshot.errors.iter().all(|(_, n)| *n == 1));
+        for (i, timing) in Timing::ALL.iter().copied().enumerate() {
+            assert_eq!(timing as usize, i);
+        }
+        assert_eq!(series(Timing::Query, QueryKind::Other), BATCHES - 1);
+    }
+
+    #[test]
+    fn nothing_is_lost_between_threads_and_a_query_is_whole() {
+        let metrics = Metrics::default();
+        let look = || {
+            let now = metrics.snapshot();
+            assert_eq!(now.queries(), now.histogram(Timing::Query).count());
+            assert_eq!(now.queries(), now.kinds(QueryKind::Select));
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for us in 1..=1_000 {
+                        let took = Some(Duration::from_micros(us));
+                        metrics.query(QueryKind::Select, ResultLabel::Ok, took);
+                        metrics.count(Counter::QueriesSent);
+                    }
+                });
+            }
+            for _ in 0..50 {
+                look();
+            }
+        });
+        look();
+        let q = metrics.quantiles_us(Timing::Query);
+        assert_eq!((q.count, q.sum, q.max), (8_000, 8 * 500_500, 1_000));
+        assert_eq!(metrics.counter(Counter::QueriesSent), 8_000);
     }
 }

@@ -9,7 +9,7 @@ use std::{ops::Range, sync::Arc};
 use bytes::{BufMut as _, BytesMut};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::{clock::Instant, error::Error, pool::Shape, wire::Repeats};
+use crate::{clock::Instant, error::Error, metrics::QueryKind, pool::Shape, wire::Repeats};
 
 type Encoding = Box<dyn std::error::Error + Sync + Send>;
 
@@ -107,6 +107,17 @@ impl Chunk {
         })
     }
 
+    /// The kinds of queries, and how many of each come one behind another.
+    pub(super) fn kinds(&self, queries: Range<usize>) -> impl Iterator<Item = (QueryKind, usize)> {
+        let runs = self.runs(queries);
+        runs.map(|(run, shape)| (kind_of(shape), run.len()))
+    }
+
+    /// The kind of a query.
+    pub(super) fn kind(&self, i: usize) -> QueryKind {
+        kind_of(&self.entries[i].shape)
+    }
+
     /// The number of a query in the pipeline.
     pub(super) fn number(&self, i: usize) -> u64 {
         self.numbers[i]
@@ -133,6 +144,10 @@ impl Chunk {
             left: entry.shape.as_ref().map_or(0, |shape| shape.params.len()),
         }
     }
+}
+
+fn kind_of(shape: &Result<Arc<Shape>, Arc<Error>>) -> QueryKind {
+    shape.as_ref().map_or(QueryKind::Other, |shape| shape.kind)
 }
 
 /// Appends parameters to `out` as they stand in a Bind message.

@@ -227,12 +227,12 @@ impl Unit {
         }
     }
 
-    /// Counts the queries that were not timed yet: of a transaction all, until it is
-    /// settled.
-    pub(super) fn untimed(&self) -> usize {
+    /// The queries that were not timed yet: of a transaction all, until it is settled.
+    pub(super) fn untimed(&self) -> Range<usize> {
+        let Range { start, end } = self.work.range;
         match self.work.grouping {
-            Grouping::Each => self.flying.len(),
-            _ => self.work.range.len(),
+            Grouping::Each => end.saturating_sub(self.flying.len()).max(start)..end,
+            _ => start..end,
         }
     }
 

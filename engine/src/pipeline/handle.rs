@@ -298,6 +298,7 @@ impl Drop for Pipeline {
         let dropped = self.queue.abandon();
         let metrics = self.pool.metrics();
         metrics.add(Counter::PipelineDropped, dropped as u64);
+        metrics.given_up(dropped as u64);
         tracing::warn!(
             queries = dropped,
             "pipeline dropped before it was flushed: what became of them is not known"

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_postgres::Row;
 
-use crate::{error::Error, metrics::OutcomeLabel};
+use crate::{
+    error::Error,
+    metrics::{OutcomeLabel, ResultLabel},
+};
 
 /// What became of a query, as far as can be known.
 #[derive(Debug, Clone)]
@@ -42,6 +45,18 @@ impl Outcome {
             Self::Skipped { .. } => OutcomeLabel::Skipped,
             Self::NotSent(_) => OutcomeLabel::NotSent,
             Self::Unknown(_) => OutcomeLabel::Unknown,
+        }
+    }
+
+    /// The result of the query, as a label in metrics.
+    pub(super) fn result(&self) -> ResultLabel {
+        match self {
+            Self::Ok => ResultLabel::Ok,
+            Self::RolledBack { .. } => ResultLabel::RolledBack,
+            Self::Skipped { .. } => ResultLabel::Skipped,
+            Self::Failed(error) | Self::NotSent(error) | Self::Unknown(error) => {
+                ResultLabel::Failed(error.class())
+            }
         }
     }
 

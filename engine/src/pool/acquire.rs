@@ -15,8 +15,10 @@ use tokio::{
 use super::{
     Link, Shapes,
     connector::Connector,
+    holders::Holders,
     making::{Lending, Making},
     manager::{HostEpoch, Manager},
+    past::Past,
     probe::Prober,
     quarantine::Quarantined,
     ramp::Ramp,
@@ -76,6 +78,10 @@ pub(super) struct Inner {
     /// How many of these there are.
     pub(super) quarantined: AtomicUsize,
     pub(super) metrics: Arc<Metrics>,
+    /// Who has a session, and since when.
+    pub(super) holders: Holders,
+    /// What is kept of the past.
+    pub(super) past: Past,
     pub(super) shapes: Shapes,
     pub(super) config: PoolConfig,
 }
@@ -93,7 +99,14 @@ impl Inner {
         let metrics = connector.metrics.clone();
         let active = config.circuit_breaker_probe == Probe::Active;
         let spare = Spare::new(epoch.clone());
-        let manager = Manager::new(&config, connector.clone(), epoch.clone(), spare.clone());
+        let holders = Holders::default();
+        let manager = Manager::new(
+            &config,
+            connector.clone(),
+            epoch.clone(),
+            spare.clone(),
+            holders.clone(),
+        );
         let sessions = managed::Pool::builder(manager)
             .config(managed::PoolConfig {
                 max_size: max,
@@ -117,10 +130,16 @@ impl Inner {
             rng: Mutex::new(rng.fork()),
             breaker: Breaker::with_on_change(config.breaker(), rng, {
                 let pool = pool.clone();
-                move |opened| match pool.upgrade() {
-                    Some(pool) if opened => pool.circuit_opened(),
-                    Some(pool) => pool.circuit_closed(),
-                    None => {}
+                move |changes| {
+                    let Some(pool) = pool.upgrade() else {
+                        return;
+                    };
+                    pool.circuit_changed(changes.states());
+                    if changes.opened() {
+                        pool.circuit_opened();
+                    } else {
+                        pool.circuit_closed();
+                    }
                 }
             }),
             warm: AtomicBool::new(false),
@@ -140,7 +159,9 @@ impl Inner {
             returned: Notify::new(),
             give_up: Notify::new(),
             quarantined: AtomicUsize::new(0),
+            past: Past::new(config.metrics_retention_minutes, &metrics),
             metrics,
+            holders,
             shapes: Shapes::new(config.known_statements()),
             config,
         }))
@@ -151,6 +172,7 @@ impl Inner {
         self: Arc<Self>,
         answer_by: Option<Instant>,
     ) -> Result<Link, Error> {
+        self.keep_past();
         let began = clock::now();
         let mut turn = Turn::new(began, self.config.acquire_timeout, answer_by);
         if !self.waits() {
@@ -184,7 +206,9 @@ impl Inner {
         let slot = match self.slots.try_take() {
             Some(slot) => slot,
             None => {
-                let slot = self.wait_for_slot(turn).await?;
+                let slot = self.wait_for_slot(turn).await;
+                self.metrics.time(Timing::Wait, clock::now() - now);
+                let slot = slot?;
                 if permit.is_stale() {
                     permit = self.admit(clock::now())?;
                 }
@@ -298,9 +322,9 @@ impl Inner {
         if session.wire.is_none() && !self.config.names_statements() {
             return Err(Error::NamesRequired);
         }
-        self.metrics
-            .time(Timing::Acquire, clock::now() - turn.began);
-        Ok(Link::new(session, self, permit, slot, turn.answer_by))
+        let now = clock::now();
+        self.metrics.time(Timing::Acquire, now - turn.began);
+        Ok(Link::new(session, self, permit, slot, turn.answer_by, now))
     }
 
     /// Runs `future` until it is done, `deadline` has passed, or the circuit is

@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
-    Connection, Link, Shapes, Within, acquire::Inner, connector::Connector, startup::Startup,
+    Connection, Link, Shapes, Within, acquire::Inner, asking::Asking, connector::Connector,
+    query_kind, startup::Startup,
 };
 use crate::{
     breaker::Breaker,
@@ -17,7 +18,7 @@ use crate::{
     config::{ConfigError, PoolConfig},
     connect::{Connect, Tcp},
     error::Error,
-    metrics::Metrics,
+    metrics::{Metrics, QueryKind},
 };
 
 /// Asks how many sessions the server takes from others than superusers.
@@ -95,6 +96,7 @@ impl Pool {
         let to = config.postgres()?;
         let connector = Connector::new(connect, &to, startup, rng.fork(), Arc::default());
         let inner = Inner::new(config, connector, rng)?;
+        inner.keep_past();
         Ok(Self {
             _handles: Arc::new(Handles(inner.clone())),
             inner,
@@ -121,7 +123,8 @@ impl Pool {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
-        self.link_by(by).await?.query(sql, params).await
+        let query = Some(query_kind(sql));
+        self.link_by(by, query).await?.query(sql, params).await
     }
 
     /// Runs a statement on a connection of the pool and returns how many rows it
@@ -141,7 +144,10 @@ impl Pool {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, Error> {
-        let answer = self.link_by(by).await?.execute(sql, params).await;
+        let query = Some(query_kind(sql));
+        let mut link = self.link_by(by, query).await?;
+        let answer = link.execute(sql, params).await;
+        drop(link);
         planted!(DoubtfulWritesRunAgain, answer => match answer {
             Err(error) if error.may_have_run() => self.link().await?.execute(sql, params).await,
             answer => answer,
@@ -164,7 +170,7 @@ impl Pool {
     }
 
     pub(super) async fn acquire_by(&self, by: Option<Instant>) -> Result<Connection, Error> {
-        self.link_by(by).await.map(Connection::new)
+        self.link_by(by, None).await.map(Connection::new)
     }
 
     /// The pool for a caller that wants its answers within `deadline` from now on: what is
@@ -177,17 +183,19 @@ impl Pool {
     /// Borrows a session without the callers' side of it. As [`acquire`](Self::acquire)
     /// in all else.
     pub(crate) async fn link(&self) -> Result<Link, Error> {
-        self.link_by(None).await
+        self.link_by(None, None).await
     }
 
-    async fn link_by(&self, by: Option<Instant>) -> Result<Link, Error> {
+    /// `query`: what it is for, if it is for one query.
+    async fn link_by(&self, by: Option<Instant>, query: Option<QueryKind>) -> Result<Link, Error> {
+        let asking = Asking::new(&self.inner.metrics, query);
         let acquired = self.inner.clone().acquire(by).await;
-        if let Err(error) = &acquired {
-            self.inner.metrics.error(error.class());
+        asking.ends(&acquired);
+        if acquired.is_err() {
             if planted!(SlotsLeak, one in 50) {
                 std::mem::forget(self.inner.slots.try_take());
             }
-            planted!(SlowRefusals => if matches!(error, Error::CircuitOpen { .. }) {
+            planted!(SlowRefusals => if matches!(acquired, Err(Error::CircuitOpen { .. })) {
                 clock::sleep(Duration::from_millis(50)).await;
             });
         }

@@ -18,11 +18,12 @@ use super::{
     Incarnation, SessionEffect,
     abandoned::Abandoned,
     acquire::Inner,
+    holders::Doing,
     incarnation,
     manager::Manager,
     opens_read_only,
     quarantine::Quarantined,
-    rolls_back,
+    query_kind, rolls_back,
     running::Running,
     session::{Answer, Failed, PooledSession, Wanted},
     session_effect,
@@ -33,7 +34,7 @@ use crate::{
     breaker::{CallOutcome, OwnedPermit},
     clock::{self, Elapsed, Instant},
     error::{Error, ErrorClass, ends_session},
-    metrics::{Counter, Metrics, Timing},
+    metrics::{Counter, Metrics, QueryKind, ResultLabel, Timing},
     wire::Wire,
 };
 
@@ -68,6 +69,10 @@ pub(crate) struct Link {
     /// A statement had no answer in the time that its borrower had left.
     cut_short: bool,
     slot: Option<Slot>,
+    /// When it was lent.
+    lent: Instant,
+    /// The query of a caller that is under way, and since when.
+    asked: Option<(QueryKind, Instant)>,
 }
 
 impl std::fmt::Debug for Link {
@@ -87,8 +92,13 @@ impl Link {
         permit: OwnedPermit,
         slot: Slot,
         answer_by: Option<Instant>,
+        now: Instant,
     ) -> Self {
         pool.metrics.count(Counter::Acquired);
+        if Object::metrics(&session).recycle_count > 0 {
+            pool.metrics.count(Counter::Reused);
+        }
+        session.open.lend(pool.past.ns(now));
         Self {
             session: Some(session),
             pool,
@@ -104,6 +114,8 @@ impl Link {
             timed_out: false,
             cut_short: false,
             slot: Some(slot),
+            lent: now,
+            asked: None,
         }
     }
 
@@ -157,7 +169,16 @@ impl Link {
         counted: bool,
     ) -> Result<Answer, Error> {
         let in_block = self.in_block();
-        let running = self.begin(sql, counted)?;
+        let running = match self.begin(sql, counted) {
+            Ok(running) => running,
+            Err(error) => {
+                if counted {
+                    let result = ResultLabel::Failed(error.class());
+                    self.pool.metrics.query(query_kind(sql), result, None);
+                }
+                return Err(error);
+            }
+        };
         let running_on = self.session()?.run(sql, params, wanted, in_block);
         let answer = clock::timeout_at(self.deadline(&running), running_on).await;
         self.end(&running, answer)
@@ -212,23 +233,19 @@ impl Link {
     }
 
     /// Counts callers' queries that are handed to the session.
-    pub(crate) fn count_queries(&self, n: usize) {
+    pub(crate) fn count_sent(&self, n: usize) {
         planted!(QueriesBurn200us => crate::planted::burn(200, n));
         planted!(QueriesBurn1500us => crate::planted::burn(1_500, n));
         planted!(QueriesLeakMemory => crate::planted::leak(256 * n));
         let counted = planted!(QueriesCountedTwice, n => 2 * n);
-        self.pool.metrics.add(Counter::Queries, counted as u64);
-    }
-
-    /// Times callers' queries that began at `began` and are over, whatever came of them.
-    pub(crate) fn time_queries(&self, n: usize, began: Instant, now: Instant) {
-        self.pool.metrics.time_each(Timing::Query, now - began, n);
+        self.pool.metrics.add(Counter::QueriesSent, counted as u64);
     }
 
     /// Says whether statements of a pipeline are under way. While they are, no other can
     /// run, and dropping the link closes it.
     pub(crate) fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
+        self.shows(if busy { Doing::Running } else { Doing::Nothing });
         if !busy {
             self.under_way = None;
         } else if self.under_way.is_none() {
@@ -263,6 +280,11 @@ impl Link {
     fn give_up(&mut self) {
         if let (Some(session), Some(slot)) = (self.session.take(), self.slot.take()) {
             self.pool.metrics.count(Counter::Abandoned);
+            self.ends_loan(&session);
+            if let Some((kind, began)) = self.asked.take() {
+                let took = Some(clock::now() - began);
+                self.pool.metrics.query(kind, ResultLabel::GivenUp, took);
+            }
             if planted!(AbandonedSlotsLeak) {
                 return std::mem::forget((session, slot));
             }
@@ -276,6 +298,23 @@ impl Link {
             given_up.fit = !(self.broken || self.retired);
             given_up.reclaim();
         }
+    }
+
+    /// Shows what its borrower does: of nothing, whether in a transaction.
+    fn shows(&self, doing: Doing) {
+        if let Some(session) = self.session.as_deref() {
+            let nothing = doing == Doing::Nothing && self.in_block();
+            session
+                .open
+                .does(if nothing { Doing::InTransaction } else { doing });
+        }
+    }
+
+    /// Counts a loan that ends.
+    fn ends_loan(&self, session: &PooledSession) {
+        session.open.lend(0);
+        let held = clock::now() - self.lent;
+        self.pool.metrics.time(Timing::Hold, held);
     }
 
     fn session(&self) -> Result<&PooledSession, Error> {
@@ -308,17 +347,18 @@ impl Link {
         }
         self.in_transaction |= effect == SessionEffect::Opens;
         if counted {
-            self.count_queries(1);
+            self.count_sent(1);
         }
+        self.shows(Doing::Running);
         let wire = self.session.as_deref().and_then(|s| s.wire.as_ref());
         let began = clock::now();
+        self.asked = counted.then(|| (query_kind(sql), began));
         self.under_way = Some(self.pool.begins(began));
         Ok(Running {
             began,
             sql,
             effect,
             said: wire.map(Wire::said),
-            counted,
         })
     }
 
@@ -329,9 +369,6 @@ impl Link {
     ) -> Result<T, Error> {
         let (began, now) = (running.began, clock::now());
         self.busy = false;
-        if running.counted {
-            self.time_queries(1, began, now);
-        }
         let answer = match answer {
             Ok(Ok(answer)) => {
                 let checked = running.check(self.session()?, self.block_failed);
@@ -345,6 +382,12 @@ impl Link {
                 Err(Error::StatementTimeout { timeout })
             }
         };
+        self.shows(Doing::Nothing);
+        if let Some((kind, began)) = self.asked.take() {
+            let failed = |error: &Error| ResultLabel::Failed(error.class());
+            let result = answer.as_ref().err().map_or(ResultLabel::Ok, failed);
+            self.pool.metrics.query(kind, result, Some(now - began));
+        }
         if !matches!(answer, Err(Error::StatementTimeout { .. })) {
             self.under_way = None;
         }
@@ -383,7 +426,7 @@ impl Link {
     /// host, and tells the breaker.
     pub(crate) fn failed(&mut self, error: &Error, began: Instant, now: Instant) {
         let class = error.class();
-        self.pool.metrics.error(class);
+        self.pool.metrics.error(error, now);
         let Some(session) = self.session.as_deref_mut() else {
             return;
         };
@@ -449,6 +492,7 @@ impl Drop for Link {
         let Some(session) = self.session.take() else {
             return;
         };
+        self.ends_loan(&session);
         let fit = !(self.broken || self.retired || session.client.is_closed());
         let old = session.epoch != self.pool.epoch.current();
         if old

@@ -127,7 +127,7 @@ impl Drop for Making {
             let metrics = self.metrics.clone();
             let made = making.map(move |made| {
                 if let (Err(error), Some(metrics)) = (made, metrics) {
-                    metrics.error(error.class());
+                    metrics.error(&error, clock::now());
                 }
             });
             drop(runtime.spawn(made));

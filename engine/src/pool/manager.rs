@@ -19,6 +19,7 @@ use deadpool_postgres::ClientWrapper;
 
 use super::{
     connector::{Connector, Unreachable},
+    holders::Holders,
     session::PooledSession,
     spare::Spare,
 };
@@ -60,6 +61,9 @@ pub(super) struct Manager {
     connector: Connector,
     epoch: HostEpoch,
     spare: Spare,
+    holders: Holders,
+    /// The pool's name.
+    name: String,
     /// Whether sessions keep statements under names.
     named: bool,
     /// Most statements that are kept for each session.
@@ -72,11 +76,14 @@ impl Manager {
         connector: Connector,
         epoch: HostEpoch,
         spare: Spare,
+        holders: Holders,
     ) -> Self {
         Self {
             connector,
             epoch,
             spare,
+            holders,
+            name: config.name.clone(),
             named: config.names_statements(),
             statements: config.known_statements(),
         }
@@ -84,11 +91,13 @@ impl Manager {
 
     /// A session that was made in `epoch`, as the pool keeps it.
     fn pooled(&self, made: Session, epoch: u64) -> PooledSession {
-        self.connector.metrics.count(Counter::Created);
+        let open = self.holders.open(self.connector.metrics.clone());
+        tracing::debug!(pool = %self.name, connection = open.id(), "connected");
         if !self.named {
             made.wire.iter().for_each(Wire::forego_names);
         }
         PooledSession {
+            open,
             client: Arc::new(ClientWrapper::new(made.client, made.task)),
             wire: made.wire,
             cancel: planted!(CancelsAnotherSession, made.cancel =>

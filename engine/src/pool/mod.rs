@@ -11,6 +11,7 @@
 //!   load) and connecting (the server's business) are told apart: only the second counts
 //!   against the breaker, and both share one deadline. Who waits is refused as soon as the
 //!   circuit opens, or stays in the line if callers are to wait.
+//! - `asking`: counts what becomes of callers that want a connection
 //! - `slots`: who waits for a slot, and in what order
 //! - `waiting`: waits for the circuit to close; `within`: a caller's own deadline
 //! - `link`, `running`, `connection`, `sql`: running statements, and what a failure means
@@ -25,19 +26,23 @@
 //! - `silence`: notices that it says nothing any more; `typical`: what things usually take
 //! - `quarantine`: keeps sessions from before an outage that were only slow
 //! - `refill`: keeps the pool at its `min_connections`
+//! - `past`: keeps how the pool did; `holders`: who has a session; `watched`: what is shown of it
 //! - `trust`: asks sessions that were silent for long before they are lent
 //! - `shape`, `incarnation`: what the server said of statements, and of itself
 
 mod abandoned;
 mod acquire;
+mod asking;
 mod connection;
 mod connector;
 mod handle;
+mod holders;
 mod hosts;
 mod incarnation;
 mod link;
 mod making;
 mod manager;
+mod past;
 mod probe;
 mod quarantine;
 mod ramp;
@@ -54,6 +59,7 @@ mod sync;
 mod trust;
 mod typical;
 mod waiting;
+mod watched;
 mod within;
 
 pub use self::{
@@ -65,7 +71,7 @@ pub(crate) use self::{
     incarnation::Incarnation,
     link::Link,
     shape::{Shape, Shapes},
-    sql::{SessionEffect, opens_read_only, rolls_back, session_effect},
+    sql::{SessionEffect, opens_read_only, query_kind, rolls_back, session_effect},
 };
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Inner {
             None => making.await,
         };
         if let Err(error) = &made {
-            metrics.error(error.class());
+            metrics.error(error, clock::now());
         }
         made.is_ok()
     }

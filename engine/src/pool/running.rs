@@ -13,8 +13,6 @@ pub(super) struct Running<'a> {
     pub(super) effect: SessionEffect,
     /// What the server had said before; `None` without a transport of ours.
     pub(super) said: Option<Said>,
-    /// It is the caller's, not one of our own.
-    pub(super) counted: bool,
 }
 
 impl Running<'_> {

@@ -16,11 +16,13 @@ use tokio_postgres::{
     types::{ToSql, WrongType},
 };
 
-use super::incarnation::Incarnation;
+use super::{holders::Open, incarnation::Incarnation};
 use crate::{clock::Instant, connect::Canceller, wire::Wire};
 
 /// A session that the pool keeps.
 pub(super) struct PooledSession {
+    /// Counts it among those that are open, until it is dropped, and says who has it.
+    pub(super) open: Open,
     /// Shared with the statements of a pipeline that are under way.
     pub(super) client: Arc<ClientWrapper>,
     pub(super) wire: Option<Wire>,

@@ -11,11 +11,15 @@ use std::{
 
 use tokio_postgres::types::Type;
 
+use super::query_kind;
+use crate::metrics::QueryKind;
+
 /// A statement, without its parameters.
 #[derive(Debug)]
 pub(crate) struct Shape {
     pub(crate) sql: Arc<str>,
     pub(crate) params: Vec<Type>,
+    pub(crate) kind: QueryKind,
     /// The same for many rows at once, if there is such a statement: worked out when it is
     /// first asked for.
     for_many: OnceLock<Option<String>>,
@@ -25,6 +29,7 @@ pub(crate) struct Shape {
 impl Shape {
     pub(crate) fn new(sql: Arc<str>, params: Vec<Type>) -> Self {
         Self {
+            kind: query_kind(&sql),
             sql,
             params,
             for_many: OnceLock::new(),

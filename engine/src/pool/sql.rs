@@ -4,6 +4,8 @@
 //! words of what was sent have to do. They are read conservatively: in doubt a
 //! block is still open, and the connection is closed instead of reused.
 
+use crate::metrics::QueryKind;
+
 /// What a statement does to its session: to its transaction block, or to the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionEffect {
@@ -48,6 +50,22 @@ pub(crate) fn session_effect(sql: &str) -> SessionEffect {
     } else {
         SessionEffect::None
     }
+}
+
+/// What kind of statement it is.
+pub(crate) fn query_kind(sql: &str) -> QueryKind {
+    let first = words(sql).next().unwrap_or_default();
+    for (word, kind) in [
+        ("SELECT", QueryKind::Select),
+        ("INSERT", QueryKind::Insert),
+        ("UPDATE", QueryKind::Update),
+        ("DELETE", QueryKind::Delete),
+    ] {
+        if first.eq_ignore_ascii_case(word) {
+            return kind;
+        }
+    }
+    QueryKind::Other
 }
 
 /// Whether a statement asks for the transaction to be rolled back.

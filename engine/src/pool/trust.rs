@@ -18,7 +18,7 @@ use crate::{
     breaker::OwnedPermit,
     clock::{self, Elapsed, Instant},
     error::Error,
-    metrics::Counter,
+    metrics::{Counter, Timing},
 };
 
 /// The part of the time that a caller has left which a check may take. What is left has to do
@@ -97,7 +97,13 @@ impl Inner {
         let share = deadline.saturating_duration_since(now) / CHECK_SHARE;
         let until = now + share.min(self.breaker.config().probe_timeout);
         let client = session.client.clone();
-        match self.until_open(until, client.check_connection()).await? {
+        self.metrics.count(Counter::HealthChecks);
+        let answer = self.until_open(until, client.check_connection()).await;
+        self.metrics.time(Timing::Recycle, clock::now() - now);
+        if !matches!(answer, Ok(Ok(Ok(())))) {
+            self.metrics.count(Counter::HealthChecksFailed);
+        }
+        match answer? {
             Ok(Ok(())) => {
                 session.heard = clock::now();
                 Ok(true)

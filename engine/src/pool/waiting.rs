@@ -16,7 +16,7 @@ use crate::{
     breaker::{Mode, State},
     clock::{self, Instant},
     error::Error,
-    metrics::Counter,
+    metrics::{Counter, Metrics, Timing},
 };
 
 /// How often it is looked whether the server is still being asked: the task that does may have
@@ -83,6 +83,11 @@ pub(super) struct Waiters(AtomicU32);
 struct Waiter<'a>(&'a AtomicU32);
 
 impl Waiters {
+    /// How many wait.
+    pub(super) fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     fn enter(&self, most: u32) -> Option<Waiter<'_>> {
         let one_more = |n: u32| (n < most).then_some(n + 1);
         let entered = self
@@ -95,6 +100,15 @@ impl Waiters {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Times a wait until it is dropped, however it ends.
+struct TimedWait<'a>(&'a Metrics, Instant);
+
+impl Drop for TimedWait<'_> {
+    fn drop(&mut self) {
+        self.0.time(Timing::Wait, clock::now() - self.1);
     }
 }
 
@@ -146,6 +160,7 @@ impl Inner {
         if self.stopped() {
             return Err(Error::Closed);
         }
+        let _timed = TimedWait(&self.metrics, now);
         let mut changed = pin!(self.breaker.changed_since(epoch));
         loop {
             let look = wake.min(clock::now() + LOOK);

@@ -165,7 +165,7 @@ impl Client {
                 connects: connects.load(Ordering::Relaxed),
             },
             Kind::Engine { pool, .. } => Attempts {
-                statements: pool.metrics().counter(Counter::Queries),
+                statements: pool.metrics().counter(Counter::QueriesSent),
                 connects: pool.metrics().counter(Counter::ConnectAttempts),
             },
         }

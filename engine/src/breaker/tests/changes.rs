@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use super::*;
+use super::{super::changes::Changes, *};
 
 fn base() -> Config {
     Config {
@@ -193,8 +193,8 @@ async fn every_change_is_acted_on_whoever_finds_it() {
     for case in CASES {
         let opened = Arc::new(AtomicUsize::new(0));
         let count = opened.clone();
-        let on_change = move |opened| {
-            count.fetch_add(usize::from(opened), Ordering::Relaxed);
+        let on_change = move |changes: &Changes| {
+            count.fetch_add(usize::from(changes.opened()), Ordering::Relaxed);
         };
         let breaker = Breaker::with_on_change(base(), fastrand::Rng::with_seed(1), on_change);
         (case.before)(&breaker);

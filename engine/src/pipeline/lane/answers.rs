@@ -71,7 +71,8 @@ impl Lane {
         if unit.work.grouping == Grouping::Each {
             return;
         }
-        carrier.succeeded(n, unit.began, now);
+        let work = &unit.work;
+        carrier.succeeded(work.range.clone(), &work.chunk, unit.began, now);
         if carrier.has_rolled_back() || planted!(PipelineCommittedIsRolledBack, one in 10) {
             // Never seen, and not to be taken for done.
             let cause = Arc::new(Error::RolledBack);
@@ -149,7 +150,7 @@ impl Lane {
         match answer {
             Ok((rows, affected)) => {
                 let now = clock::now();
-                carrier.succeeded(1, unit.began, now);
+                carrier.succeeded(i..i + 1, &unit.work.chunk, unit.began, now);
                 let details = match carrier.doubts_rows() {
                     false => Details::all(rows, affected),
                     true => Details::unreadable(affected),
@@ -161,7 +162,7 @@ impl Lane {
                 let error = Error::Statement(error);
                 let alone = unit.on_wire.len() == 1;
                 carrier.failed(&error, unit.began);
-                carrier.timed(1, unit.began, clock::now());
+                carrier.timed(i..i + 1, &unit.work.chunk, unit.began, clock::now());
                 if alone && error.is_stale_statement() && unit.work.tries < self.settings.retries {
                     // Prepared for a table that has changed, or deallocated: that is our
                     // cache's fault, and nothing has run behind it.
@@ -223,7 +224,8 @@ impl Lane {
         Details { rows, affected }: Details,
         now: Instant,
     ) {
-        self.pool.metrics().outcome(outcome.label());
+        let (kind, metrics) = (work.chunk.kind(i), self.pool.metrics());
+        metrics.pipelined(kind, outcome.result(), outcome.label());
         let added = work.chunk.entries[i].added;
         let bytes = rows.as_deref().map_or(0, weight);
         self.answer_bytes = (self.answer_bytes * 7 + bytes) / 8;

@@ -11,6 +11,7 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Statement;
 
 use super::super::{
+    batch::Chunk,
     flight::{Flying, Grouping, Part, Purpose, Unit, Work, begin, launch},
     settings::{Settings, Strategy},
     settle::FailedAt,
@@ -20,7 +21,7 @@ use super::line::{Frame, Line, Route};
 use crate::{
     clock::{self, Instant},
     error::Error,
-    metrics::Counter,
+    metrics::{Counter, Timing},
     pool::{Incarnation, Link, Pool, Shape},
     wire::{Said, Wire},
 };
@@ -250,7 +251,7 @@ impl Carrier {
         self.link.set_busy(true);
         let began = clock::now();
         let counted = planted!(BatchesCountedAsOne, work.range.len() => 1);
-        self.link.count_queries(counted);
+        self.link.count_sent(counted);
         let mut left = Ok(());
         if framed && !elided {
             // Without BEGIN, all behind it would be done, each for itself.
@@ -391,15 +392,24 @@ impl Carrier {
         metrics.add(Counter::PipelineSyncs, n as u64);
     }
 
-    /// Times `n` queries of a unit, and tells the breaker that they went well.
-    pub(super) fn succeeded(&mut self, n: usize, began: Instant, now: Instant) {
-        self.timed(n, began, now);
+    /// Times queries of a unit, and tells the breaker that they went well.
+    pub(super) fn succeeded(
+        &mut self,
+        queries: Range<usize>,
+        of: &Chunk,
+        began: Instant,
+        now: Instant,
+    ) {
+        self.timed(queries, of, began, now);
         self.link.succeeded(began, now);
     }
 
-    /// Times `n` queries of a unit, whatever came of them.
-    pub(super) fn timed(&self, n: usize, began: Instant, now: Instant) {
-        self.link.time_queries(n, began, now);
+    /// Times queries of a unit, whatever came of them.
+    pub(super) fn timed(&self, queries: Range<usize>, of: &Chunk, began: Instant, now: Instant) {
+        let metrics = self.link.metrics();
+        for (kind, n) in of.kinds(queries) {
+            metrics.time_each(Timing::Query, kind, now - began, n);
+        }
     }
 
     /// Tells the link that a statement has failed, or the connection has ended.

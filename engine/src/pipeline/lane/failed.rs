@@ -37,10 +37,11 @@ impl Lane {
         };
         carrier.failed(&error, unit.began);
         let now = clock::now();
-        carrier.timed(unit.work.range.len(), unit.began, now);
+        carrier.timed(unit.work.range.clone(), &unit.work.chunk, unit.began, now);
         for later in units.rev() {
             // The server skipped it.
-            carrier.timed(later.work.range.len(), later.began, now);
+            let Work { range, chunk, .. } = &later.work;
+            carrier.timed(range.clone(), chunk, later.began, now);
             todo.push_front(Todo::Run(later.work));
         }
         let tries = unit.work.tries;

@@ -49,7 +49,7 @@ impl Lane {
         let left = carrier.cut();
         let now = clock::now();
         for unit in &units {
-            carrier.timed(unit.untimed(), unit.began, now);
+            carrier.timed(unit.untimed(), &unit.work.chunk, unit.began, now);
         }
         let who = carrier.incarnation();
         // Closes the connection: statements are under way on it.

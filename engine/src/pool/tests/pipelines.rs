@@ -9,14 +9,10 @@ use crate::{
 /// Queries, timings and batches of a pool.
 fn counted(pool: &Pool) -> (u64, u64, u64) {
     let snapshot = pool.metrics().snapshot();
-    let query = snapshot
-        .timings_us
-        .iter()
-        .find(|(t, _)| *t == Timing::Query);
     (
-        pool.metrics().counter(Counter::Queries),
-        query.expect("timed").1.count,
-        snapshot.batch_sizes.max,
+        pool.metrics().counter(Counter::QueriesSent),
+        snapshot.histogram(Timing::Query).count(),
+        snapshot.batch_sizes().quantiles().max,
     )
 }
 

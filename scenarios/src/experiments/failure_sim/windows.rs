@@ -131,14 +131,13 @@ struct Totals {
 impl Totals {
     fn of(pool: &Pool) -> Self {
         let metrics = pool.metrics();
-        let timings = metrics.snapshot().timings_us;
-        let query = timings.into_iter().find(|(of, _)| *of == Timing::Query);
+        let query = metrics.quantiles_us(Timing::Query);
         Self {
-            queries: metrics.counter(Counter::Queries),
+            queries: metrics.counter(Counter::QueriesSent),
             errors: ErrorClass::ALL.iter().map(|c| metrics.errors(*c)).sum(),
-            timed: query.as_ref().map_or(0, |(_, timed)| timed.count),
+            timed: query.count,
             piped: metrics.outcomes(OutcomeLabel::Ok),
-            took_us: query.map_or(0, |(_, timed)| timed.sum),
+            took_us: query.sum,
         }
     }
 }
