@@ -43,6 +43,7 @@
 //! - [`breaker`]: the state machine (pure), its window (pure), permits
 //! - [`pool`]: acquiring, waiting, statements, eviction, the probe
 //! - [`metrics`]: counters and latency histograms, and their history
+//! - `exposition` (feature `prometheus`): metrics as Prometheus reads them
 //! - [`status`]: everything that is known of a pool, in one piece
 //! - [`pipeline`]: many queries on the wire at once, and what became of each
 //! - [`wire`]: the transport that sends one Sync for a batch
@@ -68,6 +69,8 @@ pub mod clock;
 pub mod config;
 pub mod connect;
 pub mod error;
+#[cfg(feature = "prometheus")]
+pub mod exposition;
 pub mod metrics;
 pub mod pipeline;
 pub mod pool;

@@ -14,6 +14,7 @@ mod label;
 mod metric;
 mod registry;
 mod slot;
+mod source;
 
 pub use self::{
     counter::Counter,
@@ -21,6 +22,7 @@ pub use self::{
     history::{Heatmap, HeatmapColumn, Memory, Point, UnknownMetric},
     label::{OutcomeLabel, QueryKind, ResultLabel, SQLSTATE_CLASSES},
     registry::{Metrics, STATES, Snapshot, Timing},
+    source::{Sample, SampleKind, Source},
 };
 pub(crate) use self::{
     examples::Examples,

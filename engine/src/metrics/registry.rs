@@ -6,14 +6,14 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use super::{
-    Counter, Examples, Histogram, OutcomeLabel, Quantiles, QueryKind, ResultLabel,
+    Counter, Examples, Histogram, OutcomeLabel, Quantiles, QueryKind, ResultLabel, Sample, Source,
     label::{SQLSTATE_CLASSES, sqlstate_class},
 };
 use crate::{
@@ -127,6 +127,7 @@ pub struct Metrics {
     sqlstates: [AtomicU64; SQLSTATE_CLASSES.len()],
     transitions: [AtomicU64; STATES.len()],
     examples: Examples,
+    sources: Mutex<Vec<Arc<dyn Source>>>,
 }
 
 /// All values of one moment. Results and times of queries are of the same queries; the
@@ -155,6 +156,7 @@ impl Default for Metrics {
             sqlstates: zeros(),
             transitions: zeros(),
             examples: Examples::default(),
+            sources: Mutex::default(),
         }
     }
 }
@@ -249,6 +251,20 @@ impl Metrics {
     /// Counts a change of the circuit to a state, by its place in [`STATES`].
     pub(crate) fn transition(&self, to: usize) {
         self.transitions[to].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Has what another part of the service counts shown with these metrics.
+    pub fn add_source(&self, source: Arc<dyn Source>) {
+        let sources = self.sources.lock();
+        sources.unwrap_or_else(PoisonError::into_inner).push(source);
+    }
+
+    /// What others have added.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        let sources = self.sources.lock();
+        let sources = sources.unwrap_or_else(PoisonError::into_inner).clone();
+        sources.iter().flat_map(|source| source.samples()).collect()
     }
 
     /// The last errors of each class.

@@ -9,7 +9,7 @@ use crate::{
     error::ErrorClass,
     metrics::{
         Counter, Gauges, Heatmap, Metric, OutcomeLabel, Point, QueryKind, ResultLabel, STATES,
-        Snapshot, Timing, UnknownMetric,
+        Sample, SampleKind, Snapshot, Timing, UnknownMetric,
     },
     status::{
         BreakerMetrics, BreakerStatus, ComprehensiveStatus, DetailedMetrics, ErrorExample,
@@ -179,7 +179,7 @@ fn named<K: Copy>(
     all.collect()
 }
 
-fn detailed(snapshot: &Snapshot, gauges: &Gauges) -> DetailedMetrics {
+fn detailed(snapshot: &Snapshot, gauges: &Gauges, samples: &[Sample]) -> DetailedMetrics {
     let mut counters = named(Counter::ALL.iter().copied(), Counter::name, |counter| {
         snapshot.counter(counter)
     });
@@ -202,7 +202,7 @@ fn detailed(snapshot: &Snapshot, gauges: &Gauges) -> DetailedMetrics {
     let sizes = HistogramStatus::of(&sizes, 1.0);
     histograms.insert("pipeline_batch_size".to_owned(), sizes);
     let gauge = |name: &str, value: u64| (name.to_owned(), value as f64);
-    let gauges = [
+    let own = [
         gauge("pool_connections_active", gauges.active),
         gauge("pool_connections_idle", gauges.idle),
         gauge("pool_connections_total", gauges.active + gauges.idle),
@@ -212,9 +212,20 @@ fn detailed(snapshot: &Snapshot, gauges: &Gauges) -> DetailedMetrics {
         gauge("circuit_breaker_state", gauges.state),
         ("pool_utilization".to_owned(), utilization(gauges)),
     ];
+    let mut gauges = BTreeMap::from(own);
+    for sample in samples {
+        let name = match sample.label {
+            Some((_, value)) => format!("{}_{value}", sample.name),
+            None => sample.name.to_owned(),
+        };
+        match sample.kind {
+            SampleKind::Counter => drop(counters.insert(name, sample.value as u64)),
+            SampleKind::Gauge => drop(gauges.insert(name, sample.value)),
+        }
+    }
     DetailedMetrics {
         counters,
-        gauges: gauges.into(),
+        gauges,
         histograms,
         errors: named(ErrorClass::ALL.iter().copied(), ErrorClass::name, |class| {
             snapshot.errors(class)
@@ -294,7 +305,7 @@ impl Watched for Inner {
                 .unwrap_or_default(),
             error_rate: self.lately(Metric::ErrorRate, MINUTE_MS, now),
             circuit_breaker: self.breaker_status(&snapshot, now),
-            detailed_metrics: detailed(&snapshot, &gauges),
+            detailed_metrics: detailed(&snapshot, &gauges, &self.metrics.samples()),
             error_examples: self.error_examples(&snapshot),
             longest_holders: self.longest_holders(now),
             pipeline: pipeline(&snapshot),
@@ -308,6 +319,10 @@ impl Watched for Inner {
 
     fn snapshot(&self) -> Snapshot {
         self.metrics.snapshot()
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        self.metrics.samples()
     }
 
     fn history_names(&self) -> Vec<String> {

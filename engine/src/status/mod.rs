@@ -11,7 +11,7 @@ use serde::Serialize;
 
 pub use self::health::{Health, HealthState};
 pub(crate) use self::health::{Lately, Signs};
-use crate::metrics::{Heatmap, Memory, Point, Quantiles, Snapshot, UnknownMetric};
+use crate::metrics::{Heatmap, Memory, Point, Quantiles, Sample, Snapshot, UnknownMetric};
 
 /// Everything that is known of a pool at a moment. Fields may be added.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -266,6 +266,9 @@ pub trait Watched: Send + Sync {
 
     /// All counters and histograms now.
     fn snapshot(&self) -> Snapshot;
+
+    /// What other parts of the service have added to its metrics.
+    fn samples(&self) -> Vec<Sample>;
 
     /// The names of what there is a history of.
     fn history_names(&self) -> Vec<String>;
