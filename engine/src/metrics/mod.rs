@@ -8,6 +8,7 @@
 
 mod counter;
 mod examples;
+mod filled;
 mod histogram;
 mod history;
 mod label;
@@ -18,6 +19,7 @@ mod source;
 
 pub use self::{
     counter::Counter,
+    filled::filled_history,
     histogram::{Histogram, Quantiles},
     history::{Heatmap, HeatmapColumn, Memory, Point, UnknownMetric},
     label::{OutcomeLabel, QueryKind, ResultLabel, SQLSTATE_CLASSES},
