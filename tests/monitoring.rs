@@ -123,7 +123,6 @@ fn known_metrics() -> BTreeSet<String> {
         "circuit_breaker_time_until_recovery_seconds",
         "connections",
         "connections_max",
-        "connections_total_open",
         "waiting_callers",
         "utilization_ratio",
         "history_bytes",
