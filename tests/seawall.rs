@@ -18,6 +18,7 @@ mod failure_sim;
 mod faults;
 mod monitoring;
 mod near_capacity;
+mod observability;
 mod pgbouncer;
 mod pipeline;
 mod planted;

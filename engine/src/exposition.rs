@@ -19,8 +19,8 @@ use prometheus_client::{
 use crate::{
     error::ErrorClass,
     metrics::{
-        Counter, Histogram, OutcomeLabel, QueryKind, ResultLabel, STATES, Sample, SampleKind,
-        Snapshot, Timing,
+        Counter, Histogram, OutcomeLabel, QueryKind, ResultLabel, SQLSTATE_CLASSES, STATES, Sample,
+        SampleKind, Snapshot, Timing,
     },
     status::{ComprehensiveStatus, Watched},
 };
@@ -296,9 +296,14 @@ fn queries(writer: &mut Writer<'_, '_>) -> fmt::Result {
     })?;
     let help = "Failed operations by the first two characters of the server's SQLSTATE";
     writer.counters("sqlstate_errors", help, |s| {
-        let some = s.snapshot.sqlstates();
-        some.map(|(class, n)| (Some(("sqlstate_class", class)), n))
-            .collect()
+        let of = |class: &str| s.snapshot.sqlstates().find(|(known, _)| *known == class);
+        let all = SQLSTATE_CLASSES.iter().copied();
+        each(
+            "sqlstate_class",
+            all,
+            |class| class,
+            |class| of(class).map_or(0, |(_, n)| n),
+        )
     })?;
     let help = "Queries of pipelines by what became of them";
     writer.counters("pipeline_outcomes", help, |s| {

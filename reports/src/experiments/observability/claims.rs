@@ -135,7 +135,7 @@ fn price(found: &Price) -> Claim {
         MOST * 100.0
     );
     let id = format!("{PRICE}-{}", found.of.name());
-    let mut claim = Claim::new(&id, ARM_SEAWALL, says, Source::Seawall, Unit::Ratio, PAIRS);
+    let mut claim = Claim::new(&id, ARM_SEAWALL, says, Source::Seawall, Unit::Times, PAIRS);
     claim.band_low = Some(1.0 - MOST);
     claim.n = found.throughput.n();
     claim.observed = found.throughput.median;

@@ -28,7 +28,7 @@ use crate::{
         plan::Plan,
         schedule::{Draw, draw},
     },
-    flags::{CliError, ConfigArgs, Frame, Size, deadlines},
+    flags::{CliError, ConfigArgs, Frame, PlanArgs, Size, deadlines},
     load::setup::{Setup, shipped},
     stage::{Interrupted, Stage, Stop},
 };
@@ -57,6 +57,8 @@ pub struct Observability {
 pub struct Options {
     #[command(flatten)]
     config: ConfigArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
     /// Deadline of each wait and statement, in milliseconds
     #[arg(long, default_value_t = DEADLINE_MS, value_name = "MS", value_parser = deadlines())]
     deadline_ms: u32,
@@ -81,11 +83,15 @@ impl Experiment for Observability {
             ..shipped(deadline)
         });
         let extent = extent(frame.size);
+        let (plan, text) = match options.plan.read(kind::ALL)? {
+            Some((plan, text)) => (plan, Some(text)),
+            None => (Plan::of(kind::ALL), None),
+        };
         let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let schedule = draw(
             frame.seed,
             &Draw {
-                plan: Plan::of(kind::ALL),
+                plan,
                 arms: vec![ARM_SEAWALL.to_owned()],
                 side_by_side: true,
                 phase: Duration::ZERO..=Duration::from_millis(100),
@@ -96,8 +102,8 @@ impl Experiment for Observability {
         let planned = Self {
             setting: Setting {
                 arms: vec![Setup::engine(config).arm(ARM_SEAWALL, about)],
+                plan: text,
                 schedule,
-                ..Setting::default()
             },
             nothing_yet: Data {
                 callers: u32::try_from(callers::CALLERS).unwrap_or(u32::MAX),
@@ -185,7 +191,7 @@ fn extent(size: Size) -> Extent {
         Size::Quick => Extent {
             fault: ms(600)..=ms(800),
             timed: 1_000,
-            pairs: 8,
+            pairs: 6,
             window: ms(300),
         },
         Size::Default => Extent {
