@@ -1,4 +1,11 @@
 //! What it costs to record a query, on one thread and on two at once, and to read all of it.
+//!
+//!     cargo bench -p seawall --features prometheus --bench metrics
+
+#![expect(
+    missing_docs,
+    reason = "criterion's macro makes a function without any"
+)]
 
 use std::{
     hint::black_box,

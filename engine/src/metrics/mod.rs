@@ -24,7 +24,7 @@ pub use self::{
     history::{Heatmap, HeatmapColumn, Memory, Point, UnknownMetric},
     label::{OutcomeLabel, QueryKind, ResultLabel, SQLSTATE_CLASSES},
     registry::{Metrics, STATES, Snapshot, Timing},
-    source::{Sample, SampleKind, Source},
+    source::{Sample, SampleValue, Source},
 };
 pub(crate) use self::{
     examples::Examples,

@@ -48,16 +48,15 @@ pub(super) fn prices(findings: &Findings) -> Option<Plot> {
         end: RIGHT - 20.0,
     };
     shapes.rect(lane, LANE);
-    let steps = ((most - least) / 0.05).ceil() as i32 + 2;
-    let first = (least / 0.05).floor() as i32;
-    for step in first..first + steps {
+    for step in 0..60 {
         let at = f64::from(step) * 0.05;
-        let x = place.at(at).round();
-        if (lane.left..=lane.right).contains(&x) {
-            shapes.upright(x, lane.top, lane.bottom, 1.0, GRID);
-            let style = TextStyle::new(SMALL, MUTED).align(Align::Center);
-            shapes.text(format!("{at:.2}"), x, lane.bottom + 16.0, style);
+        if !(least..=most).contains(&at) {
+            continue;
         }
+        let x = place.at(at).round();
+        shapes.upright(x, lane.top, lane.bottom, 1.0, GRID);
+        let style = TextStyle::new(SMALL, MUTED).align(Align::Center);
+        shapes.text(format!("{at:.2}"), x, lane.bottom + 16.0, style);
     }
     let bound = place.at(0.99).round();
     shapes.upright(bound, lane.top, lane.bottom, 1.5, VERMILION);

@@ -248,7 +248,7 @@ impl Scrapes {
         task.spawn(async move {
             let (mut n, mut found, mut earlier) = (0, Vec::new(), None);
             while !*until.borrow() {
-                let text = exposition::text(&[pool.clone()], exposition::Format::Text);
+                let text = exposition::text(std::slice::from_ref(&pool), exposition::Format::Text);
                 let now = Scraped::of(&text);
                 found.extend(now.contradictions(earlier.as_ref()));
                 found.truncate(KEPT);
@@ -300,10 +300,11 @@ pub(super) async fn quantiles(
     exact_us.sort_unstable();
     let histogram = pool.metrics().snapshot().histogram(Timing::Query);
     pool.close();
-    let shares = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99];
-    let at = |share: f64| {
+    let percents = [10, 25, 50, 75, 90, 95, 99];
+    let at = |percent: usize| {
         // By nearest rank.
-        let rank = (share * exact_us.len() as f64).ceil() as usize;
+        let rank = (percent * exact_us.len()).div_ceil(100);
+        let share = percent as f64 / 100.0;
         let exact_us = exact_us.get(rank.saturating_sub(1)).copied();
         Some(Quantile {
             share,
@@ -311,5 +312,5 @@ pub(super) async fn quantiles(
             histogram_us: histogram.quantile(share)?,
         })
     };
-    Ok(shares.into_iter().filter_map(at).collect())
+    Ok(percents.into_iter().filter_map(at).collect())
 }

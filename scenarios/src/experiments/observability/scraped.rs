@@ -6,15 +6,21 @@ use seawall::metrics::ResultLabel;
 
 const PREFIX: &str = "connection_pool_";
 
-/// All series of one pool, by name and labels but those of the pool.
+/// All series of one pool, by name and labels but those of the pool: as numbers, and as they
+/// are written.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scraped(BTreeMap<String, f64>);
+pub(super) struct Scraped(BTreeMap<String, f64>, BTreeMap<String, String>);
 
 impl Scraped {
     /// Reads the text format. Lines that are not a series are left out.
     pub(super) fn of(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
-        Self(lines.filter_map(series).collect())
+        let all: BTreeMap<String, String> = lines.filter_map(series).collect();
+        let values = all.iter().filter_map(|(series, value)| {
+            let value = value.parse().ok()?;
+            Some((series.clone(), value))
+        });
+        Self(values.collect(), all)
     }
 
     /// The value of a series: `name` without the prefix, `label` as `key="value"`, or empty.
@@ -23,7 +29,8 @@ impl Scraped {
     }
 
     pub(super) fn count(&self, name: &str, label: &str) -> u64 {
-        self.value(name, label).unwrap_or(0.0) as u64
+        let text = self.1.get(&format!("{name}{{{label}}}"));
+        text.and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
     fn sum(&self, name: &str, of: impl Fn(&str) -> bool) -> f64 {
@@ -96,7 +103,7 @@ impl Scraped {
 }
 
 /// A line without the prefix and the labels of the pool.
-fn series(line: &str) -> Option<(String, f64)> {
+fn series(line: &str) -> Option<(String, String)> {
     let (series, value) = line.rsplit_once(' ')?;
     let (name, labels) = series.strip_prefix(PREFIX)?.split_once('{')?;
     let labels = labels.strip_suffix('}')?;
@@ -105,7 +112,7 @@ fn series(line: &str) -> Option<(String, f64)> {
         .filter(|label| !label.starts_with("pool=") && !label.starts_with("role="));
     let others: Vec<&str> = others.collect();
     let key = format!("{name}{{{}}}", others.join(","));
-    Some((key, value.parse().ok()?))
+    Some((key, value.to_owned()))
 }
 
 #[cfg(test)]
