@@ -1,0 +1,37 @@
+//! The dashboard, as the browser gets it: files that are part of the program.
+
+use axum::{
+    extract::Path,
+    http::{StatusCode, header},
+    response::{Html, IntoResponse as _, Response},
+};
+
+use super::Refusal;
+
+const INDEX: &str = include_str!("../page/index.html");
+
+/// The files beside the page, and their types.
+const FILES: &[(&str, &str, &str)] = &[
+    ("style.css", CSS, include_str!("../page/style.css")),
+    (
+        "icon.svg",
+        "image/svg+xml",
+        include_str!("../page/icon.svg"),
+    ),
+    ("app.js", JS, include_str!("../page/app.js")),
+];
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+
+pub(super) async fn index() -> Html<&'static str> {
+    Html(INDEX)
+}
+
+pub(super) async fn file(Path(name): Path<String>) -> Result<Response, Refusal> {
+    let file = FILES.iter().find(|(file, _, _)| *file == name);
+    let Some((_, kind, text)) = file else {
+        let error = "there is no such file".to_owned();
+        return Err(Refusal(StatusCode::NOT_FOUND, error));
+    };
+    Ok(([(header::CONTENT_TYPE, *kind)], *text).into_response())
+}
