@@ -39,9 +39,9 @@ fn send(pool: &Pool) {
                 return;
             };
             for i in 0..40_i64 {
-                let _ = pipeline.add("SELECT $1::int8", vec![Box::new(i)]).await;
+                let _ = pipeline.add("SELECT $1::int8", &[&i]).await;
             }
-            let _ = pipeline.finish().await;
+            let _ = pipeline.close().await;
         }
     });
 }
