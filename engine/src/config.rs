@@ -122,17 +122,33 @@ pub struct PoolConfig {
     /// Who is served first of those who wait, from when the circuit has closed until nobody
     /// waits any more: `first-come` or `newest-first`.
     pub circuit_breaker_wait_order: WaitOrder,
-    /// Reserved: no effect yet.
+    /// For how many minutes it is kept what happened in each second, 0..=10080; 0 for none. An
+    /// hour takes up to some megabytes, see [`Memory`](crate::metrics::Memory).
     pub metrics_retention_minutes: u32,
     /// Whether [`Pool::pipeline`](crate::Pool::pipeline) sends batches; else it sends a
     /// query at a time.
     pub enable_pipelining: bool,
     /// Queries in a batch of a pipeline that is not given another size, 1..=10000.
     pub pipeline_batch_size: u32,
-    /// Reserved: no effect yet.
+    /// Whether a dashboard is served, at `monitoring_address` and `monitoring_port`. It takes
+    /// the feature `monitoring` of the crate; without it, this has no effect. Pools of a process
+    /// with the same address are shown together. Where it cannot be served, because the port is
+    /// taken, the pool goes on without it, and says so in its log and its status.
     pub enable_monitoring: bool,
-    /// Reserved: no effect yet.
+    /// The port of the dashboard, 0..=65535; 0 for any that is free.
     pub monitoring_port: u16,
+    /// The IP address that dashboard and metrics are served at. Another one than a loopback
+    /// address takes a `monitoring_token`.
+    pub monitoring_address: String,
+    /// What who looks at dashboard or metrics has to know, in visible ASCII characters: sent as
+    /// `Authorization: Bearer`, or typed in once. Empty: nothing. Never printed.
+    #[serde(skip_serializing)]
+    pub monitoring_token: Secret,
+    /// Whether metrics are served for Prometheus, at `monitoring_address` and `metrics_port`,
+    /// under `/metrics`. As with `enable_monitoring` in all else.
+    pub enable_metrics_endpoint: bool,
+    /// The port of the metrics, 0..=65535; 0 for any that is free. Not that of the dashboard.
+    pub metrics_port: u16,
     /// Longest wait for a connection in milliseconds, over queueing, connecting
     /// and checking together, 1..=60000.
     #[serde(
@@ -227,6 +243,10 @@ impl Default for PoolConfig {
             pipeline_batch_size: 100,
             enable_monitoring: false,
             monitoring_port: 8080,
+            monitoring_address: "127.0.0.1".to_owned(),
+            monitoring_token: Secret::default(),
+            enable_metrics_endpoint: false,
+            metrics_port: 9090,
             acquire_timeout: Duration::from_secs(2),
             // Below what firewalls and balancers forget first (AWS: 350 s, Azure: 240 s, some
             // at home: 60 s).

@@ -44,6 +44,7 @@
 //! - [`pool`]: acquiring, waiting, statements, eviction, the probe
 //! - [`metrics`]: counters and latency histograms, and their history
 //! - `exposition` (feature `prometheus`): metrics as Prometheus reads them
+//! - `monitor` (feature `monitoring`): a dashboard and metrics over HTTP
 //! - [`status`]: everything that is known of a pool, in one piece
 //! - [`pipeline`]: many queries on the wire at once, and what became of each
 //! - [`wire`]: the transport that sends one Sync for a batch
@@ -72,6 +73,8 @@ pub mod error;
 #[cfg(feature = "prometheus")]
 pub mod exposition;
 pub mod metrics;
+#[cfg(feature = "monitoring")]
+pub mod monitor;
 pub mod pipeline;
 pub mod pool;
 mod shard;

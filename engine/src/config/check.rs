@@ -1,6 +1,6 @@
 //! Checks the ranges of a configuration.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use super::{BREAKER_OFF, ConfigError, PoolConfig, keys::described};
 use crate::error::Rules;
@@ -18,7 +18,17 @@ impl PoolConfig {
         let recovery = self.circuit_breaker_recovery_timeout;
         let socket = Duration::from_secs(1)..=Duration::from_secs(7_200);
         let hanging = Duration::ZERO..=Duration::from_secs(86_400);
-        let checks: [(bool, &str, &dyn fmt::Debug); 20] = [
+        let (address, token) = (
+            self.monitoring_address.parse::<IpAddr>(),
+            &self.monitoring_token,
+        );
+        let visible = token.expose().bytes().all(|b| b.is_ascii_graphic());
+        let served = self.enable_monitoring || self.enable_metrics_endpoint;
+        let guarded =
+            !served || !token.is_empty() || address.as_ref().is_ok_and(IpAddr::is_loopback);
+        let both = self.enable_monitoring && self.enable_metrics_endpoint;
+        let one_port = self.monitoring_port == self.metrics_port && self.metrics_port != 0;
+        let checks: [(bool, &str, &dyn fmt::Debug); 23] = [
             (
                 matches!(self.database_type.as_str(), "postgresql" | "postgres"),
                 "database_type",
@@ -115,6 +125,17 @@ impl PoolConfig {
                 "metrics_retention_minutes",
                 &self.metrics_retention_minutes,
             ),
+            (
+                address.is_ok() && guarded,
+                "monitoring_address",
+                &self.monitoring_address,
+            ),
+            (
+                visible && token.expose().len() <= 1_024,
+                "monitoring_token",
+                &token,
+            ),
+            (!(both && one_port), "metrics_port", &self.metrics_port),
         ];
         for (holds, key, value) in checks {
             if !holds {
@@ -134,6 +155,8 @@ impl PoolConfig {
     #[must_use]
     pub fn without_effect(&self) -> Vec<&'static str> {
         let d = Self::default();
+        // What there is no server for.
+        let unserved = !cfg!(feature = "monitoring");
         [
             ("adaptive_sizing", self.adaptive_sizing != d.adaptive_sizing),
             (
@@ -141,14 +164,29 @@ impl PoolConfig {
                 self.enable_query_routing != d.enable_query_routing,
             ),
             (
-                "metrics_retention_minutes",
-                self.metrics_retention_minutes != d.metrics_retention_minutes,
+                "enable_monitoring",
+                unserved && self.enable_monitoring != d.enable_monitoring,
             ),
             (
-                "enable_monitoring",
-                self.enable_monitoring != d.enable_monitoring,
+                "monitoring_port",
+                unserved && self.monitoring_port != d.monitoring_port,
             ),
-            ("monitoring_port", self.monitoring_port != d.monitoring_port),
+            (
+                "monitoring_address",
+                unserved && self.monitoring_address != d.monitoring_address,
+            ),
+            (
+                "monitoring_token",
+                unserved && self.monitoring_token != d.monitoring_token,
+            ),
+            (
+                "enable_metrics_endpoint",
+                unserved && self.enable_metrics_endpoint != d.enable_metrics_endpoint,
+            ),
+            (
+                "metrics_port",
+                unserved && self.metrics_port != d.metrics_port,
+            ),
         ]
         .into_iter()
         .filter_map(|(key, set)| set.then_some(key))

@@ -3,7 +3,7 @@
 use toml::Value;
 
 /// The keys, and what each may hold.
-pub(super) const KEYS: [(&str, &str); 38] = [
+pub(super) const KEYS: [(&str, &str); 42] = [
     ("name", "a string"),
     ("database_type", "\"postgresql\""),
     ("host", "a string"),
@@ -68,6 +68,19 @@ pub(super) const KEYS: [(&str, &str); 38] = [
     ("pipeline_batch_size", "an integer in 1..=10000"),
     ("enable_monitoring", "true or false"),
     ("monitoring_port", "an integer in 0..=65535"),
+    (
+        "monitoring_address",
+        "an IP address; with a monitoring_token any, else a loopback one (127.0.0.1, ::1)",
+    ),
+    (
+        "monitoring_token",
+        "1024 visible ASCII characters at most, or none",
+    ),
+    ("enable_metrics_endpoint", "true or false"),
+    (
+        "metrics_port",
+        "an integer in 0..=65535, and not the monitoring_port if both are served",
+    ),
     ("acquire_timeout_ms", "milliseconds in 1..=60000"),
     ("idle_check_ms", "milliseconds in 0..=86400000 (0: never)"),
     (
@@ -87,7 +100,7 @@ pub(super) const KEYS: [(&str, &str); 38] = [
 ];
 
 /// Keys whose values must not be shown.
-const SECRET: [&str; 2] = ["password", "connection_string"];
+const SECRET: [&str; 3] = ["password", "connection_string", "monitoring_token"];
 
 /// What is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

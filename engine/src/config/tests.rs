@@ -28,14 +28,11 @@ fn the_keys_of_the_guide_load_and_those_without_effect_are_named() {
         config.circuit_breaker_recovery_timeout,
         Duration::from_secs(60)
     );
-    assert_eq!(
-        config.without_effect(),
-        [
-            "adaptive_sizing",
-            "enable_query_routing",
-            "enable_monitoring"
-        ]
-    );
+    let mut without = vec!["adaptive_sizing", "enable_query_routing"];
+    if !cfg!(feature = "monitoring") {
+        without.push("enable_monitoring");
+    }
+    assert_eq!(config.without_effect(), without);
     let in_a_table = format!("[pool]\n{GUIDE}");
     assert_eq!(PoolConfig::from_toml(&in_a_table), Ok(config));
 }
@@ -99,6 +96,25 @@ fn a_bad_value_says_the_key_the_value_and_what_is_allowed() {
             "min_connections = 11",
             "min_connections: 11, allowed: an integer in 0..=max_connections",
         ),
+        (
+            "monitoring_address = \"localhost\"",
+            "monitoring_address: \"localhost\", allowed: an IP address; with a monitoring_token \
+             any, else a loopback one (127.0.0.1, ::1)",
+        ),
+        (
+            "enable_monitoring = true\nmonitoring_address = \"0.0.0.0\"",
+            "monitoring_address: \"0.0.0.0\", allowed: an IP address; with a monitoring_token \
+             any, else a loopback one (127.0.0.1, ::1)",
+        ),
+        (
+            "monitoring_token = \"two words\"",
+            "monitoring_token: (hidden), allowed: 1024 visible ASCII characters at most, or none",
+        ),
+        (
+            "enable_monitoring = true\nenable_metrics_endpoint = true\nmetrics_port = 8080",
+            "metrics_port: 8080, allowed: an integer in 0..=65535, and not the monitoring_port if \
+             both are served",
+        ),
     ] {
         assert_eq!(
             PoolConfig::from_toml(text).expect_err(text).to_string(),
@@ -150,6 +166,8 @@ fn secrets_are_not_shown() {
         "connection_string: (hidden; bad value of port), allowed: a postgresql:// URL, or \
          key=value pairs"
     );
+    let token = PoolConfig::from_toml("monitoring_token = \"hunter2\"").expect("valid");
+    assert!(!format!("{token:?}{}", token.settings()).contains("hunter2"));
     let bad = PoolConfig::from_toml("password = [\"hunter2\"]")
         .expect_err("a list")
         .to_string();
@@ -246,7 +264,7 @@ fn settings_are_read_back_as_they_were_and_hold_no_secret() {
         let settings = config.settings();
         assert_eq!(
             settings.len(),
-            KEYS.len() - 6,
+            KEYS.len() - 7,
             "all keys but those of a login"
         );
         assert!(!settings.to_string().contains("hunter2"));

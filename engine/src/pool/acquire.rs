@@ -18,6 +18,7 @@ use super::{
     holders::Holders,
     making::{Lending, Making},
     manager::{HostEpoch, Manager},
+    monitoring::Monitoring,
     past::Past,
     probe::Prober,
     quarantine::Quarantined,
@@ -82,6 +83,8 @@ pub(super) struct Inner {
     pub(super) holders: Holders,
     /// What is kept of the past.
     pub(super) past: Past,
+    /// Where it is shown.
+    pub(super) monitoring: Monitoring,
     pub(super) shapes: Shapes,
     pub(super) config: PoolConfig,
 }
@@ -160,6 +163,7 @@ impl Inner {
             give_up: Notify::new(),
             quarantined: AtomicUsize::new(0),
             past: Past::new(config.metrics_retention_minutes, &metrics),
+            monitoring: Monitoring::new(&config),
             metrics,
             holders,
             shapes: Shapes::new(config.known_statements()),
@@ -173,6 +177,7 @@ impl Inner {
         answer_by: Option<Instant>,
     ) -> Result<Link, Error> {
         self.keep_past();
+        self.keep_shown();
         let began = clock::now();
         let mut turn = Turn::new(began, self.config.acquire_timeout, answer_by);
         if !self.waits() {
@@ -310,6 +315,7 @@ impl Inner {
         if let Some(prober) = &self.prober {
             prober.stop();
         }
+        self.monitoring.stop();
     }
 
     pub(super) fn lend(

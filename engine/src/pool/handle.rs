@@ -98,6 +98,7 @@ impl Pool {
         let connector = Connector::new(connect, &to, startup, rng.fork(), Arc::default());
         let inner = Inner::new(config, connector, rng)?;
         inner.keep_past();
+        inner.keep_shown();
         Ok(Self {
             _handles: Arc::new(Handles(inner.clone())),
             inner,

@@ -26,7 +26,8 @@
 //! - `silence`: notices that it says nothing any more; `typical`: what things usually take
 //! - `quarantine`: keeps sessions from before an outage that were only slow
 //! - `refill`: keeps the pool at its `min_connections`
-//! - `past`: keeps how the pool did; `holders`: who has a session; `watched`: what is shown of it
+//! - `past`: keeps how the pool did; `holders`: who has a session; `watched`: what is shown of
+//!   it; `monitoring` (`unmonitored`): where
 //! - `trust`: asks sessions that were silent for long before they are lent
 //! - `shape`, `incarnation`: what the server said of statements, and of itself
 
@@ -42,6 +43,11 @@ mod incarnation;
 mod link;
 mod making;
 mod manager;
+#[cfg(feature = "monitoring")]
+mod monitoring;
+#[cfg(not(feature = "monitoring"))]
+#[path = "unmonitored.rs"]
+mod monitoring;
 mod past;
 mod probe;
 mod quarantine;

@@ -13,8 +13,8 @@ use crate::{
     },
     status::{
         BreakerMetrics, BreakerStatus, ComprehensiveStatus, DetailedMetrics, ErrorExample,
-        HistogramStatus, HolderStatus, Lately, MonitoringStatus, PipelineStatus, QuerySummary,
-        Signs, TransitionStatus, Watched,
+        HistogramStatus, HolderStatus, Lately, PipelineStatus, QuerySummary, Signs,
+        TransitionStatus, Watched,
     },
 };
 
@@ -313,7 +313,7 @@ impl Watched for Inner {
                 .past
                 .look(|history| history.memory())
                 .unwrap_or_default(),
-            monitoring: MonitoringStatus::default(),
+            monitoring: self.monitoring.status(),
         }
     }
 

@@ -251,6 +251,8 @@ pub struct MonitoringStatus {
     pub dashboard_url: Option<String>,
     /// Where the metrics can be scraped.
     pub metrics_url: Option<String>,
+    /// Why neither is served, though they should be.
+    pub error: Option<String>,
 }
 
 /// A pool, as a monitor and an exposition see it.
