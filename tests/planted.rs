@@ -15,7 +15,7 @@ use super::{
 
 /// The runner with an engine that can be made wrong, beside the usual one. It is built here:
 /// no other test may be built with such an engine.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let usual = command::binary();
     let folder = usual.parent().and_then(std::path::Path::parent);
     let target = folder.expect("target/<profile>");

@@ -4,7 +4,7 @@
 //! that has only one of the two, say so with `SEAWALL_TEST_ENV=local` or
 //! `SEAWALL_TEST_ENV=docker`: without it a missing one is a failure, never a pass.
 //! The fault proxy is also driven with `psql`, `pgbench` and a Python client, and the engine
-//! stands behind PgBouncer.
+//! stands behind PgBouncer. What Prometheus reads is checked with its own `promtool`.
 
 mod abandoned;
 mod answers;
@@ -16,7 +16,9 @@ mod environment;
 mod external;
 mod failure_sim;
 mod faults;
+mod monitoring;
 mod near_capacity;
+mod observability;
 mod pgbouncer;
 mod pipeline;
 mod planted;

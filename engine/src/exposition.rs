@@ -19,8 +19,8 @@ use prometheus_client::{
 use crate::{
     error::ErrorClass,
     metrics::{
-        Counter, Histogram, OutcomeLabel, QueryKind, ResultLabel, STATES, Sample, SampleKind,
-        Snapshot, Timing,
+        Counter, Histogram, OutcomeLabel, QueryKind, ResultLabel, SQLSTATE_CLASSES, STATES, Sample,
+        SampleValue, Snapshot, Timing,
     },
     status::{ComprehensiveStatus, Watched},
 };
@@ -296,9 +296,14 @@ fn queries(writer: &mut Writer<'_, '_>) -> fmt::Result {
     })?;
     let help = "Failed operations by the first two characters of the server's SQLSTATE";
     writer.counters("sqlstate_errors", help, |s| {
-        let some = s.snapshot.sqlstates();
-        some.map(|(class, n)| (Some(("sqlstate_class", class)), n))
-            .collect()
+        let of = |class: &str| s.snapshot.sqlstates().find(|(known, _)| *known == class);
+        let all = SQLSTATE_CLASSES.iter().copied();
+        each(
+            "sqlstate_class",
+            all,
+            |class| class,
+            |class| of(class).map_or(0, |(_, n)| n),
+        )
     })?;
     let help = "Queries of pipelines by what became of them";
     writer.counters("pipeline_outcomes", help, |s| {
@@ -403,23 +408,35 @@ fn times(writer: &mut Writer<'_, '_>) -> fmt::Result {
 
 /// What others than the pool itself have added.
 fn others(writer: &mut Writer<'_, '_>) -> fmt::Result {
-    let mut known: Vec<(&'static str, &'static str, SampleKind)> = Vec::new();
+    let mut known: Vec<Sample> = Vec::new();
     for sample in writer.scrape.0.iter().flat_map(|s| &s.samples) {
-        if !known.iter().any(|(name, ..)| *name == sample.name) {
-            known.push((sample.name, sample.help, sample.kind));
+        if !known.iter().any(|other| other.name == sample.name) {
+            known.push(*sample);
         }
     }
-    for (name, help, kind) in known {
+    for Sample {
+        name, help, value, ..
+    } in known
+    {
         let of = |s: &Scraped| {
-            let samples = s.samples.iter().filter(|sample| sample.name == name);
-            samples.map(|sample| (sample.label, sample.value)).collect()
+            let all = s.samples.iter().filter(|sample| sample.name == name);
+            all.copied().collect::<Vec<_>>()
         };
-        match kind {
-            SampleKind::Counter => writer.counters(name, help, |s| {
-                let of: Vec<(Label, f64)> = of(s);
-                of.into_iter().map(|(label, n)| (label, n as u64)).collect()
+        match value {
+            SampleValue::Counter(_) => writer.counters(name, help, |s| {
+                let some = of(s).into_iter().filter_map(|sample| match sample.value {
+                    SampleValue::Counter(n) => Some((sample.label, n)),
+                    SampleValue::Gauge(_) => None,
+                });
+                some.collect()
             })?,
-            SampleKind::Gauge => writer.gauges(name, help, of)?,
+            SampleValue::Gauge(_) => writer.gauges(name, help, |s| {
+                let some = of(s).into_iter().filter_map(|sample| match sample.value {
+                    SampleValue::Gauge(value) => Some((sample.label, value)),
+                    SampleValue::Counter(_) => None,
+                });
+                some.collect()
+            })?,
         }
     }
     Ok(())

@@ -169,5 +169,6 @@ registry! {
     breaker_sweep::BreakerSweep,
     batch_sweep::BatchSweep,
     near_capacity::NearCapacity,
+    observability::Observability,
     steady::Steady,
 }

@@ -184,6 +184,7 @@ macro_rules! with_experiments {
             BreakerSweep => $crate::experiments::breaker_sweep::BreakerSweep,
             BatchSweep => $crate::experiments::batch_sweep::BatchSweep,
             NearCapacity => $crate::experiments::near_capacity::NearCapacity,
+            Observability => $crate::experiments::observability::Observability,
             Steady => $crate::experiments::steady::Steady,
         }
     };

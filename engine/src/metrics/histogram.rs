@@ -177,14 +177,14 @@ mod tests {
         #[test]
         fn quantiles_are_those_of_the_sorted_values(
             mut values in proptest::collection::vec(1_u64..10_000_000, 1..400),
-            share in 0.0_f64..=1.0,
+            percent in 0_usize..=100,
         ) {
             let mut histogram = Histogram::default();
             values.iter().for_each(|value| histogram.record_n(*value, 1));
             values.sort_unstable();
-            let rank = ((share * values.len() as f64).ceil() as usize).clamp(1, values.len());
+            let rank = (percent * values.len()).div_ceil(100).clamp(1, values.len());
             let exact = values[rank - 1];
-            let got = histogram.quantile(share).unwrap();
+            let got = histogram.quantile(percent as f64 / 100.0).unwrap();
             prop_assert!(got >= exact, "{got} below {exact}");
             prop_assert!(got as f64 <= exact as f64 * 1.01 + 1.0, "{got} above {exact}");
             prop_assert_eq!(histogram.sum(), values.iter().sum::<u64>());

@@ -268,6 +268,11 @@ impl Part {
         metric.value(&self.span(&self.slots, metric.needs_histograms())?)
     }
 
+    /// All that was counted in it, without times. `None` if there is nothing of it.
+    pub(crate) fn added(&self) -> Option<Snapshot> {
+        Some(self.span(&self.slots, false)?.added)
+    }
+
     /// How often queries took how long, in each step.
     pub(crate) fn heatmap(&self, from_ms: u64, to_ms: u64, step_ms: u64) -> Heatmap {
         let column = |(unix_ms, slots): (u64, &[Slot])| {

@@ -94,12 +94,12 @@ impl Metric {
         if let Some((_, metric)) = all.iter().find(|(known, _)| known == name) {
             return Ok(*metric);
         }
-        let like = |known: &str| strsim::jaro_winkler(known, name);
+        let like = |known: &str| strsim::normalized_damerau_levenshtein(known, name);
         let nearest = all
             .into_iter()
             .map(|(known, _)| (like(&known), known))
             .max_by(|a, b| a.0.total_cmp(&b.0))
-            .filter(|(likeness, _)| *likeness > 0.7);
+            .filter(|(likeness, _)| *likeness > 0.5);
         Err(UnknownMetric {
             name: name.chars().take(80).collect(),
             nearest: nearest.map(|(_, known)| known),

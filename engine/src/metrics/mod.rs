@@ -8,6 +8,7 @@
 
 mod counter;
 mod examples;
+mod filled;
 mod histogram;
 mod history;
 mod label;
@@ -18,11 +19,12 @@ mod source;
 
 pub use self::{
     counter::Counter,
+    filled::filled_history,
     histogram::{Histogram, Quantiles},
     history::{Heatmap, HeatmapColumn, Memory, Point, UnknownMetric},
     label::{OutcomeLabel, QueryKind, ResultLabel, SQLSTATE_CLASSES},
     registry::{Metrics, STATES, Snapshot, Timing},
-    source::{Sample, SampleKind, Source},
+    source::{Sample, SampleValue, Source},
 };
 pub(crate) use self::{
     examples::Examples,

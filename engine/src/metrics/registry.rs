@@ -217,8 +217,9 @@ impl Metrics {
         recorded.series[series(timing, kind)].record_n(micros(took), n as u64);
     }
 
-    /// Counts a query that is over, with the time that it took if it was sent.
-    pub(crate) fn query(&self, kind: QueryKind, result: ResultLabel, took: Option<Duration>) {
+    /// Counts a query that is over, with the time that it took if it was sent. The pool does so
+    /// with its own; a service that runs some beside it may add them.
+    pub fn query(&self, kind: QueryKind, result: ResultLabel, took: Option<Duration>) {
         let mut recorded = self.recorded();
         let counted = planted!(FailuresNotCounted, 1 => u64::from(!result.is_error()));
         recorded.results[result.index()] += counted;

@@ -111,8 +111,12 @@ impl Slot {
             }
         }
         drop(numbers);
-        while histograms {
-            let Some(series) = (reader.number() as usize).checked_sub(1) else {
+        if !histograms {
+            return gauges;
+        }
+        loop {
+            let series = usize::try_from(reader.number()).unwrap_or_default();
+            let Some(series) = series.checked_sub(1) else {
                 break;
             };
             let mut histogram = Histogram::default();
@@ -211,7 +215,9 @@ mod tests {
         Metrics::default().snapshot()
     }
 
-    fn seen(snapshot: &Snapshot) -> (Vec<u64>, Vec<Vec<(u64, u64)>>, Vec<u64>) {
+    type Seen = (Vec<u64>, Vec<Vec<(u64, u64)>>, Vec<u64>);
+
+    fn seen(snapshot: &Snapshot) -> Seen {
         let series = snapshot.series.iter();
         (
             snapshot.numbers().collect(),

@@ -7,21 +7,19 @@ pub struct Sample {
     pub name: &'static str,
     /// What it is, in words, without a full stop. The same wherever the name is the same.
     pub help: &'static str,
-    /// What kind of value it is. The same wherever the name is the same.
-    pub kind: SampleKind,
     /// A label and its value, both from a fixed set.
     pub label: Option<(&'static str, &'static str)>,
-    /// The value; of a counter a whole number.
-    pub value: f64,
+    /// The value, of the same kind wherever the name is the same.
+    pub value: SampleValue,
 }
 
-/// What kind of value a [`Sample`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SampleKind {
+/// The value of a [`Sample`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SampleValue {
     /// It only goes up.
-    Counter,
+    Counter(u64),
     /// It goes up and down.
-    Gauge,
+    Gauge(f64),
 }
 
 /// Adds metrics of its own to those of a pool: a router, or whoever sizes it.

@@ -18,6 +18,7 @@ type Encoding = Box<dyn std::error::Error + Sync + Send>;
 pub(super) struct Entry {
     /// Its shape, or the reason that it cannot be sent.
     pub(super) shape: Result<Arc<Shape>, Arc<Error>>,
+    pub(super) kind: QueryKind,
     /// Where its parameters begin; they end where those of the next do.
     start: usize,
     pub(super) added: Instant,
@@ -74,6 +75,7 @@ impl Chunk {
         &mut self,
         number: u64,
         shape: Result<Arc<Shape>, Arc<Error>>,
+        kind: QueryKind,
         params: &[u8],
         added: Instant,
     ) {
@@ -82,6 +84,7 @@ impl Chunk {
         self.numbers.push(number);
         self.entries.push(Entry {
             shape,
+            kind,
             start,
             added,
         });
@@ -110,12 +113,12 @@ impl Chunk {
     /// The kinds of queries, and how many of each come one behind another.
     pub(super) fn kinds(&self, queries: Range<usize>) -> impl Iterator<Item = (QueryKind, usize)> {
         let runs = self.runs(queries);
-        runs.map(|(run, shape)| (kind_of(shape), run.len()))
+        runs.map(|(run, _)| (self.kind(run.start), run.len()))
     }
 
     /// The kind of a query.
     pub(super) fn kind(&self, i: usize) -> QueryKind {
-        kind_of(&self.entries[i].shape)
+        self.entries[i].kind
     }
 
     /// The number of a query in the pipeline.
@@ -144,10 +147,6 @@ impl Chunk {
             left: entry.shape.as_ref().map_or(0, |shape| shape.params.len()),
         }
     }
-}
-
-fn kind_of(shape: &Result<Arc<Shape>, Arc<Error>>) -> QueryKind {
-    shape.as_ref().map_or(QueryKind::Other, |shape| shape.kind)
 }
 
 /// Appends parameters to `out` as they stand in a Bind message.
@@ -258,7 +257,13 @@ mod tests {
         for (number, (n, text)) in (7..).zip(values) {
             let mut out = BytesMut::new();
             encode(&[&n, &text, &"x"], &types, &mut out).unwrap();
-            chunk.push(number, Ok(shape(&types)), &out, crate::clock::now());
+            chunk.push(
+                number,
+                Ok(shape(&types)),
+                QueryKind::Other,
+                &out,
+                crate::clock::now(),
+            );
         }
         for (i, (n, text)) in values.into_iter().enumerate() {
             let params: Vec<_> = chunk.params(i).map(|param| param.0).collect();
@@ -312,7 +317,7 @@ mod tests {
             Ok(a),
         ];
         for (number, shape) in (0..).zip(shapes) {
-            chunk.push(number, shape, &[], crate::clock::now());
+            chunk.push(number, shape, QueryKind::Other, &[], crate::clock::now());
         }
         let runs = |range| -> Vec<_> { chunk.runs(range).map(|(run, _)| run).collect() };
         assert_eq!(runs(0..7), [0..2, 2..3, 3..4, 4..5, 5..7]);

@@ -23,7 +23,7 @@ use crate::{
     clock,
     error::Error,
     metrics::Counter,
-    pool::{Pool, SessionEffect, Shape, session_effect},
+    pool::{Pool, SessionEffect, Shape, query_kind, session_effect},
     task::AbortOnDrop,
 };
 
@@ -144,7 +144,9 @@ impl Pipeline {
                 reason: "its parameters are larger than max_bytes",
             });
         }
+        let kind = |shape: &Arc<Shape>| shape.kind;
         let added = Added {
+            kind: shape.as_ref().map_or_else(|_| query_kind(sql), kind),
             shape,
             params: &self.encoded,
             now,

@@ -20,7 +20,7 @@ use super::{
     settings::{BatchSize, Settings, Strategy},
     unread::{GoesOn, Unread},
 };
-use crate::{clock::Instant, error::Error, pool::Shape};
+use crate::{clock::Instant, error::Error, metrics::QueryKind, pool::Shape};
 
 /// A batch of automatic or fixed size goes out when it has this many bytes: more than
 /// a socket takes at once gains nothing.
@@ -29,6 +29,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// A query to be added.
 pub(super) struct Added<'a> {
     pub(super) shape: Result<Arc<Shape>, Arc<Error>>,
+    pub(super) kind: QueryKind,
     pub(super) params: &'a [u8],
     pub(super) now: Instant,
 }
@@ -209,8 +210,13 @@ impl Queue {
         let number = state.base + state.slots.len() as u64;
         let to = &mut state.lanes[lane];
         let first = to.open.is_empty();
-        to.open
-            .push(number, added.shape.clone(), added.params, added.now);
+        to.open.push(
+            number,
+            added.shape.clone(),
+            added.kind,
+            added.params,
+            added.now,
+        );
         let full =
             to.open.len() >= self.full_at.load(Ordering::Relaxed) || to.open.bytes() >= CHUNK_BYTES;
         let seal = full && !self.only_on_flush;

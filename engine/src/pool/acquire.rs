@@ -102,7 +102,7 @@ impl Inner {
         let metrics = connector.metrics.clone();
         let active = config.circuit_breaker_probe == Probe::Active;
         let spare = Spare::new(epoch.clone());
-        let holders = Holders::default();
+        let holders = Holders::new(&config.name);
         let manager = Manager::new(
             &config,
             connector.clone(),

@@ -7,6 +7,7 @@ use std::{
 
 use futures_util::future::join_all;
 use tokio_postgres::{Row, types::ToSql};
+use tracing::Instrument as _;
 
 use super::{
     Connection, Link, Shapes, Within, acquire::Inner, asking::Asking, connector::Connector,
@@ -190,7 +191,12 @@ impl Pool {
     /// `query`: what it is for, if it is for one query.
     async fn link_by(&self, by: Option<Instant>, query: Option<QueryKind>) -> Result<Link, Error> {
         let asking = Asking::new(&self.inner.metrics, query);
-        let acquired = self.inner.clone().acquire(by).await;
+        let pool = &*self.inner.config.name;
+        let span = tracing::debug_span!("acquire", pool);
+        let acquired = self.inner.clone().acquire(by).instrument(span).await;
+        if let Err(error) = &acquired {
+            tracing::debug!(pool, class = error.class().name(), "no connection");
+        }
         asking.ends(&acquired);
         if acquired.is_err() {
             if planted!(SlotsLeak, one in 50) {

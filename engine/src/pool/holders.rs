@@ -13,6 +13,8 @@ pub(super) struct Holders(Arc<All>);
 
 #[derive(Debug, Default)]
 struct All {
+    /// The pool's name.
+    name: String,
     last: AtomicU64,
     sessions: Mutex<Vec<Weak<Shown>>>,
 }
@@ -46,10 +48,19 @@ pub(super) struct Holder {
 #[derive(Debug)]
 pub(super) struct Open {
     shown: Arc<Shown>,
+    of: Arc<All>,
     metrics: Arc<Metrics>,
 }
 
 impl Holders {
+    /// Of a pool of that name.
+    pub(super) fn new(name: &str) -> Self {
+        Self(Arc::new(All {
+            name: name.to_owned(),
+            ..All::default()
+        }))
+    }
+
     /// Counts a session that has been made.
     pub(super) fn open(&self, metrics: Arc<Metrics>) -> Open {
         metrics.count(Counter::Created);
@@ -62,7 +73,13 @@ impl Holders {
         sessions.retain(|session| session.strong_count() > 0);
         sessions.push(Arc::downgrade(&shown));
         drop(sessions);
-        Open { shown, metrics }
+        let (pool, connection) = (&*self.0.name, shown.id);
+        tracing::debug!(pool, connection, "connected");
+        Open {
+            shown,
+            of: self.0.clone(),
+            metrics,
+        }
     }
 
     /// Those who have had one the longest, the longest first.
@@ -116,6 +133,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.metrics.count(Counter::Closed);
+        tracing::debug!(pool = %self.of.name, connection = self.shown.id, "closed");
     }
 }
 

@@ -8,22 +8,22 @@
 //! Dropped, it goes back to the pool if it is fit for the next. With something under way on
 //! it, it is given up: see [`Abandoned`]. Otherwise it is closed.
 
+mod returning;
+
 use std::sync::Arc;
 
 use deadpool::managed::Object;
 use deadpool_postgres::ClientWrapper;
-use tokio_postgres::{Row, Statement, types::ToSql};
+use tokio_postgres::{Row, Statement, error::SqlState, types::ToSql};
+use tracing::Instrument as _;
 
 use super::{
     Incarnation, SessionEffect,
-    abandoned::Abandoned,
     acquire::Inner,
     holders::Doing,
     incarnation,
     manager::Manager,
-    opens_read_only,
-    quarantine::Quarantined,
-    query_kind, rolls_back,
+    opens_read_only, query_kind, rolls_back,
     running::Running,
     session::{Answer, Failed, PooledSession, Wanted},
     session_effect,
@@ -34,7 +34,7 @@ use crate::{
     breaker::{CallOutcome, OwnedPermit},
     clock::{self, Elapsed, Instant},
     error::{Error, ErrorClass, ends_session},
-    metrics::{Counter, Metrics, QueryKind, ResultLabel, Timing},
+    metrics::{Counter, Metrics, QueryKind, ResultLabel},
     wire::Wire,
 };
 
@@ -180,6 +180,13 @@ impl Link {
             }
         };
         let running_on = self.session()?.run(sql, params, wanted, in_block);
+        let span = tracing::debug_span!(
+            "query",
+            pool = %self.pool.config.name,
+            connection = self.session()?.open.id(),
+            kind = query_kind(sql).name(),
+        );
+        let running_on = running_on.instrument(span);
         let answer = clock::timeout_at(self.deadline(&running), running_on).await;
         self.end(&running, answer)
     }
@@ -268,38 +275,6 @@ impl Link {
         self.read_only = read_only;
     }
 
-    /// Gives up the session if statements are under way on it: nobody waits for them any
-    /// more.
-    pub(super) fn give_up_if_busy(&mut self) {
-        if self.busy {
-            self.give_up();
-        }
-    }
-
-    /// Leaves the session, with what is under way on it, to those who free it.
-    fn give_up(&mut self) {
-        if let (Some(session), Some(slot)) = (self.session.take(), self.slot.take()) {
-            self.pool.metrics.count(Counter::Abandoned);
-            self.ends_loan(&session);
-            if let Some((kind, began)) = self.asked.take() {
-                let took = Some(clock::now() - began);
-                self.pool.metrics.query(kind, ResultLabel::GivenUp, took);
-            }
-            if planted!(AbandonedSlotsLeak) {
-                return std::mem::forget((session, slot));
-            }
-            if self.busy || self.timed_out || self.cut_short {
-                self.pool.doubt(session.heard, clock::now());
-            }
-            let permit = self.permit.hand_over();
-            let mut given_up = Abandoned::new(session, self.pool.clone(), permit, slot);
-            given_up.under_way = self.under_way.take();
-            given_up.told = self.timed_out;
-            given_up.fit = !(self.broken || self.retired);
-            given_up.reclaim();
-        }
-    }
-
     /// Shows what its borrower does: of nothing, whether in a transaction.
     fn shows(&self, doing: Doing) {
         if let Some(session) = self.session.as_deref() {
@@ -308,13 +283,6 @@ impl Link {
                 .open
                 .does(if nothing { Doing::InTransaction } else { doing });
         }
-    }
-
-    /// Counts a loan that ends.
-    fn ends_loan(&self, session: &PooledSession) {
-        session.open.lend(0);
-        let held = clock::now() - self.lent;
-        self.pool.metrics.time(Timing::Hold, held);
     }
 
     fn session(&self) -> Result<&PooledSession, Error> {
@@ -430,6 +398,13 @@ impl Link {
         let Some(session) = self.session.as_deref_mut() else {
             return;
         };
+        tracing::debug!(
+            pool = %self.pool.config.name,
+            connection = session.open.id(),
+            class = class.name(),
+            sqlstate = error.sqlstate().map(SqlState::code),
+            "statement failed",
+        );
         if error.sqlstate().is_some() {
             session.heard = now;
             self.pool.hears(now);
@@ -479,36 +454,5 @@ impl Link {
             outcome = CallOutcome::Neutral;
         }
         self.permit.record(outcome, Some(cause), began, now);
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        // A block that is open ends with the session as well, if it is closed anyway.
-        let open = self.in_block() && !planted!(OpenTransactionLent);
-        if self.busy || (open && !self.is_broken()) {
-            return self.give_up();
-        }
-        let Some(session) = self.session.take() else {
-            return;
-        };
-        self.ends_loan(&session);
-        let fit = !(self.broken || self.retired || session.client.is_closed());
-        let old = session.epoch != self.pool.epoch.current();
-        if old
-            && fit
-            && let Some(slot) = self.slot.take()
-        {
-            return Quarantined::new(session, self.pool.clone(), Some(slot)).watch();
-        }
-        if old || !fit || planted!(ConnectionsUsedOnce) {
-            self.pool.metrics.count(Counter::Discarded);
-            drop(Object::take(session));
-            self.pool.refill();
-        } else {
-            self.pool.metrics.count(Counter::Released);
-            drop(session);
-            self.pool.returned.notify_one();
-        }
     }
 }

@@ -62,8 +62,6 @@ pub(super) struct Manager {
     epoch: HostEpoch,
     spare: Spare,
     holders: Holders,
-    /// The pool's name.
-    name: String,
     /// Whether sessions keep statements under names.
     named: bool,
     /// Most statements that are kept for each session.
@@ -83,7 +81,6 @@ impl Manager {
             epoch,
             spare,
             holders,
-            name: config.name.clone(),
             named: config.names_statements(),
             statements: config.known_statements(),
         }
@@ -92,7 +89,6 @@ impl Manager {
     /// A session that was made in `epoch`, as the pool keeps it.
     fn pooled(&self, made: Session, epoch: u64) -> PooledSession {
         let open = self.holders.open(self.connector.metrics.clone());
-        tracing::debug!(pool = %self.name, connection = open.id(), "connected");
         if !self.named {
             made.wire.iter().for_each(Wire::forego_names);
         }

@@ -134,6 +134,14 @@ impl Inner {
     /// Counts changes of the circuit.
     pub(super) fn circuit_changed(&self, to: impl Iterator<Item = State>) {
         to.for_each(|state| self.metrics.transition(place(state)));
+        let pool = &*self.config.name;
+        let reason = self.breaker.refusal(clock::now()).reason;
+        let reason = reason.map_or_else(String::new, |reason| reason.to_string());
+        match self.breaker.state() {
+            State::Open => tracing::warn!(pool, reason, "circuit opened"),
+            State::HalfOpen => tracing::info!(pool, reason, "circuit half-open"),
+            State::Closed => tracing::info!(pool, reason, "circuit closed"),
+        }
     }
 }
 

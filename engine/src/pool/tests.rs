@@ -9,6 +9,7 @@ mod pipelines;
 mod quarantine;
 mod silence;
 mod waiting;
+mod watched;
 
 use std::{
     sync::Mutex,

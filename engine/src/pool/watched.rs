@@ -9,7 +9,7 @@ use crate::{
     error::ErrorClass,
     metrics::{
         Counter, Gauges, Heatmap, Metric, OutcomeLabel, Point, QueryKind, ResultLabel, STATES,
-        Sample, SampleKind, Snapshot, Timing, UnknownMetric,
+        Sample, SampleValue, Snapshot, Timing, UnknownMetric,
     },
     status::{
         BreakerMetrics, BreakerStatus, ComprehensiveStatus, DetailedMetrics, ErrorExample,
@@ -68,12 +68,10 @@ impl Inner {
         let why = refusal
             .reason
             .map_or_else(String::new, |why| why.to_string());
-        let n = |metric| {
-            let per_second = self.lately(metric, LATELY_MS, now);
-            per_second.map(|n| (n * LATELY_MS as f64 / 1_000.0).round() as u64)
-        };
-        let own = [ErrorClass::Statement, ErrorClass::Conflict];
-        let own = own.map(|class| n(Metric::Result(ResultLabel::Failed(class))).unwrap_or(0));
+        let to = self.past.ms(now) + 1;
+        let from = to.saturating_sub(LATELY_MS);
+        let part = self.past.look(|history| history.part(from, to, LATELY_MS));
+        let lately = part.and_then(|part| part.added());
         Signs {
             open: (state == State::Open).then_some(why),
             half_open: state == State::HalfOpen,
@@ -88,12 +86,14 @@ impl Inner {
             waiting_for_slot: gauges.waiting_for_slot,
             active: gauges.active,
             max: gauges.max,
-            lately: n(Metric::Queries).map(|queries| Lately {
-                queries,
-                failed: n(Metric::QueryErrors)
-                    .unwrap_or(0)
-                    .saturating_sub(own.iter().sum()),
-                exhausted: n(Metric::Counter(Counter::Exhaustions)).unwrap_or(0),
+            lately: lately.map(|added| {
+                let own = [ErrorClass::Statement, ErrorClass::Conflict];
+                let own = own.map(|class| added.results(ResultLabel::Failed(class)));
+                Lately {
+                    queries: added.queries(),
+                    failed: added.query_errors().saturating_sub(own.iter().sum()),
+                    exhausted: added.counter(Counter::Exhaustions),
+                }
             }),
         }
     }
@@ -218,9 +218,9 @@ fn detailed(snapshot: &Snapshot, gauges: &Gauges, samples: &[Sample]) -> Detaile
             Some((_, value)) => format!("{}_{value}", sample.name),
             None => sample.name.to_owned(),
         };
-        match sample.kind {
-            SampleKind::Counter => drop(counters.insert(name, sample.value as u64)),
-            SampleKind::Gauge => drop(gauges.insert(name, sample.value)),
+        match sample.value {
+            SampleValue::Counter(n) => drop(counters.insert(name, n)),
+            SampleValue::Gauge(value) => drop(gauges.insert(name, value)),
         }
     }
     DetailedMetrics {

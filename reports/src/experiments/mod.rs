@@ -15,4 +15,5 @@ pub mod batch_sweep;
 pub mod breaker_sweep;
 pub mod failure_sim;
 pub mod near_capacity;
+pub mod observability;
 pub mod steady;

@@ -271,7 +271,7 @@ const ELSEWHERE: [&str; 6] = [
     reason = "clap would show it as the purpose of every command"
 )]
 pub struct PlanArgs {
-    /// Fault plan, in TOML, instead of the usual six faults
+    /// Fault plan, in TOML, instead of the usual faults
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
     /// A fault, as in a plan: see `scenarios list faults`. Can be repeated

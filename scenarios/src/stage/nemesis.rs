@@ -5,15 +5,19 @@
 //! was done is undone by [`undo`], however far it was done.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-use futures_util::{StreamExt as _, future::try_join_all, stream::FuturesUnordered};
+use futures_util::{
+    FutureExt as _, StreamExt as _, future::try_join_all, stream::FuturesUnordered,
+};
 use reports::run::{Planned, Step, What};
 use seawall::clock::{self, Instant};
 
-use super::{Stage, Stop};
+use super::{Interrupted, Stage, Stop};
+use crate::environment::chain;
 use crate::faults::{
     Kind,
     kind::Act,
@@ -248,6 +252,34 @@ impl<'a> Nemesis<'a> {
         // golden ratio (Knuth, TAOCP 3, section 6.4).
         let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         fastrand::Rng::with_seed(self.stage.run.seed ^ mixed)
+    }
+}
+
+impl Stage<'_> {
+    /// Does an entry of the schedule and undoes it, also if that fails half-way. Nobody is
+    /// under load by it.
+    ///
+    /// # Errors
+    /// If a fault could not be done or undone, or was not seen, or the user wants to stop.
+    pub(crate) async fn fault(&self, planned: usize) -> Result<(), Stop> {
+        let nemesis = Nemesis::new(self, planned, clock::now());
+        let carried_out = async {
+            tokio::select! {
+                biased;
+                () = self.interrupt.raised() => Err(Interrupted.into()),
+                seen = nemesis.carry_out() => seen.map(drop),
+            }
+        };
+        // A panic of ours must not leave the fault in somebody's server.
+        let carried_out = AssertUnwindSafe(carried_out).catch_unwind().await;
+        let carried_out = carried_out.unwrap_or(Err(Stop::Panicked));
+        if carried_out.is_err()
+            && let Err(error) = undo(self, planned).await
+        {
+            // The error that led here says better what is wrong.
+            tracing::warn!(error = chain(&error), "taking a fault back");
+        }
+        carried_out
     }
 }
 
