@@ -7,6 +7,8 @@ use std::sync::{
 
 use tokio::sync::watch;
 
+use super::listen::Listener;
+
 /// Held by the owner. Dropped, everybody who watches it is told.
 #[derive(Debug)]
 pub(super) struct Life {
@@ -66,11 +68,15 @@ impl Ended {
     }
 }
 
-/// Held by the task that serves: dropped with it, everybody is told.
-pub(super) struct Serving(pub(super) Arc<Ended>);
+/// Held by the task that serves: dropped with it, the port is free, and everybody is told.
+pub(super) struct Serving {
+    pub(super) listener: Arc<Listener>,
+    pub(super) ended: Arc<Ended>,
+}
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.end();
+        self.listener.close();
+        self.ended.end();
     }
 }

@@ -120,18 +120,17 @@ pub(super) struct Peer {
 
 /// Serves until it is over.
 pub(super) async fn serve(
-    listener: Arc<Listener>,
+    serving: Serving,
     app: Router,
     counts: Arc<Counts>,
     over: Over,
-    serving: Serving,
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let accepted = tokio::select! {
             biased;
             () = over.wait() => break,
-            accepted = listener.accept() => accepted,
+            accepted = serving.listener.accept() => accepted,
         };
         match accepted {
             None => break,
@@ -163,8 +162,6 @@ pub(super) async fn serve(
             }
         }
     }
-    listener.close();
-    drop(serving);
 }
 
 async fn connection(io: Patient, ip: IpAddr, app: Router, counts: Arc<Counts>) {

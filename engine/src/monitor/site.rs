@@ -86,8 +86,11 @@ impl Site {
             Use::Metrics => routes::metrics(app.clone()),
         };
         let ended = Arc::new(Ended::default());
-        let serving = Serving(ended.clone());
-        let serve = listen::serve(listener.clone(), router, counts, over, serving);
+        let serving = Serving {
+            listener: listener.clone(),
+            ended: ended.clone(),
+        };
+        let serve = listen::serve(serving, router, counts, over);
         drop(runtime.spawn(serve));
         if used == Use::Dashboard {
             drop(runtime.spawn(sampler::run(app.clone())));

@@ -71,9 +71,9 @@ function rules(alerts) {
           "th",
           { scope: "row" },
           el("span", { class: `severity ${rule.severity}` }, rule.severity),
-          ` ${rule.name}`,
+          ` ${rule.name} `,
+          el("span", { class: "dim" }, rule.for_s > 0 ? `after ${span(rule.for_s)} of` : "at once at"),
           el("code", {}, rule.expression),
-          el("span", { class: "dim" }, rule.for_s > 0 ? `for ${span(rule.for_s)}` : "at once"),
         ),
         el(
           "td",

@@ -19,9 +19,9 @@ const charts = [
   new Chart(figure("throughput"), { title: "Throughput", aside: "queries by what became of them", series: OUTCOMES, stacked: true, format: perSecond }),
   new Chart(figure("latency"), { title: "Latency", aside: "queries, logarithmic", series: LATENCY, log: true, format: seconds }),
   heatmap,
-  new Chart(figure("connections"), { title: "Connections", aside: "in the pool", series: CONNECTIONS, limit: LIMIT, stacked: true, format: number, least: 4 }),
+  new Chart(figure("connections"), { title: "Connections", aside: "in the pool", series: CONNECTIONS, limit: LIMIT, stacked: true, format: number, whole: true, least: 4 }),
   new Chart(figure("acquire"), { title: "Acquire", aside: "from asking to having a connection, logarithmic", series: ACQUIRE, log: true, format: seconds }),
-  new Chart(figure("waiting"), { title: "Waiting callers", aside: "mean of each step", series: WAITING, format: number, least: 4 }),
+  new Chart(figure("waiting"), { title: "Waiting callers", aside: "mean of each step", series: WAITING, format: number, whole: true, least: 4 }),
   new Circuit(figure("circuit")),
   new Chart(figure("pipeline"), { title: "", label: "Pipeline", series: PIPELINE, format: perSecond, height: 110 }),
 ];
@@ -96,7 +96,7 @@ function show(message) {
   ranges.push([kept, kept === 60 ? "60 min" : kept % 60 === 0 && kept > 0 ? `all (${kept / 60} h)` : `all (${kept} min)`]);
   if (!ranges.some(([minutes]) => minutes === chosen.minutes)) chosen.minutes = ranges[0][0];
   repick($("ranges"), "range", ranges, chosen.minutes, (minutes) => choose({ minutes }));
-  showPool(pool, message.unix_ms);
+  showPool(pool, now);
   title(pools, pool);
   if (kept === 0) return;
   if (past.pool !== pool.id || past.minutes !== chosen.minutes) past.show(pool.id, chosen.minutes);
@@ -105,6 +105,15 @@ function show(message) {
   const of = new URLSearchParams({ pool: pool.id, minutes: chosen.minutes, format: "csv" });
   $("csv").href = `/api/history/${ALL.join(",")}?${of}`;
   soon();
+}
+
+// What the last step says: queries per second, and the share of them that failed.
+function now(what) {
+  const values = OUTCOMES.map(([metric]) => past.values[metric].at(-1) ?? null);
+  if (past.last() === null || past.nowMs - past.last() > 5000 || values[0] === null) return null;
+  const all = values.reduce((a, b) => a + b, 0);
+  const fine = values[0] + values[1];
+  return what === "all" ? all : all > 0 ? (all - fine) / all : null;
 }
 
 const RANK = { down: 0, degraded: 1, healthy: 2 };

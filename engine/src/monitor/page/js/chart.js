@@ -69,6 +69,7 @@ export class Plot {
     const { from, to, unknown } = this.view;
     const bottom = this.height - BOTTOM;
     const parts = [];
+    this.notes = [];
     const pattern = svg("pattern", {
       id: this.hatch, width: 6, height: 6, patternUnits: "userSpaceOnUse",
       patternTransform: "rotate(45)",
@@ -84,7 +85,7 @@ export class Plot {
       parts.push(svg("rect", gap));
       if (b - a > 70) {
         const place = { x: (a + b) / 2, y: (TOP + bottom) / 2 + 4, class: "nodata" };
-        parts.push(svg("text", place, "no data"));
+        this.notes.push(svg("text", place, "no data"));
       }
     }
     const minutes = (to - from) / 60000;
@@ -117,9 +118,9 @@ export class Plot {
 
 export class Chart extends Plot {
   // `series`: [metric, label, colour]; `limit`: one that is drawn as a dashed line.
-  constructor(figure, { series, limit = null, stacked = false, log = false, format, least = 1, ...rest }) {
+  constructor(figure, { series, limit = null, stacked = false, log = false, whole = false, format, least = 1, ...rest }) {
     super(figure, rest);
-    Object.assign(this, { series, limit, stacked, log, format, least });
+    Object.assign(this, { series, limit, stacked, log, whole, format, least });
   }
 
   draw(view) {
@@ -152,7 +153,7 @@ export class Chart extends Plot {
       const d = this.path(past.values[this.limit[0]]);
       parts.push(svg("path", { d, class: `line limit c-${this.limit[2]}` }));
     }
-    this.svg.replaceChildren(...parts, this.cursor);
+    this.svg.replaceChildren(...parts, ...this.notes, this.cursor);
     this.mark(view.cursor);
     this.tell(view);
   }
@@ -169,7 +170,8 @@ export class Chart extends Plot {
     }
     const rough = Math.max(most * 1.05, this.least) / 4;
     const power = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 2.5, 5, 10].map((n) => n * power).find((step) => step >= rough);
+    const steps = this.whole && power < 10 ? [1, 2, 3, 4, 5, 10] : [1, 2, 2.5, 5, 10];
+    const step = steps.map((n) => n * power).find((step) => step >= rough);
     this.most = step * 4;
     this.ticks = [0, 1, 2, 3, 4].map((i) => i * step);
   }

@@ -9,7 +9,7 @@ const HEIGHT = 62;
 
 export class Circuit extends Plot {
   constructor(figure) {
-    super(figure, { title: "", height: HEIGHT, label: "State of the circuit" });
+    super(figure, { title: "", height: HEIGHT, legend: false, label: "State of the circuit" });
   }
 
   draw(view) {
@@ -36,7 +36,7 @@ export class Circuit extends Plot {
         parts.push(svg("text", { x: a + 8, y: 28, class: "band" }, NAMES[place]));
       }
     }
-    this.svg.replaceChildren(...parts, this.cursor);
+    this.svg.replaceChildren(...parts, ...this.notes, this.cursor);
     this.mark(view.cursor);
     this.tell(view);
   }

@@ -61,7 +61,7 @@ export class Heatmap extends Plot {
       const place = { x: LEFT + this.inner / 2, y: this.height / 2, class: "nodata" };
       parts.push(svg("text", place, "no data"));
     }
-    this.svg.replaceChildren(...parts, this.cursor);
+    this.svg.replaceChildren(...parts, ...this.notes, this.cursor);
     this.paint(low, n, rowHeight, bottom);
     this.mark(view.cursor);
     this.tell(view);

@@ -5,14 +5,15 @@ import { bytes, count, NONE, number, percent, perSecond, seconds, span, when, wo
 
 const WELL = { healthy: "Healthy", degraded: "Degraded", down: "Down" };
 
-export function showPool(pool, nowMs) {
+// `now`: the values of the last step, by metric.
+export function showPool(pool, now) {
   const { state, reasons } = pool.health;
   document.documentElement.dataset.health = state;
   say($("state"), WELL[state] ?? state);
   fill($("reasons"), reasons, () => reasons.map((reason) => el("li", {}, reason)));
   const role = pool.role === "any" ? "" : `${pool.role} · `;
   say($("about"), `${role}up for ${span(pool.uptime_s)}`);
-  tiles(pool);
+  tiles(pool, now);
   circuit(pool.circuit_breaker);
   errors(pool);
   holders(pool.longest_holders);
@@ -27,15 +28,18 @@ export function showPool(pool, nowMs) {
   fill($("metrics-url"), url, () => (url ? ["Prometheus: ", el("code", {}, url)] : []));
 }
 
-function tiles(pool) {
+function tiles(pool, now) {
   const breaker = pool.circuit_breaker;
   const waiting = pool.queue_depth + pool.waiting_for_circuit;
-  const minute = "last minute";
+  const latest = (metric, format) => {
+    const value = now(metric);
+    return value === null ? "last minute" : `last min; now ${format(value)}`;
+  };
   const all = [
-    ["Queries", perSecond(pool.queries_per_second), minute, ""],
-    ["Errors", percent(pool.error_rate), minute, level(pool.error_rate, 0.01, 0.05)],
-    ["Query, mean", seconds(ms(pool.avg_query_time_ms)), minute, ""],
-    ["Acquire, mean", seconds(ms(pool.avg_acquisition_time_ms)), minute, ""],
+    ["Queries", perSecond(pool.queries_per_second), latest("all", perSecond), ""],
+    ["Errors", percent(pool.error_rate), latest("failed", percent), level(pool.error_rate, 0.01, 0.05)],
+    ["Query, mean", seconds(ms(pool.avg_query_time_ms)), "last minute", ""],
+    ["Acquire, mean", seconds(ms(pool.avg_acquisition_time_ms)), "last minute", ""],
     [
       "In use",
       `${pool.active_connections} / ${pool.max_connections}`,
@@ -53,7 +57,7 @@ function tiles(pool) {
       words(breaker.state),
       breaker.time_until_recovery === null
         ? breaker.mode === "active" ? `opened ${count(breaker.metrics.opened)} times` : breaker.mode
-        : `next look in ${seconds(breaker.time_until_recovery)}`,
+        : `next in ${seconds(breaker.time_until_recovery)}`,
       { open: "bad", half_open: "odd" }[breaker.state] ?? "",
     ],
   ];
@@ -140,7 +144,9 @@ function pipeline(pool) {
       : `${count(pipeline.total_queries)} queries in ${count(pipeline.total_batches)} batches of ${number(sizes?.mean)}, ${percent(pipeline.success_rate)} done`,
   );
   const outcomes = Object.entries(pipeline.outcomes).filter(([, n]) => n > 0);
-  pairs($("outcomes"), outcomes.map(([name, n]) => [words(name), n]), count);
+  fill($("outcomes"), outcomes, () =>
+    outcomes.map(([name, n]) => el("div", {}, el("dt", {}, words(name)), " ", el("dd", {}, count(n)))),
+  );
 }
 
 function details(pool) {
