@@ -61,9 +61,12 @@ impl Browser {
         }
     }
 
+    /// What an element says; nothing while the page is not there.
     async fn text(&self, id: &str) -> String {
-        let element = self.client.find(Locator::Id(id)).await.expect(id);
-        element.text().await.expect("text")
+        match self.client.find(Locator::Id(id)).await {
+            Ok(element) => element.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        }
     }
 
     /// Waits until an element says something of this kind, and returns how long it took.

@@ -82,6 +82,9 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         // A test that failed leaves no server behind.
         let pid = self.child.id().to_string();
         let _over = Command::new("kill").args(["-INT", &pid]).status();

@@ -119,12 +119,7 @@ pub(super) struct Peer {
 }
 
 /// Serves until it is over.
-pub(super) async fn serve(
-    serving: Serving,
-    app: Router,
-    counts: Arc<Counts>,
-    over: Over,
-) {
+pub(super) async fn serve(serving: Serving, app: Router, counts: Arc<Counts>, over: Over) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let accepted = tokio::select! {
