@@ -260,7 +260,7 @@ fn peer(request: &Request) -> Peer {
         .cloned()
         .unwrap_or_else(|| Peer {
             ip: std::net::Ipv4Addr::UNSPECIFIED.into(),
-            ended: Arc::default(),
+            traffic: Arc::default(),
         })
 }
 
