@@ -26,9 +26,9 @@ fn a_quick_run_finds_no_discrepancy_and_weighs_each_retention() {
     let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = experiment("observability", "5", folder.path(), kind);
-    FAULTS
-        .iter()
-        .for_each(|fault| drop(command.args(["--fault", fault])));
+    for fault in FAULTS {
+        command.args(["--fault", fault]);
+    }
     let output = command.output().expect("it ends");
     let said = says(&output);
     // That everything is seen is no matter of the machine's speed.

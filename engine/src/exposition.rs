@@ -223,7 +223,7 @@ impl Writer<'_, '_> {
                     let up_to = histogram.count_up_to(*bound);
                     (*bound as f64 / unit, up_to)
                 });
-                for (bound, up_to) in up_to.chain([(f64::MAX, histogram.count())]) {
+                for (bound, up_to) in up_to.chain([(f64::INFINITY, histogram.count())]) {
                     buckets.push((bound, up_to - below));
                     below = up_to;
                 }

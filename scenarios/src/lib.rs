@@ -24,4 +24,5 @@ pub mod load;
 pub mod log;
 pub mod progress;
 pub mod redact;
+pub mod serve;
 pub mod stage;

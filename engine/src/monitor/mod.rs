@@ -10,6 +10,7 @@
 //! - `door`: who may come in: host, origin, token, rate
 //! - `routes`: what there is; `page`: the dashboard, as the browser gets it
 //! - `sampler`, `message`: what all pages are told every second, made once
+//! - `actions`: what can be done from the page, if somebody offers it
 //! - `alerts`: when somebody is to be told (pure)
 //!
 //! # Who may look
@@ -23,6 +24,7 @@
 //! through a name that it has pointed at this machine (DNS rebinding). What changes something,
 //! and WebSockets, must come from a page of the same origin. There is no CORS.
 
+mod actions;
 mod alerts;
 mod counts;
 mod door;
@@ -46,7 +48,11 @@ use std::{
 use tokio::runtime::Handle;
 
 use self::site::{Site, Use};
-pub use self::{holder::Holder, shared::shared};
+pub use self::{
+    actions::{Action, Actions, NotBegun},
+    holder::Holder,
+    shared::shared,
+};
 use crate::{config::Secret, status::Watched};
 
 /// Where a monitor listens, and who may look.
@@ -157,6 +163,13 @@ impl Monitor {
     /// Shows a pool no longer.
     pub fn remove(&self, pool: &Weak<dyn Watched>) {
         self.sites().for_each(|site| site.pools().remove(pool));
+    }
+
+    /// Shows what can be done on the dashboard too: what was offered first.
+    pub fn offer(&self, actions: Arc<dyn Actions>) {
+        if let Some(dashboard) = &self.dashboard {
+            dashboard.offer(actions);
+        }
     }
 
     /// Where the dashboard is.

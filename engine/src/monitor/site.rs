@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use super::{
     MonitorError,
+    actions::Actions,
     counts::Counts,
     door::Door,
     life::{Ended, Life, Serving},
@@ -119,6 +120,11 @@ impl Site {
 
     pub(super) fn pools(&self) -> &Pools {
         &self.app.pools
+    }
+
+    /// Offers actions on it.
+    pub(super) fn offer(&self, actions: Arc<dyn Actions>) {
+        self.app.offer(actions);
     }
 
     /// Shows what another server has served, too.

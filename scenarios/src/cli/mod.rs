@@ -8,7 +8,7 @@ pub mod arguments;
 pub mod exit;
 pub mod folder;
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -41,6 +41,8 @@ pub enum Command {
     Experiment(Chosen),
     /// What an earlier run did, exactly, once more
     Replay(Replay),
+    /// Server, proxy, load and dashboard together, with a button for each fault
+    Serve(Serve),
     /// What there is to choose from
     List(List),
     /// A proxy that speaks Toxiproxy's API, alone, until it is stopped
@@ -127,6 +129,28 @@ pub enum Listing {
     Experiments,
     /// The faults that a plan may hold, and what can be set of each.
     Faults,
+}
+
+/// What is served.
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// Address of the dashboard. Any but a loopback one needs a token, in SEAWALL_MONITORING_TOKEN
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
+    pub(crate) monitoring: SocketAddr,
+    /// Address of the metrics, for Prometheus
+    #[arg(long, default_value = "127.0.0.1:9090", value_name = "IP:PORT")]
+    pub(crate) metrics: SocketAddr,
+    /// For how long, in seconds (60s), minutes (5m) or hours (1h) [default: until it is stopped]
+    #[arg(long = "for", value_name = "TIME", value_parser = flags::time)]
+    pub(crate) length: Option<Duration>,
+    /// Operations per second
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = flags::rates())]
+    pub(crate) rate: u32,
+    /// Draws what is random
+    #[arg(long, default_value = "1", value_name = "N")]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 /// A proxy that runs alone.

@@ -38,6 +38,22 @@ pub fn rates() -> RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(8..=20_000)
 }
 
+/// Reads a time of at most a week: `60s`, `5m`, `1h`.
+///
+/// # Errors
+/// What is allowed.
+pub fn time(text: &str) -> Result<Duration, String> {
+    const WEEK_S: u64 = 7 * 24 * 3_600;
+    let units = [("s", 1), ("m", 60), ("h", 3_600)];
+    let read = units.iter().find_map(|(unit, seconds)| {
+        let number = text.strip_suffix(unit)?.parse::<u64>().ok()?;
+        number.checked_mul(*seconds)
+    });
+    let read = read.filter(|seconds| (1..=WEEK_S).contains(seconds));
+    read.map(Duration::from_secs)
+        .ok_or_else(|| "allowed: 1s to 168h, as in 60s, 5m, 1h".to_owned())
+}
+
 #[derive(Debug, Clone, Args)]
 #[expect(
     missing_docs,

@@ -260,6 +260,16 @@ impl<'a> Stage<'a> {
         possible
     }
 
+    /// The entries of the schedule that can be carried out here, and the kind of each one's
+    /// first fault.
+    pub(crate) fn doable(&self) -> Vec<(usize, &'static Kind)> {
+        let all = self.run.schedule.iter().enumerate();
+        let doable = all.filter(|(_, entry)| self.cannot(entry).is_none());
+        doable
+            .filter_map(|(i, entry)| Some((i, Kind::named(&entry.faults.first()?.kind)?)))
+            .collect()
+    }
+
     /// Why an entry of the plan cannot be carried out here, if it cannot.
     fn cannot(&self, entry: &Planned) -> Option<String> {
         entry.faults.iter().find_map(|step| {

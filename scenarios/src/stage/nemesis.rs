@@ -273,13 +273,18 @@ impl Stage<'_> {
         // A panic of ours must not leave the fault in somebody's server.
         let carried_out = AssertUnwindSafe(carried_out).catch_unwind().await;
         let carried_out = carried_out.unwrap_or(Err(Stop::Panicked));
-        if carried_out.is_err()
-            && let Err(error) = undo(self, planned).await
-        {
+        if carried_out.is_err() {
             // The error that led here says better what is wrong.
-            tracing::warn!(error = chain(&error), "taking a fault back");
+            self.take_back(planned).await;
         }
         carried_out
+    }
+
+    /// Undoes an entry of the schedule, however far it was done. What fails is logged.
+    pub(crate) async fn take_back(&self, planned: usize) {
+        if let Err(error) = undo(self, planned).await {
+            tracing::warn!(error = chain(&error), "taking a fault back");
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! - `/`, `/page/*`: the dashboard; `/login`
 //! - `/api/status`, `/api/pools`, `/api/history/{metrics}`, `/api/heatmap`, `/api/alerts`
+//! - `/api/actions`: what can be done from the page
 //! - `/ws`: the status, every second
 //! - `/healthz`, `/readyz`: for machines
 //! - on a port of its own: `/metrics`
 
+mod actions;
 mod alerts;
 mod csv;
 mod health;
@@ -28,11 +30,12 @@ use axum::{
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
-    routing::{delete, get},
+    routing::{delete, get, post},
 };
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::{
+    actions::Actions,
     alerts::Alerts,
     counts::Counts,
     door::{self, Door},
@@ -58,6 +61,7 @@ pub(super) struct App {
     /// Somebody has come to listen.
     pub(super) wanted: Notify,
     alerts: Mutex<Alerts>,
+    actions: OnceLock<Arc<dyn Actions>>,
     other: OnceLock<Arc<Counts>>,
     wall: Wall,
     looking_back: Arc<Semaphore>,
@@ -75,6 +79,7 @@ impl App {
             ticks: watch::Sender::new(None),
             wanted: Notify::new(),
             alerts: Mutex::default(),
+            actions: OnceLock::new(),
             other: OnceLock::new(),
             wall: Wall::now(),
             looking_back: Arc::new(Semaphore::new(LOOK_BACK)),
@@ -88,6 +93,11 @@ impl App {
 
     pub(super) fn with_alerts<T>(&self, with: impl FnOnce(&mut Alerts) -> T) -> T {
         with(&mut self.alerts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Offers actions; those of the first who does.
+    pub(super) fn offer(&self, actions: Arc<dyn Actions>) {
+        let _ = self.actions.set(actions);
     }
 
     /// Shows the counters of another server too; of the first that there is.
@@ -163,6 +173,8 @@ pub(super) fn dashboard(app: Arc<App>) -> Router {
         .route("/api/heatmap", get(history::heatmap))
         .route("/api/alerts", get(alerts::list).post(alerts::add))
         .route("/api/alerts/{name}", delete(alerts::remove))
+        .route("/api/actions", get(actions::list))
+        .route("/api/actions/{name}", post(actions::begin))
         .route("/ws", get(socket::open))
         .route("/healthz", get(health::up))
         .route("/readyz", get(health::ready));

@@ -17,6 +17,7 @@ const SVG: &str = "image/svg+xml";
 const FILES: &[(&str, &str, &str)] = &[
     ("style.css", CSS, include_str!("../page/style.css")),
     ("icon.svg", SVG, include_str!("../page/icon.svg")),
+    ("actions.js", JS, include_str!("../page/js/actions.js")),
     ("alerts.js", JS, include_str!("../page/js/alerts.js")),
     ("app.js", JS, include_str!("../page/js/app.js")),
     ("ask.js", JS, include_str!("../page/js/ask.js")),

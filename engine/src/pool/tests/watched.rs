@@ -305,6 +305,14 @@ async fn an_exposition_survives_any_name_and_says_each_thing_once() {
     assert!(n < 1_000, "{n}");
     let open = text(&pools, Format::OpenMetrics);
     assert!(open.ends_with("# EOF\n"));
+    for text in [&plain, &open] {
+        let buckets = text
+            .lines()
+            .filter(|l| l.contains("hold_duration_seconds_bucket"));
+        assert_eq!(buckets.clone().count(), 2 * 17, "16 bounds, and no bound");
+        let last = buckets.filter(|l| l.contains("le=\"+Inf\""));
+        assert_eq!(last.count(), 2);
+    }
     for (accept, format) in [
         (None, Format::Text),
         (Some("*/*"), Format::Text),

@@ -8,6 +8,7 @@ import { Chart } from "./chart.js";
 import { Heatmap } from "./heatmap.js";
 import { Circuit } from "./circuit.js";
 import { showPool, showServer } from "./pool.js";
+import { showActions } from "./actions.js";
 import { loadRules, showAlerts, wireForm } from "./alerts.js";
 import { ACQUIRE, ALL, CONNECTIONS, LATENCY, LIMIT, OUTCOMES, PIPELINE, WAITING } from "./metrics.js";
 import { clock, number, perSecond, seconds } from "./text.js";
@@ -70,6 +71,7 @@ function heard(message) {
 
 async function hello() {
   loadRules();
+  showActions();
   const { pools } = await ask("/api/pools").catch(() => ({ pools: [] }));
   const names = pools[0]?.metrics ?? [];
   $("metrics").replaceChildren(...names.map((value) => el("option", { value })));
