@@ -5,7 +5,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError},
     task::Poll,
     time::Duration,
 };
@@ -25,7 +25,7 @@ use super::{
     counts::{Count, Counts},
     holder,
     life::{Over, Serving},
-    patient::Patient,
+    patient::{Patient, Traffic},
 };
 use crate::clock;
 
@@ -114,8 +114,7 @@ impl Listener {
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) ip: IpAddr,
-    /// Set once it is gone.
-    pub(super) ended: Arc<AtomicBool>,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 /// Serves until it is over.
@@ -162,8 +161,9 @@ pub(super) async fn serve(serving: Serving, app: Router, counts: Arc<Counts>, ov
 async fn connection(io: Patient, ip: IpAddr, app: Router, counts: Arc<Counts>) {
     let peer = Peer {
         ip,
-        ended: io.ended(),
+        traffic: io.traffic(),
     };
+    let traffic = peer.traffic.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
         app.clone().call(request)
@@ -185,7 +185,8 @@ async fn connection(io: Patient, ip: IpAddr, app: Router, counts: Arc<Counts>) {
         }
     };
     if let Err(error) = served {
-        if error.is_timeout() {
+        // One that was idle was let go.
+        if error.is_timeout() && traffic.has_asked() {
             counts.add(Count::HeadersLate);
         } else if error.is_parse() {
             counts.add(Count::NotHttp);

@@ -26,14 +26,32 @@ use crate::clock::{self, Instant, Timer};
 /// For how long the other side may take nothing.
 const STALLED: Duration = Duration::from_secs(5);
 
+/// What was seen of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    ended: AtomicBool,
+    asked: AtomicBool,
+}
+
+impl Traffic {
+    /// The other side has closed it, or it is broken.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Something has come that was not answered.
+    pub(super) fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
 /// A connection, with its place among those that there may be.
 pub(super) struct Patient {
     stream: TcpStream,
     /// Until when the other side has to take something.
     until: Option<Instant>,
     timer: Timer,
-    /// The other side has closed it, or it is broken.
-    ended: Arc<AtomicBool>,
+    traffic: Arc<Traffic>,
     counts: Arc<Counts>,
     _place: OwnedSemaphorePermit,
     _open: Open,
@@ -49,16 +67,15 @@ impl Patient {
             stream,
             until: None,
             timer: Timer::default(),
-            ended: Arc::default(),
+            traffic: Arc::default(),
             counts: counts.clone(),
             _place: place,
             _open: counts.connection(),
         }
     }
 
-    /// Set once the other side is gone.
-    pub(super) fn ended(&self) -> Arc<AtomicBool> {
-        self.ended.clone()
+    pub(super) fn traffic(&self) -> Arc<Traffic> {
+        self.traffic.clone()
     }
 
     fn written(
@@ -68,12 +85,13 @@ impl Patient {
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.until = None;
+            self.traffic.asked.store(false, Ordering::Relaxed);
             return written;
         }
         let until = *self.until.get_or_insert_with(|| clock::now() + STALLED);
         ready!(self.timer.poll_at(until, cx));
         self.counts.add(Count::Stalled);
-        self.ended.store(true, Ordering::Relaxed);
+        self.traffic.ended.store(true, Ordering::Relaxed);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -86,8 +104,10 @@ impl AsyncRead for Patient {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
-        if read.is_err() || buf.filled().len() == before && buf.remaining() > 0 {
-            self.ended.store(true, Ordering::Relaxed);
+        if buf.filled().len() > before {
+            self.traffic.asked.store(true, Ordering::Relaxed);
+        } else if read.is_err() || buf.remaining() > 0 {
+            self.traffic.ended.store(true, Ordering::Relaxed);
         }
         Poll::Ready(read)
     }

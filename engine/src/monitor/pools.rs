@@ -1,6 +1,9 @@
 //! [`Pools`]: the pools that a server shows.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use crate::status::Watched;
 
@@ -14,14 +17,14 @@ pub(super) struct Shown {
 }
 
 /// Where a second of a history ends, so that a slot that ends in it is at its middle.
-const PHASE: f64 = 0.6;
+const PHASE_PERCENT: u64 = 60;
 
 impl Shown {
     /// The last moment up to `at_ms` at which a step ends. Steps lie on one grid for each pool,
     /// so that whoever asks again gets the same steps, and every slot of the history, which
     /// ends some time after a full second of the pool's life, lies in a step of its own.
     pub(super) fn step_end(&self, at_ms: u64, step_ms: u64) -> u64 {
-        let first = self.zero_ms + (step_ms.min(1_000) as f64 * PHASE) as u64;
+        let first = self.zero_ms + step_ms.min(1_000) * PHASE_PERCENT / 100;
         let after = at_ms.saturating_sub(first);
         first + after - after % step_ms.max(1)
     }
@@ -48,9 +51,9 @@ impl Pools {
             return;
         };
         let status = alive.comprehensive_status();
-        let zero_ms = status
-            .unix_ms
-            .saturating_sub((status.uptime_s * 1e3) as u64);
+        let up = Duration::try_from_secs_f64(status.uptime_s).unwrap_or_default();
+        let up_ms = u64::try_from(up.as_millis()).unwrap_or(u64::MAX);
+        let zero_ms = status.unix_ms.saturating_sub(up_ms);
         let mut all = self.lock();
         all.retain(|seen| seen.pool.strong_count() > 0);
         if all.iter().any(|seen| Weak::ptr_eq(&seen.pool, &pool)) {

@@ -5,6 +5,7 @@ mod door;
 mod fake;
 mod history;
 mod limits;
+mod pool;
 mod sharing;
 mod sockets;
 

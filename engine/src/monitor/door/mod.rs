@@ -16,7 +16,7 @@ use axum::{
         header::{self, AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, ORIGIN, UPGRADE},
     },
     middleware::Next,
-    response::{IntoResponse as _, Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 
 use self::{
@@ -98,21 +98,22 @@ impl Door {
         !self.token.is_empty()
     }
 
-    fn look(&self, request: &Request, now: Instant) -> Result<(), Response> {
+    fn look(&self, request: &Request, now: Instant) -> Result<(), Stopped> {
         let headers = request.headers();
         let host = text(headers, &HOST).unwrap_or_default();
         // With a token, a foreign page has no use for our name: it does not have the cookie.
         if self.loopback && !self.is_locked() && !host::is_loopback(host) {
             self.counts.add(Count::HostRefused);
             let error = format!("host: {host:?}, allowed: localhost, or a loopback address");
-            return Err(Refusal(StatusCode::FORBIDDEN, error).into_response());
+            return Err(Stopped::At(Refusal(StatusCode::FORBIDDEN, error)));
         }
         self.same_origin(request, host)?;
         let length = text(headers, &CONTENT_LENGTH).and_then(|n| n.parse::<u64>().ok());
         if length.is_some_and(|length| length > BODY as u64) {
             self.counts.add(Count::BodyRefused);
             let error = format!("body: allowed: {BODY} bytes at most");
-            return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, error).into_response());
+            let refusal = Refusal(StatusCode::PAYLOAD_TOO_LARGE, error);
+            return Err(Stopped::At(refusal));
         }
         let path = request.uri().path();
         if !path.starts_with("/page/") {
@@ -126,7 +127,7 @@ impl Door {
     }
 
     /// What changes something, and WebSockets, must come from our own page, or from no page.
-    fn same_origin(&self, request: &Request, host: &str) -> Result<(), Response> {
+    fn same_origin(&self, request: &Request, host: &str) -> Result<(), Stopped> {
         let headers = request.headers();
         let harmless = matches!(*request.method(), Method::GET | Method::HEAD);
         if harmless && !headers.contains_key(UPGRADE) {
@@ -141,12 +142,12 @@ impl Door {
             self.counts.add(Count::OriginRefused);
             let origin = origin.unwrap_or_default();
             let error = format!("origin: {origin:?}, allowed: the page of this host");
-            return Err(Refusal(StatusCode::FORBIDDEN, error).into_response());
+            return Err(Stopped::At(Refusal(StatusCode::FORBIDDEN, error)));
         }
         Ok(())
     }
 
-    fn knows_token(&self, request: &Request, now: Instant) -> Result<(), Response> {
+    fn knows_token(&self, request: &Request, now: Instant) -> Result<(), Stopped> {
         let headers = request.headers();
         let session = cookies(headers).find(|(name, _)| *name == self.cookie);
         if session.is_some_and(|(_, id)| lock(&self.sessions).has(id, now)) {
@@ -163,20 +164,14 @@ impl Door {
         }
         let wants_page = text(headers, &header::ACCEPT).is_some_and(|a| a.contains("text/html"));
         if *request.method() == Method::GET && wants_page && bearer.is_none() {
-            return Err(Redirect::to("/login").into_response());
+            return Err(Stopped::ToLogIn);
         }
-        let error = "wants `Authorization: Bearer <monitoring_token>`, or a login at /login";
-        let mut refused = Refusal(StatusCode::UNAUTHORIZED, error.to_owned()).into_response();
-        let bearer = HeaderValue::from_static("Bearer");
-        refused
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, bearer);
-        Err(refused)
+        Err(Stopped::Unknown)
     }
 
     /// Whether somebody knows the token. Who was wrong too often is not heard for a while, right
     /// or wrong.
-    fn is_token(&self, said: &str, peer: Peer, now: Instant) -> Result<bool, Response> {
+    fn is_token(&self, said: &str, peer: Peer, now: Instant) -> Result<bool, Stopped> {
         let mut tries = lock(&self.tries);
         tries
             .has(peer.ip, now)
@@ -190,7 +185,7 @@ impl Door {
     }
 
     /// Logs somebody in who knows the token: returns the cookie. `None` for who does not.
-    pub(super) fn login(&self, said: &str, peer: Peer) -> Result<Option<HeaderValue>, Response> {
+    pub(super) fn login(&self, said: &str, peer: Peer) -> Result<Option<HeaderValue>, Stopped> {
         let now = clock::now();
         if !self.is_token(said, peer, now)? {
             return Ok(None);
@@ -205,19 +200,47 @@ impl Door {
             Some(cookie) => Ok(Some(cookie)),
             None => {
                 let error = "the system has no random numbers".to_owned();
-                Err(Refusal(StatusCode::INTERNAL_SERVER_ERROR, error).into_response())
+                let refusal = Refusal(StatusCode::INTERNAL_SERVER_ERROR, error);
+                Err(Stopped::At(refusal))
             }
         }
     }
 
-    fn too_many(&self, wait: Duration) -> Response {
+    fn too_many(&self, wait: Duration) -> Stopped {
         self.counts.add(Count::RateRefused);
-        let seconds = wait.as_secs() + 1;
-        let error = format!("too many requests; ask again in {seconds} s");
-        let mut refused = Refusal(StatusCode::TOO_MANY_REQUESTS, error).into_response();
-        let wait = HeaderValue::from(seconds);
-        refused.headers_mut().insert(header::RETRY_AFTER, wait);
-        refused
+        Stopped::For(wait.as_secs() + 1)
+    }
+}
+
+/// Why somebody does not come in.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    At(Refusal),
+    /// For so many seconds.
+    For(u64),
+    /// Until it is known who it is.
+    ToLogIn,
+    Unknown,
+}
+
+impl IntoResponse for Stopped {
+    fn into_response(self) -> Response {
+        match self {
+            Self::At(refusal) => refusal.into_response(),
+            Self::For(seconds) => {
+                let error = format!("too many requests; ask again in {seconds} s");
+                let wait = [(header::RETRY_AFTER, HeaderValue::from(seconds))];
+                (wait, Refusal(StatusCode::TOO_MANY_REQUESTS, error)).into_response()
+            }
+            Self::ToLogIn => Redirect::to("/login").into_response(),
+            Self::Unknown => {
+                let error =
+                    "wants `Authorization: Bearer <monitoring_token>`, or a login at /login";
+                let bearer = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+                let refusal = Refusal(StatusCode::UNAUTHORIZED, error.to_owned());
+                (bearer, refusal).into_response()
+            }
+        }
     }
 }
 
@@ -234,7 +257,7 @@ pub(super) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
                 Refusal(StatusCode::SERVICE_UNAVAILABLE, error).into_response()
             }
         },
-        Err(refused) => refused,
+        Err(stopped) => stopped.into_response(),
     };
     if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
         // What is not read is not waited for.
@@ -260,7 +283,7 @@ fn peer(request: &Request) -> Peer {
         .cloned()
         .unwrap_or_else(|| Peer {
             ip: std::net::Ipv4Addr::UNSPECIFIED.into(),
-            ended: Arc::default(),
+            traffic: Arc::default(),
         })
 }
 

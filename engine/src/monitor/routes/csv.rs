@@ -6,7 +6,7 @@ use crate::metrics::Point;
 
 /// Writes a line for each step, with a column for each metric; an empty field where nothing is
 /// known.
-pub(super) fn write(pool: &str, metrics: &[String], columns: &[Vec<Point>]) -> String {
+pub(super) fn write(pool: &str, metrics: &[&str], columns: &[Vec<Point>]) -> String {
     let mut out = String::from("time,unix_ms,pool");
     for metric in metrics {
         out.push(',');
@@ -102,7 +102,7 @@ mod tests {
                 .map(|(value, unix_ms)| Point { unix_ms, value })
                 .collect::<Vec<_>>()
         };
-        let metrics = ["a".to_owned(), "b".to_owned()];
+        let metrics = ["a", "b"];
         let columns = [points([Some(1.5), None]), points([None, Some(0.0)])];
         assert_eq!(
             write("p", &metrics, &columns),

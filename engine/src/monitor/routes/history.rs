@@ -1,23 +1,62 @@
 //! `/api/history/{metrics}` and `/api/heatmap`: the past of a pool.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use axum::{
-    Json,
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use serde_json::json;
+use serde::Serialize;
 
 use super::{App, Refusal, csv, span::Span};
-use crate::metrics::{Point, UnknownMetric};
+use crate::metrics::{Heatmap, Point};
 
 /// Most metrics at once.
 const METRICS: usize = 64;
+/// Most values at once: some megabytes of text.
+const VALUES: u64 = 110_000;
 
 fn bad(error: String) -> Refusal {
     Refusal(StatusCode::BAD_REQUEST, error)
+}
+
+/// What is answered, in part.
+#[derive(Serialize)]
+struct Answer<'a, T> {
+    pool: &'a str,
+    from_ms: u64,
+    to_ms: u64,
+    step_ms: u64,
+    #[serde(flatten)]
+    rest: T,
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    metric: &'a str,
+    points: &'a [Point],
+}
+
+#[derive(Serialize)]
+struct Several<'a> {
+    unix_ms: Vec<u64>,
+    values: BTreeMap<&'a str, Vec<Option<f64>>>,
+}
+
+fn answer<T: Serialize>(pool: &str, span: &Span, rest: T) -> Result<String, Refusal> {
+    let answer = Answer {
+        pool,
+        from_ms: span.from_ms,
+        to_ms: span.to_ms,
+        step_ms: span.step_ms,
+        rest,
+    };
+    serde_json::to_string(&answer)
+        .map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
 /// One metric, or several with commas between them: one line or column for each step.
@@ -30,58 +69,53 @@ pub(super) async fn history(
     let shown = app.pool(asked.get("pool").map(String::as_str))?;
     let span = Span::read(&asked, &shown).map_err(bad)?;
     let as_csv = wants_csv(asked.get("format").map(String::as_str), &headers)?;
-    let metrics: Vec<String> = metrics.split(',').map(str::to_owned).collect();
-    if metrics.len() > METRICS {
-        let error = format!("{} metrics, allowed: {METRICS} at most", metrics.len());
-        return Err(bad(error));
+    let n = metrics.split(',').count();
+    if n > METRICS {
+        return Err(bad(format!("{n} metrics, allowed: {METRICS} at most")));
     }
-    let (pool, names) = (shown.pool.clone(), metrics.clone());
-    let looked = move || {
-        let Span {
-            from_ms,
-            to_ms,
-            step_ms,
-        } = span;
-        let one = |metric: &String| pool.history(metric, from_ms, to_ms, step_ms);
-        let columns = names
+    if n as u64 * span.points() > VALUES {
+        let (points, most) = (span.points(), VALUES / n as u64);
+        return Err(bad(format!(
+            "{points} points of {n} metrics, allowed: {most} at most; choose a longer step_ms"
+        )));
+    }
+    // Also what is written is written beside the runtime's workers.
+    let text = app.look_back(move || {
+        let metrics: Vec<&str> = metrics.split(',').collect();
+        let one = |metric: &&str| {
+            let points = shown
+                .pool
+                .history(metric, span.from_ms, span.to_ms, span.step_ms);
+            points.map_err(|unknown| Refusal(StatusCode::NOT_FOUND, format!("metric: {unknown}")))
+        };
+        let mut columns = metrics.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+        if span.is_empty() {
+            columns.iter_mut().for_each(Vec::clear);
+        }
+        if as_csv {
+            return Ok(csv::write(&shown.id, &metrics, &columns));
+        }
+        if let ([metric], [points]) = (metrics.as_slice(), columns.as_slice()) {
+            return answer(&shown.id, &span, One { metric, points });
+        }
+        let times = columns.first().map_or(&[][..], Vec::as_slice).iter();
+        let values = columns
             .iter()
-            .map(one)
-            .collect::<Result<Vec<_>, UnknownMetric>>()?;
-        Ok(if span.is_empty() {
-            vec![Vec::new(); columns.len()]
-        } else {
-            columns
-        })
-    };
-    let columns: Result<Vec<Vec<Point>>, UnknownMetric> = app.look_back(looked).await?;
-    let columns =
-        columns.map_err(|unknown| Refusal(StatusCode::NOT_FOUND, format!("metric: {unknown}")))?;
+            .map(|points| points.iter().map(|p| p.value).collect());
+        let several = Several {
+            unix_ms: times.map(|point| point.unix_ms).collect(),
+            values: metrics.iter().copied().zip(values).collect(),
+        };
+        answer(&shown.id, &span, several)
+    });
+    let text: String = text.await??;
     if as_csv {
         let disposition = "attachment; filename=\"seawall-history.csv\"";
         let kind = (header::CONTENT_TYPE, "text/csv; charset=utf-8");
         let headers = [kind, (header::CONTENT_DISPOSITION, disposition)];
-        let text = csv::write(&shown.id, &metrics, &columns);
         return Ok((headers, text).into_response());
     }
-    let mut answer = json!({
-        "pool": &*shown.id,
-        "from_ms": span.from_ms,
-        "to_ms": span.to_ms,
-        "step_ms": span.step_ms,
-    });
-    if let ([metric], [points]) = (metrics.as_slice(), columns.as_slice()) {
-        answer["metric"] = json!(metric);
-        answer["points"] = json!(points);
-    } else {
-        let times = columns
-            .first()
-            .map(|points| points.iter().map(|point| point.unix_ms));
-        answer["unix_ms"] = json!(times.into_iter().flatten().collect::<Vec<_>>());
-        let values = |points: &Vec<Point>| points.iter().map(|p| p.value).collect::<Vec<_>>();
-        let all: HashMap<_, _> = metrics.iter().zip(columns.iter().map(values)).collect();
-        answer["values"] = json!(all);
-    }
-    Ok(Json(answer).into_response())
+    Ok(json(text))
 }
 
 /// How often queries took how long.
@@ -91,29 +125,18 @@ pub(super) async fn heatmap(
 ) -> Result<Response, Refusal> {
     let shown = app.pool(asked.get("pool").map(String::as_str))?;
     let span = Span::read(&asked, &shown).map_err(bad)?;
-    let pool = shown.pool.clone();
-    let Span {
-        from_ms,
-        to_ms,
-        step_ms,
-    } = span;
-    let heatmap = app
-        .look_back(move || pool.heatmap(from_ms, to_ms, step_ms))
-        .await?;
-    let columns = if span.is_empty() {
-        &[][..]
-    } else {
-        &heatmap.columns
-    };
-    let answer = json!({
-        "pool": &*shown.id,
-        "from_ms": from_ms,
-        "to_ms": to_ms,
-        "step_ms": step_ms,
-        "bounds_s": heatmap.bounds_s,
-        "columns": columns,
+    let text = app.look_back(move || {
+        let mut heatmap: Heatmap = shown.pool.heatmap(span.from_ms, span.to_ms, span.step_ms);
+        if span.is_empty() {
+            heatmap.columns.clear();
+        }
+        answer(&shown.id, &span, heatmap)
     });
-    Ok(Json(answer).into_response())
+    Ok(json(text.await??))
+}
+
+fn json(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 fn wants_csv(format: Option<&str>, headers: &HeaderMap) -> Result<bool, Refusal> {
@@ -125,9 +148,8 @@ fn wants_csv(format: Option<&str>, headers: &HeaderMap) -> Result<bool, Refusal>
             Err(bad(format!("format: {shown:?}, allowed: csv or json")))
         }
         None => {
-            let accept = headers
-                .get(header::ACCEPT)
-                .and_then(|accept| accept.to_str().ok());
+            let accept = headers.get(header::ACCEPT);
+            let accept = accept.and_then(|accept| accept.to_str().ok());
             Ok(accept.is_some_and(|accept| accept.contains("text/csv")))
         }
     }

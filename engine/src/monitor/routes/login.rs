@@ -57,6 +57,6 @@ pub(super) async fn login(
             let form = FORM.replace(WRONG.0, WRONG.1);
             (StatusCode::UNAUTHORIZED, Html(form)).into_response()
         }
-        Err(refused) => refused,
+        Err(stopped) => stopped.into_response(),
     }
 }

@@ -3,10 +3,7 @@
 //! A client gets the last there is, never a queue: one that takes nothing for [`TAKES`], or says
 //! nothing for [`SILENT`] though it is asked, is dropped. It may say nothing itself.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -151,7 +148,7 @@ impl Client {
         self.said += 1;
         match heard {
             None | Some(Ok(Message::Close(_))) => Err(End::Gone),
-            Some(Err(_)) if self.peer.ended.load(Ordering::Relaxed) => Err(End::Gone),
+            Some(Err(_)) if self.peer.traffic.has_ended() => Err(End::Gone),
             Some(Err(_)) => Err(End::Malformed(
                 close_code::PROTOCOL,
                 "not a WebSocket frame",

@@ -85,14 +85,19 @@ impl Span {
                 }
             }
         };
-        let points = span.to_ms.saturating_sub(span.from_ms).div_ceil(step_ms);
-        if points > POINTS {
+        if span.points() > POINTS {
             let least = span.to_ms.saturating_sub(span.from_ms).div_ceil(POINTS);
             return Err(format!(
                 "step_ms: {step_ms}, allowed: {least} or more for so long a time ({POINTS} points)"
             ));
         }
         Ok(span)
+    }
+
+    pub(super) fn points(&self) -> u64 {
+        self.to_ms
+            .saturating_sub(self.from_ms)
+            .div_ceil(self.step_ms)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -161,6 +161,14 @@ async fn what_is_wrong_is_said() {
     let long = format!("/api/history/{}?pool=a", "x".repeat(5_000));
     let answer = served.get(&long).await;
     assert!(answer.status == 404 && answer.body.len() < 200);
+    let wide = "/api/history/error_rate,queue_depth,hold_p50_seconds,wait_p50_seconds,\
+         connect_p50_seconds,recycle_p50_seconds,acquire_p50_seconds,query_p50_seconds,\
+         query_p90_seconds,query_p99_seconds,query_max_seconds?pool=a&from=0&to=11000000&step_ms=1000";
+    let wide = served.get(wide).await;
+    assert_eq!(
+        wide.error(),
+        "11000 points of 11 metrics, allowed: 10000 at most; choose a longer step_ms"
+    );
     let many = vec!["error_rate"; 65].join(",");
     assert_eq!(
         served

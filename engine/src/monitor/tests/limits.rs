@@ -24,15 +24,11 @@ async fn a_body_that_is_too_large_is_not_read() {
     );
     stream.write_all(head.as_bytes()).await.expect("sent");
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
-    let (mut reading, mut writing) = stream.split();
-    let write = async { while writing.write_all(chunk.as_bytes()).await.is_ok() {} };
-    let mut some = vec![0; 200];
-    let read = reading.read(&mut some);
-    let said = tokio::select! {
-        () = write => panic!("closed without an answer"),
-        said = read => said.expect("an answer"),
-    };
-    assert!(String::from_utf8_lossy(&some[..said]).starts_with("HTTP/1.1 413"));
+    // Who goes on sending may find the connection closed before the answer is read.
+    let send = async { while stream.write_all(chunk.as_bytes()).await.is_ok() {} };
+    clock::timeout_at(in_time + Duration::from_secs(3), send)
+        .await
+        .expect("not read to the end");
     assert_eq!(served.counted(&[], "bodies_refused").await, 2);
 }
 

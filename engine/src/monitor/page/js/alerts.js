@@ -7,9 +7,16 @@ import { NONE, number, span, when, words } from "./text.js";
 const seen = (values) =>
   Object.entries(values).map(([name, value]) => `${name} ${value === null ? "no data" : number(value)}`).join(", ");
 
+// Those that were said aloud.
+let told = [];
+
 export function showAlerts({ alerts, events, unix_ms: nowMs }) {
   const firing = alerts.filter((alert) => alert.state === "firing" || alert.fired_ms !== null);
   const box = $("firing");
+  const names = firing.map((alert) => `${alert.severity}: ${alert.rule} on ${alert.pool}`);
+  const fresh = names.filter((name) => !told.includes(name));
+  if (fresh.length > 0) say($("readout"), `Alert fires. ${fresh.join(". ")}`);
+  told = names;
   box.hidden = firing.length === 0;
   const rows = firing.map((alert) => [alert.rule, alert.pool, alert.severity, alert.state, alert.fired_ms]);
   fill(box, rows, () =>

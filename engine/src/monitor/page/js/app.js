@@ -186,11 +186,14 @@ for (const chart of charts) {
   };
 }
 
+let wasStale = false;
 function age() {
   const seconds = live.age();
   const stale = seconds !== null && seconds > 3;
   document.documentElement.toggleAttribute("data-stale", stale);
   const state = seconds === null ? "connecting" : stale ? `last seen ${Math.round(seconds)} s ago` : "live";
+  if (stale !== wasStale) say($("readout"), stale ? "The server is not heard any more." : "The server is heard again.");
+  wasStale = stale;
   $("live").className = `live ${seconds === null ? "" : stale ? "stale" : "fresh"}`;
   say($("live"), state);
 }

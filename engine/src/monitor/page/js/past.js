@@ -16,6 +16,7 @@ export class Past {
     this.times = [];
     this.values = Object.fromEntries(ALL.map((metric) => [metric, []]));
     this.stepMs = null;
+    this.from = null;
     this.error = null;
   }
 
@@ -46,6 +47,10 @@ export class Past {
         }
         return this.trim();
       }
+      // A server that was begun anew has other steps: from the first of these on.
+      if (fresh.length > 0 && this.last() !== null) {
+        this.from = this.last() + ((fresh[0].unix_ms - this.last()) % LIVE_MS);
+      }
       if (fresh.length > 0) this.fetch();
     } else if (nowMs - (this.last() ?? 0) >= 2 * this.stepMs || this.last() === null) {
       this.fetch();
@@ -62,11 +67,12 @@ export class Past {
     const resumes = known && this.nowMs - this.last() < minutes * 60000;
     const of = new URLSearchParams({ pool });
     if (resumes) {
-      of.set("from", this.last());
+      of.set("from", Math.max(this.from ?? 0, this.last()));
       of.set("step_ms", this.stepMs);
     } else {
       of.set("minutes", minutes);
     }
+    this.from = null;
     this.fetching = true;
     try {
       const answer = await ask(`/api/history/${ALL.join(",")}?${of}`);

@@ -5,11 +5,17 @@ import { bytes, count, NONE, number, percent, perSecond, seconds, span, when, wo
 
 const WELL = { healthy: "Healthy", degraded: "Degraded", down: "Down" };
 
+let lastTold = null;
+
 // `now`: the values of the last step, by metric.
 export function showPool(pool, now) {
   const { state, reasons } = pool.health;
   document.documentElement.dataset.health = state;
   say($("state"), WELL[state] ?? state);
+  // Said aloud when it changes, not every second.
+  const told = `${pool.id}: ${WELL[state] ?? state}`;
+  if (told !== lastTold) say($("readout"), `${told}. ${reasons[0] ?? ""}`);
+  lastTold = told;
   fill($("reasons"), reasons, () => reasons.map((reason) => el("li", {}, reason)));
   const role = pool.role === "any" ? "" : `${pool.role} · `;
   say($("about"), `${role}up for ${span(pool.uptime_s)}`);
@@ -33,11 +39,11 @@ function tiles(pool, now) {
   const waiting = pool.queue_depth + pool.waiting_for_circuit;
   const latest = (metric, format) => {
     const value = now(metric);
-    return value === null ? "last minute" : `last min; now ${format(value)}`;
+    return value === null ? "last minute" : `now ${format(value)}`;
   };
   const all = [
-    ["Queries", perSecond(pool.queries_per_second), latest("all", perSecond), ""],
-    ["Errors", percent(pool.error_rate), latest("failed", percent), level(pool.error_rate, 0.01, 0.05)],
+    ["Queries, 1 min", perSecond(pool.queries_per_second), latest("all", perSecond), ""],
+    ["Errors, 1 min", percent(pool.error_rate), latest("failed", percent), level(pool.error_rate, 0.01, 0.05)],
     ["Query, mean", seconds(ms(pool.avg_query_time_ms)), "last minute", ""],
     ["Acquire, mean", seconds(ms(pool.avg_acquisition_time_ms)), "last minute", ""],
     [
