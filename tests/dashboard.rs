@@ -226,7 +226,9 @@ async fn without_the_token_nothing_is_shown() {
         .find(Locator::Css("input[type=password]"))
         .await;
     let field = field.expect("a form to log in");
-    field.send_keys("s3cret-t0ken\n").await.expect("typed");
+    field.send_keys("s3cret-t0ken").await.expect("typed");
+    let button = browser.client.find(Locator::Css("button")).await;
+    button.expect("a button").click().await.expect("pressed");
     browser.says("state", |text| text == "Healthy").await;
     let cookie = browser
         .client

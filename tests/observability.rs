@@ -83,7 +83,10 @@ fn a_quick_run_finds_no_discrepancy_and_weighs_each_retention() {
 #[test]
 fn metrics_that_are_wrong_are_named() {
     let kind = kinds()[0];
-    for defect in ["failures-not-counted", "pipeline-lost-is-ok"] {
+    for (defect, id) in [
+        ("failures-not-counted", "complete-visibility"),
+        ("times-too-short", "quantiles"),
+    ] {
         let _alone = alone();
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(planted::binary());
@@ -105,7 +108,7 @@ fn metrics_that_are_wrong_are_named() {
         assert_eq!(output.status.code(), Some(1), "{defect}: {said}");
         let verdict = json(&folder.path().join("verdict.json"));
         let claims = verdict["claims"].as_array().expect("claims");
-        let claim = claims.iter().find(|c| c["id"] == "complete-visibility");
+        let claim = claims.iter().find(|c| c["id"] == id);
         assert_eq!(claim.expect("claimed")["verdict"], "refuted", "{defect}");
     }
 }
