@@ -1,7 +1,7 @@
 //! Counters and histograms of a pool, and what is kept of their past.
 //!
 //! The pool and its pipelines count into [`Metrics`] as they go; whoever exposes them takes
-//! a [`Snapshot`]. A [`History`] keeps what was added in each second.
+//! a [`Snapshot`]. A history keeps what was added in each second.
 //!
 //! Labels come from enums, never from a message, so their number is fixed and
 //! no user's text ends up in one.
