@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use seawall::error::ErrorClass;
+use seawall::{Pool, PoolConfig, error::ErrorClass, exposition};
 use serde_json::{Value, json};
 
 use crate::command;
@@ -81,66 +81,15 @@ fn names(text: &str, prefix: &str) -> BTreeSet<String> {
     named.map(str::to_owned).collect()
 }
 
-/// All metrics that a pool exposes, without `connection_pool_`.
+/// The names of all series that a pool exposes, without `connection_pool_`.
 fn known_metrics() -> BTreeSet<String> {
-    const COUNTERS: &[&str] = &[
-        "queries",
-        "query_errors",
-        "query_results",
-        "queries_by_kind",
-        "errors",
-        "sqlstate_errors",
-        "queries_sent",
-        "connections_acquired",
-        "connections_released",
-        "connections_reused",
-        "connections_discarded",
-        "connections_evicted",
-        "connections_created",
-        "connections_closed",
-        "connections_abandoned",
-        "connections_kept",
-        "connect_attempts",
-        "acquires_given_up",
-        "pool_exhaustion_events",
-        "health_checks",
-        "health_checks_failed",
-        "circuit_breaker_transitions",
-        "circuit_breaker_probes",
-        "circuit_breaker_probes_failed",
-        "circuit_breaker_suspicions",
-        "waited_for_circuit",
-        "waiting_full",
-        "cancels",
-        "pipeline_batches",
-        "pipeline_syncs",
-        "pipeline_dropped",
-        "pipeline_outcomes",
-    ];
-    const GAUGES: &[&str] = &[
-        "circuit_breaker_state",
-        "circuit_breaker_in_state",
-        "circuit_breaker_time_until_recovery_seconds",
-        "connections",
-        "connections_max",
-        "waiting_callers",
-        "utilization_ratio",
-        "history_bytes",
-    ];
-    const HISTOGRAMS: &[&str] = &[
-        "query_duration_seconds",
-        "acquire_duration_seconds",
-        "connect_duration_seconds",
-        "wait_duration_seconds",
-        "recycle_duration_seconds",
-        "hold_duration_seconds",
-        "pipeline_batch_size",
-    ];
-    let counters = COUNTERS.iter().map(|name| format!("{name}_total"));
-    let gauges = GAUGES.iter().map(|name| (*name).to_owned());
-    let of_histogram = |name: &&str| ["bucket", "sum", "count"].map(|of| format!("{name}_{of}"));
-    let histograms = HISTOGRAMS.iter().flat_map(of_histogram);
-    counters.chain(gauges).chain(histograms).collect()
+    let pool = Pool::new(PoolConfig::default()).expect("valid");
+    let text = exposition::text(&[pool.watched()], exposition::Format::Text);
+    let series = text.lines().filter(|line| !line.starts_with('#'));
+    let names = series.filter_map(|line| line.split('{').next()?.strip_prefix("connection_pool_"));
+    let names: BTreeSet<String> = names.map(str::to_owned).collect();
+    assert!(names.len() > 50, "{names:?}");
+    names
 }
 
 /// The expressions of the dashboard: those of its panels, of its annotations and variables.

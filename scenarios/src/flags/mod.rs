@@ -250,6 +250,15 @@ impl ConfigArgs {
             format!("--config: {key} is ignored: a run connects to the server of --env")
         });
         let mut remarks: Vec<String> = ignored.collect();
+        for key in ["enable_monitoring", "enable_metrics_endpoint"] {
+            if table.get(key) == Some(&true.into()) {
+                table.insert(key.to_owned(), false.into());
+                remarks.push(format!(
+                    "--config: {key} is ignored: pools that are measured show themselves to nobody; \
+                     `scenarios serve` does"
+                ));
+            }
+        }
         let breaker = table.keys().any(|key| key.starts_with("circuit_breaker"));
         if breaker && !table.contains_key(PROBE) {
             remarks.push(format!(

@@ -400,7 +400,8 @@ mod tests {
     fn a_configuration_is_read_over_the_deadlines_of_the_run() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("pool.toml");
-        let text = "max_connections = 20\nhost = \"db\"\nenable_monitoring = true";
+        let text = "max_connections = 20\nhost = \"db\"\nenable_monitoring = true\n\
+                    adaptive_sizing = true";
         std::fs::write(&path, text).expect("written");
         let config = path.to_str().expect("UTF-8");
         let (planned, remarks) = typed(&["--deadline-ms", "300", "--config", config]);
@@ -418,7 +419,11 @@ mod tests {
             .map(|(_, setup)| setup.max_connections())
             .collect();
         assert_eq!(connections, [20; 3], "no arm has more than another");
-        for part in ["host is ignored", "enable_monitoring has no effect"] {
+        for part in [
+            "host is ignored",
+            "enable_monitoring is ignored",
+            "adaptive_sizing has no effect",
+        ] {
             assert!(remarks.iter().any(|r| r.contains(part)), "{remarks:?}");
         }
     }
