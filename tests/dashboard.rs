@@ -14,8 +14,10 @@ use super::serving::{Serving, blocking, until};
 
 const HINT: &str = "hint: apt-get install chromium chromium-driver";
 
-/// A browser, and what drives it.
+/// A browser, and what drives it. One at once: they are large.
 struct Browser {
+    _alone: tokio::sync::MutexGuard<'static, ()>,
+    profile: tempfile::TempDir,
     driver: Child,
     url: String,
     client: Client,
@@ -23,6 +25,9 @@ struct Browser {
 
 impl Browser {
     async fn start() -> Self {
+        static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let alone = ALONE.lock().await;
+        let profile = tempfile::tempdir().expect("a folder");
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("an address").port();
         drop(free);
@@ -34,12 +39,14 @@ impl Browser {
         let driver = driver.unwrap_or_else(|error| panic!("chromedriver: {error}; {HINT}"));
         let url = format!("http://127.0.0.1:{port}");
         let mut wanted = Map::new();
+        let own = format!("--user-data-dir={}", profile.path().display());
         let args = [
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--window-size=1280,1600",
+            &own,
         ];
         wanted.insert("goog:chromeOptions".to_owned(), json!({ "args": args }));
         wanted.insert("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" }));
@@ -47,15 +54,19 @@ impl Browser {
         let client = loop {
             let mut builder =
                 ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-            match builder.capabilities(wanted.clone()).connect(&url).await {
-                Ok(client) => break client,
-                Err(error) => {
+            let connecting = builder.capabilities(wanted.clone()).connect(&url);
+            match clock::timeout_at(by, connecting).await {
+                Ok(Ok(client)) => break client,
+                Ok(Err(error)) => {
                     assert!(clock::now() < by, "chromium: {error}; {HINT}");
                     clock::sleep(Duration::from_millis(100)).await;
                 }
+                Err(_) => panic!("chromium: no answer in time; {HINT}"),
             }
         };
         Self {
+            _alone: alone,
+            profile,
             driver,
             url,
             client,
@@ -107,6 +118,9 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let _over = self.driver.kill();
         let _code = self.driver.wait();
+        // A browser whose session was not closed outlives its driver.
+        let own = format!("user-data-dir={}", self.profile.path().display());
+        let _none = Command::new("pkill").args(["-f", &own]).status();
     }
 }
 
@@ -122,8 +136,20 @@ fn number(text: &str) -> f64 {
         .unwrap_or_else(|_| panic!("a number: {text}"))
 }
 
+/// Longest time for all that a test does.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+async fn in_time(test: impl Future<Output = ()>) {
+    let done = clock::timeout_at(clock::now() + PATIENCE, test).await;
+    assert!(done.is_ok(), "the browser does not answer");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_shows_what_is_and_what_goes_wrong_and_survives_a_restart() {
+    in_time(shows_and_survives()).await;
+}
+
+async fn shows_and_survives() {
     let serving = Serving::start("127.0.0.1:0", "");
     let address = serving.port().to_owned();
     let browser = Browser::start().await;
@@ -202,6 +228,10 @@ async fn the_page_shows_what_is_and_what_goes_wrong_and_survives_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_token_nothing_is_shown() {
+    in_time(shows_nothing()).await;
+}
+
+async fn shows_nothing() {
     let serving = Serving::start("127.0.0.1:0", "s3cret-t0ken");
     for path in [
         "/api/status",
