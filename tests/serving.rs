@@ -74,9 +74,17 @@ impl Serving {
     /// Ends it as a user does, and returns its exit code.
     pub(crate) fn end(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
-        let kill = Command::new("kill").args(["-INT", &pid]).status();
+        // What runs in the background of a shell may not be interrupted.
+        let kill = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(kill.expect("kill").success());
-        self.child.wait().expect("it ends").code()
+        let by = clock::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is ours") {
+                return status.code();
+            }
+            assert!(clock::now() < by, "it does not end");
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -87,7 +95,7 @@ impl Drop for Serving {
         }
         // A test that failed leaves no server behind.
         let pid = self.child.id().to_string();
-        let _over = Command::new("kill").args(["-INT", &pid]).status();
+        let _over = Command::new("kill").args(["-TERM", &pid]).status();
         let _code = self.child.wait();
     }
 }
