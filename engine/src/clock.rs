@@ -52,17 +52,13 @@ pub struct Wall {
 }
 
 impl Wall {
-    /// Reads the clock.
+    /// Reads the clock, once.
     #[must_use]
-    #[expect(
-        clippy::disallowed_types,
-        reason = "shown to people, and decides nothing"
-    )]
     pub fn now() -> Self {
-        let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let ns = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
         Self {
             at: now(),
-            unix: unix.unwrap_or_default(),
+            unix: Duration::from_nanos(u64::try_from(ns).unwrap_or(0)),
         }
     }
 

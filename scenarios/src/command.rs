@@ -1,5 +1,7 @@
 //! The `scenarios` command: prints, and turns what happened into an exit code.
 
+mod serve;
+
 use std::{
     io::{self, Write as _},
     net::SocketAddr,
@@ -15,7 +17,7 @@ use reports::{Record, run::Run};
 use crate::{
     cli::{
         self, Chosen, Cli, Command, Doctor, FaultProxy, Invocation, List, Listing, Reap, Replay,
-        Serve, arguments, exit,
+        arguments, exit,
     },
     environment::{self, EnvironmentError, Kind, chain},
     experiment::{self, Data, Experiment, NotRepeatable, with_experiments},
@@ -24,7 +26,6 @@ use crate::{
     log,
     progress::Progress,
     redact::redacted,
-    serve::{self, ServeError, Served},
     stage::{self, Interrupt, Label, Outcome, Place},
 };
 
@@ -110,7 +111,7 @@ async fn command(command: Command, arguments: Vec<String>) -> u8 {
     let done = match &command {
         Command::Experiment(chosen) => run_chosen(chosen, &arguments).await,
         Command::Replay(replay) => self::replay(replay).await,
-        Command::Serve(serve) => self::serve(serve).await,
+        Command::Serve(serve) => serve::serve(serve).await,
         Command::List(list) => Ok(self::list(list)),
         Command::FaultProxy(proxy) => fault_proxy(proxy).await,
         Command::Doctor(doctor) => self::doctor(doctor).await,
@@ -285,41 +286,6 @@ fn list(list: &List) -> u8 {
     };
     print(&text);
     0
-}
-
-/// The environment variable of the dashboard's token: an argument would be seen by everybody.
-const TOKEN: &str = "SEAWALL_MONITORING_TOKEN";
-
-/// Serves until the time is over, or a signal.
-async fn serve(serve: &Serve) -> Result<u8, Failure> {
-    let interrupt = Interrupt::from_signals().map_err(|e| bug(&e))?;
-    let served = Served {
-        wanted: environment::Wanted {
-            small_disk: true,
-            ..serve.server.wanted().map_err(usage)?
-        },
-        monitoring: serve.monitoring,
-        metrics: serve.metrics,
-        token: std::env::var(TOKEN).unwrap_or_default().into(),
-        length: serve.length,
-        rate_per_s: serve.rate,
-        seed: serve.seed,
-    };
-    say("starting PostgreSQL");
-    let ready = |monitoring: SocketAddr, metrics: SocketAddr| {
-        print(&format!(
-            "dashboard  http://{monitoring}/\nmetrics    http://{metrics}/metrics\n"
-        ));
-    };
-    let done = serve::serve(&served, &interrupt, ready).await;
-    done.map(|()| 0).map_err(|error| {
-        let code = match &error {
-            ServeError::Run(error) => exit::of_run(error),
-            ServeError::Monitor(_) => exit::USAGE,
-            _ => exit::BUG,
-        };
-        (chain(&error), code)
-    })
 }
 
 /// Serves until a signal, and then leaves nothing behind.
