@@ -213,7 +213,7 @@ async fn shows_and_survives() {
     assert!(errors.is_empty(), "{errors:#?}");
 
     // The server goes, which the page says, and comes back at the same address.
-    assert_eq!(serving.end(), Some(0));
+    assert_eq!(serving.end().await, Some(0));
     browser
         .says("live", |text| text.starts_with("last seen"))
         .await;
@@ -221,7 +221,7 @@ async fn shows_and_survives() {
     browser.says("live", |text| text == "live").await;
     browser.says("state", |text| text == "Healthy").await;
     browser.end().await;
-    assert_eq!(again.end(), Some(0));
+    assert_eq!(again.end().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,5 +265,5 @@ async fn shows_nothing() {
         .await;
     assert_eq!(cookie.expect("asked"), json!(""), "no script sees it");
     browser.end().await;
-    assert_eq!(serving.end(), Some(0));
+    assert_eq!(serving.end().await, Some(0));
 }

@@ -150,7 +150,7 @@ async fn a_real_one_scrapes_shows_and_alerts() {
     let may_be_empty = |panel: &String| panel.contains("sqlstate") || panel.contains("batch_size");
     let empty: Vec<_> = empty.iter().filter(|p| !may_be_empty(p)).collect();
     assert!(empty.is_empty(), "{empty:#?}");
-    assert_eq!(serving.end(), Some(0));
+    assert_eq!(serving.end().await, Some(0));
 }
 
 /// `promtool` has nothing to say of it.

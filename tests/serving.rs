@@ -72,19 +72,18 @@ impl Serving {
     }
 
     /// Ends it as a user does, and returns its exit code.
-    pub(crate) fn end(mut self) -> Option<i32> {
+    pub(crate) async fn end(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         // What runs in the background of a shell may not be interrupted.
         let kill = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(kill.expect("kill").success());
-        let by = clock::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("it is ours") {
-                return status.code();
-            }
-            assert!(clock::now() < by, "it does not end");
-            std::thread::yield_now();
-        }
+        let mut ended = None;
+        until("it ends", || {
+            ended = self.child.try_wait().expect("it is ours");
+            ended.is_some()
+        })
+        .await;
+        ended.expect("it has ended").code()
     }
 }
 

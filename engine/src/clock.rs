@@ -89,3 +89,18 @@ impl Timer {
         sleep.as_mut().poll(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_day_goes_with_the_clock_and_not_with_the_system_s() {
+        let (wall, began) = (Wall::now(), now());
+        let then = wall.unix_ms(began);
+        assert!(then > 1_700_000_000_000, "milliseconds since 1970: {then}");
+        sleep(Duration::from_secs(90)).await;
+        assert_eq!(wall.unix_ms(now()), then + 90_000);
+        assert!(wall.unix_ms(began - Duration::from_secs(1)) <= then - 999);
+    }
+}

@@ -16,17 +16,14 @@ use seawall::{
 use super::{
     Interrupted, Stage, Stop,
     events::micros,
-    nemesis::{Nemesis, Seen, undo},
+    nemesis::{Nemesis, Seen},
     sessions::SessionCounts,
 };
-use crate::{
-    environment::chain,
-    load::{
-        arrivals::Arrivals,
-        beside::{self, Beside},
-        client::Client,
-        worker::{Load, Panicked},
-    },
+use crate::load::{
+    arrivals::Arrivals,
+    beside::{self, Beside},
+    client::Client,
+    worker::{Load, Panicked},
 };
 
 /// How often breakers are looked at.
@@ -280,11 +277,9 @@ impl<'s, 'a> Loaded<'s, 'a> {
         // A panic of ours must not leave the fault in somebody's server.
         let through = AssertUnwindSafe(self.through_faults(planned)).catch_unwind();
         let moments = through.await.unwrap_or(Err(Stop::Panicked));
-        if moments.is_err()
-            && let Err(error) = undo(stage, planned).await
-        {
+        if moments.is_err() {
             // The error that led here says better what is wrong.
-            tracing::warn!(error = chain(&error), "taking a fault back");
+            stage.take_back(planned).await;
         }
         moments
     }

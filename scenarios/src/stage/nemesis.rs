@@ -292,7 +292,7 @@ impl Stage<'_> {
 ///
 /// # Errors
 /// The first that could not be taken back; the others were tried.
-pub(super) async fn undo(stage: &Stage<'_>, planned: usize) -> Result<(), Stop> {
+async fn undo(stage: &Stage<'_>, planned: usize) -> Result<(), Stop> {
     let mut undone = Ok(());
     let mut steps = Vec::new();
     for (index, step) in stage.run.schedule[planned].faults.iter().enumerate() {
