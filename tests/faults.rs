@@ -345,6 +345,7 @@ async fn a_panic_takes_the_fault_back_too() {
         seed: 1,
         size: Size::Quick,
         own_server: false,
+        scripts: None,
     };
     let planned: FailureSim = planned(&flags, &frame);
     let label = Label {
@@ -427,6 +428,7 @@ async fn a_million_writes_are_checked() {
         outcomes: "o".repeat(WRITES),
         latencies_us: vec![0; WRITES],
         lags_us: vec![0; WRITES],
+        due_us: Vec::new(),
     };
     let arrivals = Arrivals {
         rate_per_s: 1_000,

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 
 use crate::{
-    claim::Claim,
+    claim::{Claim, Decision, id::NO_LOSS},
     experiments,
     measure::Effect,
     page::Page,
@@ -67,7 +67,10 @@ pub(crate) struct Judged {
 
 fn judged<E: Experiment>(run: &Run, data: &E::Data) -> (Judged, Page) {
     let findings = E::find(run, data);
-    let claims = E::claims(run, data, &findings);
+    let mut claims = E::claims(run, data, &findings);
+    claims
+        .iter_mut()
+        .for_each(|claim| leave_unmarked(run, claim));
     let published = E::published(&findings);
     let page = E::page(run, data, &findings, &claims);
     let judged = Judged {
@@ -80,6 +83,20 @@ fn judged<E: Experiment>(run: &Run, data: &E::Data) -> (Judged, Page) {
             .collect(),
     };
     (judged, page)
+}
+
+/// Of scripts of the user's, only those that are marked say what they have written: where none
+/// is, nothing about writes can be found out, and nothing depends on it.
+fn leave_unmarked(run: &Run, claim: &mut Claim) {
+    let unmarked = !run.scripts.is_empty() && run.scripts.iter().all(|script| !script.marked);
+    if unmarked && claim.id == NO_LOSS && claim.is(Decision::Inconclusive) {
+        claim.gating = false;
+        claim.reason = Some(
+            "no script says what it writes: mark it with -- @write key = ... and -- @check SELECT \
+             ..."
+            .to_owned(),
+        );
+    }
 }
 
 /// Findings as JSON. What cannot be written is told in their place.

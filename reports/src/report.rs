@@ -1,6 +1,9 @@
 //! A record with all that follows from it, before it has a form.
 
-use crate::{Record, Verdict, page::Page};
+use crate::{
+    Record, Verdict,
+    page::{self, Page},
+};
 
 /// A record, judged.
 #[derive(Debug, Clone)]
@@ -16,7 +19,11 @@ pub struct Report<'a> {
 /// Judges a record.
 #[must_use]
 pub fn judge(record: &Record) -> Report<'_> {
-    let (judged, page) = record.data.judged(&record.run);
+    let (judged, mut page) = record.data.judged(&record.run);
+    if let Some(scripts) = page::scripts(&record.run) {
+        page.sections.push(scripts);
+        page.read_files = true;
+    }
     Report {
         record,
         verdict: Verdict::new(&record.run, judged),

@@ -165,7 +165,8 @@ where
     reports::Data: From<Data<E>>,
 {
     let wanted = invocation.server.wanted().map_err(usage)?;
-    let frame = invocation.draw.frame(&wanted);
+    let frame = invocation.draw.frame(&wanted, &invocation.scripts);
+    let frame = frame.map_err(usage)?;
     let (experiment, remarks) = E::plan(&invocation.options, &frame).map_err(usage)?;
     for remark in remarks {
         say(&format!("warning: {remark}"));

@@ -16,6 +16,7 @@ use crate::{
     faults::kind,
     flags::{CliError, Frame, Size},
     load::{
+        scripts::Scripts,
         setup::{NotRecorded, Setup},
         workload::Workload,
     },
@@ -81,6 +82,18 @@ pub fn recorded(run: &Run) -> Result<Setting, NotRepeatable> {
         arms,
         plan: run.plan.clone(),
         schedule: run.schedule.clone(),
+        scripts: scripts(run)?,
+    })
+}
+
+/// The user's own scripts of a record, if it has some.
+///
+/// # Errors
+/// If this version does not read them.
+pub fn scripts(run: &Run) -> Result<Option<Scripts>, NotRepeatable> {
+    Scripts::recorded(run).map_err(|error| NotRepeatable {
+        reason: error.to_string(),
+        allowed: "a run of this version",
     })
 }
 
@@ -162,8 +175,12 @@ where
     let command = <E::Recorded as reports::experiment::Experiment>::COMMAND;
     let setting = experiment.setting();
     let mut stage = Stage::set(command, setting, label, place, interrupt, listener).await?;
-    let direct = stage.environment.endpoint();
-    let prepared = experiment.prepare(direct, &stage.workload).await;
+    let prepared = async {
+        stage.try_scripts().await?;
+        let direct = stage.environment.endpoint();
+        experiment.prepare(direct, &stage.workload).await
+    };
+    let prepared = prepared.await;
     if let Err(error) = prepared {
         stage.strike().await;
         return Err(error.into());

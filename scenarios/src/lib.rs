@@ -24,5 +24,6 @@ pub mod load;
 pub mod log;
 pub mod progress;
 pub mod redact;
+pub mod script;
 pub mod serve;
 pub mod stage;

@@ -108,6 +108,7 @@ fn setting(seed: u64) -> Setting {
     Setting {
         arms: vec![setup.arm(ARM_SEAWALL, "the engine as we would ship it")],
         plan: None,
+        scripts: None,
         schedule: draw(
             seed,
             &Draw {
@@ -192,6 +193,7 @@ async fn load(client: Arc<Client>, rate_per_s: u32, seed: u64) {
         let operation = Operation {
             seq: i64::try_from(first + i).unwrap_or(i64::MAX),
             kind: arrivals.kind(i),
+            caller: 0,
         };
         under_way.spawn(async move {
             let done = client.run(operation, || {});

@@ -6,7 +6,7 @@ use crate::{
         seldom::{Case, Cases, decide},
     },
     measure::Measured,
-    run::{Answer, BreakerState, CallKind, Injection, Kind, Outcome, Transition},
+    run::{Answer, BreakerState, CallKind, Injection, Kind, Outcome, Run, Transition},
     stats::median,
 };
 
@@ -229,18 +229,32 @@ pub(crate) fn in_time(subject: &Injected<'_>, arm: &str) -> Option<Claim> {
     counted(subject, arm, id::IN_TIME, &says, |injection, _| {
         let answers = injection.operations.answers(subject.load.rate_per_s);
         let one = answers.filter(|answer| {
-            let one = matches!(answer.kind, Kind::Read | Kind::Write | Kind::Mistake);
-            one && answer.outcome != Outcome::NotSent
+            is_one(subject.run, answer.kind) && answer.outcome != Outcome::NotSent
         });
         let beside = injection.beside.iter().flat_map(|beside| &beside.calls);
         let beside = beside.map(|call| call.latency_us);
         let slowest_us = one.map(|answer| answer.took_us).chain(beside).max();
-        match slowest_us.unwrap_or(0) as f64 / 1e6 - promise_s {
+        let Some(slowest_us) = slowest_us else {
+            return Case::Apart;
+        };
+        match slowest_us as f64 / 1e6 - promise_s {
             late if late <= LATE_S => Case::Within,
             late if late <= FAR_S => Case::Beyond,
             _ => Case::FarBeyond,
         }
     })
+}
+
+/// Whether an operation of a kind is one statement.
+fn is_one(run: &Run, kind: Kind) -> bool {
+    match kind {
+        Kind::Read | Kind::Write | Kind::Mistake => true,
+        Kind::Script(place) => {
+            let script = run.scripts.get(usize::from(place));
+            script.is_some_and(|script| script.alone)
+        }
+        _ => false,
+    }
 }
 
 /// `waiters-refused`: who waits for a connection when the circuit opens is refused then, and

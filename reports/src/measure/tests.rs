@@ -232,6 +232,7 @@ fn part(injection: &Injection, range: std::ops::Range<u64>) -> crate::run::Opera
         outcomes: whole.outcomes[range.clone()].to_owned(),
         latencies_us: whole.latencies_us[range.clone()].to_vec(),
         lags_us: whole.lags_us[range].to_vec(),
+        due_us: Vec::new(),
     }
 }
 

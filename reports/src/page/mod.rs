@@ -6,11 +6,15 @@
 //!
 //! - `block`: the parts of a section
 //! - `table`: rows of numbers
+//! - `scripts`: what is said of the user's own scripts
 
 mod block;
+mod scripts;
 mod table;
 
 pub use block::{Block, Definition, Style, Text};
+pub use scripts::operations;
+pub(crate) use scripts::section as scripts;
 pub(crate) use table::maybe;
 pub use table::{Cell, Column, Measure, Row, Table};
 

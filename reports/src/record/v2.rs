@@ -102,6 +102,8 @@ fn convert(old: Old) -> Result<(Run, Data), serde_json::Error> {
         environment: old.environment,
         arms: old.arms,
         plan: old.plan,
+        scripts: Vec::new(),
+        variables: std::collections::BTreeMap::new(),
         schedule: old.schedule,
         skipped: old.skipped,
         ended: old.ended,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Injection, Planned};
+use super::{Injection, Planned, Script};
 
 /// What most services run today.
 pub const ARM_BARE: &str = "bare";
@@ -38,6 +38,13 @@ pub struct Run {
     /// The fault plan as the user gave it; `None` for the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// The user's own scripts, which the operations are runs of. Empty where the load is the
+    /// usual one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scripts: Vec<Script>,
+    /// The variables that the user defined for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
     /// The plan as drawn from the seed, before anything was started. Empty for an
     /// experiment without faults.
     pub schedule: Vec<Planned>,

@@ -7,8 +7,12 @@ use super::Contradiction;
 /// What every arm was given to do, and when that counts as served.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Load {
-    /// Scheduled operations per second and arm, evenly spaced.
+    /// Scheduled operations per second and arm, evenly spaced. Without meaning in a closed loop.
     pub rate_per_s: u32,
+    /// Callers of a closed loop: each asks again as soon as it is answered. `None` in an open
+    /// one, where operations arrive whether or not earlier ones were answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<u32>,
     /// D: what comes later than this after its scheduled arrival is not goodput.
     pub deadline_us: u64,
     /// Most operations of one arm under way at once; an arrival above is not sent.
@@ -72,7 +76,7 @@ pub struct Mix {
 }
 
 /// All operations of an arm, by column. Operation `i` was scheduled at
-/// `i * 1_000_000 / rate_per_s`; all columns have one entry per operation.
+/// `i * 1_000_000 / rate_per_s`, in an open loop; all columns have one entry per operation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Operations {
     /// One character each, see [`Kind::letter`].
@@ -85,6 +89,10 @@ pub struct Operations {
     /// From scheduled arrival until the arm was called: the generator's own delay,
     /// which is part of the latency. Zero for one never sent or never answered.
     pub lags_us: Vec<u64>,
+    /// When each was scheduled, in a closed loop: when its caller was free for it. Empty in an
+    /// open one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub due_us: Vec<u64>,
 }
 
 impl Operations {
@@ -105,6 +113,14 @@ impl Operations {
             );
             return invalid("operations", value, "columns of one length");
         }
+        if !self.due_us.is_empty() && self.due_us.len() != n {
+            let value = format!("{} moments of {n} operations", self.due_us.len());
+            return invalid(
+                "operations.due_us",
+                value,
+                "none, or one for each operation",
+            );
+        }
         let unknown = |c: &char| Outcome::from_letter(*c).is_none();
         if let Some(c) = self.outcomes.chars().find(unknown) {
             let value = format!("{c:?}");
@@ -115,7 +131,7 @@ impl Operations {
             return invalid(
                 "operations.kinds",
                 format!("{c:?}"),
-                "one of r w t b s h m d",
+                "one of r w t b s h m d, or a digit or capital of a script",
             );
         }
         Ok(())
@@ -158,7 +174,8 @@ impl Operations {
         let times = self.latencies_us.iter().zip(&self.lags_us);
         let all = letters.zip(times).enumerate();
         all.filter_map(move |(i, ((kind, outcome), (latency_us, lag_us)))| {
-            let due_us = scheduled_us(i, rate_per_s);
+            let due_us = self.due_us.get(i).copied();
+            let due_us = due_us.unwrap_or_else(|| scheduled_us(i, rate_per_s));
             Some(Answer {
                 kind: Kind::from_letter(kind)?,
                 outcome: Outcome::from_letter(outcome)?,
@@ -191,10 +208,17 @@ pub enum Kind {
     Mistake,
     /// Holds a session on the server for a fixed time, and returns a number.
     Hold,
+    /// Runs one of the user's own scripts, by its place in [`Run::scripts`](super::Run).
+    Script(u8),
 }
 
+/// The characters that stand for scripts, by their place.
+const SCRIPTS: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+/// Most scripts that a run can tell apart.
+pub const MOST_SCRIPTS: usize = SCRIPTS.len();
+
 impl Kind {
-    /// All kinds.
+    /// All kinds but scripts.
     pub const ALL: [Self; 8] = [
         Self::Read,
         Self::Write,
@@ -218,13 +242,19 @@ impl Kind {
             Self::HotRow => 'h',
             Self::Mistake => 'm',
             Self::Hold => 'd',
+            Self::Script(place) => SCRIPTS.chars().nth(place.into()).unwrap_or('0'),
         }
     }
 
     /// The kind that a character stands for.
     #[must_use]
     pub fn from_letter(letter: char) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.letter() == letter)
+        let script = || {
+            let place = SCRIPTS.chars().position(|c| c == letter)?;
+            u8::try_from(place).ok().map(Self::Script)
+        };
+        let kind = Self::ALL.into_iter().find(|kind| kind.letter() == letter);
+        kind.or_else(script)
     }
 
     /// Whether it leaves a row in the ledger, if it is done.

@@ -4,6 +4,7 @@
 //! - `plan`: what was to be done, as drawn from the seed ([`Planned`])
 //! - `load`: the operations that arms were given ([`Load`], [`Operations`])
 //! - `injection`: what one fault did to one arm ([`Injection`])
+//! - `script`: the user's own scripts ([`Script`])
 //! - `event`: the lines of `events.jsonl` ([`Event`])
 //!
 //! What only one experiment records is its own data, in [`crate::experiments`];
@@ -19,6 +20,7 @@ mod head;
 mod injection;
 mod load;
 mod plan;
+mod script;
 
 pub(crate) use self::load::scheduled_us;
 pub use self::{
@@ -26,6 +28,10 @@ pub use self::{
     event::{Event, What},
     head::{ARM_BARE, ARM_CAREFUL, ARM_GUIDE, ARM_SEAWALL, Arm, Ended, Environment, Run, Skipped},
     injection::{Attempts, BreakerState, Injection, Ledger, SessionCount, Transition},
-    load::{Answer, Beside, Call, CallKind, Callers, Import, Kind, Load, Mix, Operations, Outcome},
+    load::{
+        Answer, Beside, Call, CallKind, Callers, Import, Kind, Load, MOST_SCRIPTS, Mix, Operations,
+        Outcome,
+    },
     plan::{Planned, Span, Step, Stream},
+    script::{Plans, Script, ScriptStatement},
 };

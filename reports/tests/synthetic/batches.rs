@@ -81,6 +81,7 @@ pub(crate) fn class(name: &str, writes: bool, guide_batch: Option<u32>) -> Class
         about: format!("made-up {name}"),
         statements: vec!["SELECT $1".to_owned()],
         writes,
+        transaction: false,
         guide_batch,
     }
 }

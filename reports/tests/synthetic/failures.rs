@@ -53,6 +53,8 @@ pub(crate) fn record(seed: u64, rounds: usize, arms: &[&str]) -> Record {
         },
         arms: self::arms(arms),
         plan: None,
+        scripts: Vec::new(),
+        variables: BTreeMap::new(),
         schedule: Vec::new(),
         skipped: Vec::new(),
         ended: Ended::Complete,

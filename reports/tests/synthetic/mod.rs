@@ -31,6 +31,7 @@ pub(crate) const TIMES: Times = Times {
 pub(crate) fn load() -> Load {
     Load {
         rate_per_s: RATE_PER_S,
+        clients: None,
         deadline_us: 250_000,
         max_in_flight: 256,
         write_share: 0.2,

@@ -3,6 +3,7 @@
 use crate::{
     environment::EnvironmentError,
     flags::CliError,
+    load::tried::NotTried,
     stage::{NotPrepared, RunError},
 };
 
@@ -34,7 +35,9 @@ pub fn of_run(error: &RunError) -> u8 {
     match error {
         RunError::Environment(EnvironmentError::Refused { .. }) => REFUSED,
         RunError::Environment(EnvironmentError::Invalid { .. })
-        | RunError::NotPrepared(NotPrepared::Refused(_)) => USAGE,
+        | RunError::NotPrepared(
+            NotPrepared::Refused(_) | NotPrepared::Script(NotTried::Refused { .. }),
+        ) => USAGE,
         RunError::Environment(EnvironmentError::Cancelled) | RunError::Interrupted(_) => {
             INTERRUPTED
         }

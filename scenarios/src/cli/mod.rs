@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     experiment::{Experiment, with_experiments},
-    flags::{self, DrawArgs, Format, OutputArgs, ProxyArgs, ServerArgs, TargetArgs},
+    flags::{self, DrawArgs, Format, OutputArgs, ProxyArgs, ScriptArgs, ServerArgs, TargetArgs},
     load::DEADLINE_MS,
 };
 
@@ -87,6 +87,8 @@ with_experiments!(chosen);
 pub struct Invocation<O: Args> {
     #[command(flatten)]
     pub(crate) options: O,
+    #[command(flatten)]
+    pub(crate) scripts: ScriptArgs,
     #[command(flatten)]
     pub(crate) draw: DrawArgs,
     #[command(flatten)]

@@ -32,6 +32,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// Load without any fault, one arm at a time.
 #[derive(Debug, Clone)]
 pub struct Steady {
+    /// Whether the rate is fitted to what scripts cost, once that can be measured.
+    fitted: bool,
     setting: Setting,
     nothing_yet: Data,
 }
@@ -44,9 +46,12 @@ pub struct Steady {
 pub struct Options {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Operations per second and arm
-    #[arg(long, default_value_t = RATE_PER_S, value_name = "N", value_parser = rates())]
-    rate: u32,
+    /// Operations per second and arm [default: 400; of scripts, no more than a third of what pools can do]
+    #[arg(long, value_name = "N", value_parser = rates())]
+    rate: Option<u32>,
+    /// A closed loop of so many callers, each of which asks again as soon as it is answered, instead of a rate
+    #[arg(long, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    clients: Option<u32>,
     #[command(flatten)]
     deadline: DeadlineArgs,
 }
@@ -68,8 +73,11 @@ impl Experiment for Steady {
         let max_connections = config.max_connections;
         let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let (length, rounds) = extent(frame.size);
+        let rate_per_s = options.rate.unwrap_or(RATE_PER_S);
         let planned = Self {
+            fitted: options.rate.is_none(),
             setting: Setting {
+                scripts: frame.scripts.clone(),
                 arms: vec![
                     Setup::Bare { max_connections }.arm("bare", BARE),
                     Setup::engine(config).arm("seawall", about),
@@ -78,10 +86,11 @@ impl Experiment for Steady {
             },
             nothing_yet: Data {
                 load: Load {
-                    rate_per_s: options.rate,
+                    rate_per_s,
+                    clients: options.clients,
                     deadline_us: us(deadline),
-                    max_in_flight: max_in_flight(options.rate, deadline),
-                    write_share: 0.2,
+                    max_in_flight: max_in_flight(rate_per_s, deadline),
+                    write_share: if frame.scripts.is_some() { 0.0 } else { 0.2 },
                     mix: Mix::default(),
                     callers: Callers::default(),
                     steady_ok_share: 0.99,
@@ -97,6 +106,7 @@ impl Experiment for Steady {
 
     fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
         Ok(Self {
+            fitted: false,
             setting: recorded(run)?,
             nothing_yet: Data {
                 stretches: Vec::new(),
@@ -121,6 +131,10 @@ impl Experiment for Steady {
             .iter()
             .map(|(a, _)| a.name.clone())
             .collect();
+        if self.fitted {
+            let one = turns.get(..1).unwrap_or_default();
+            stage.fit(&mut data.load, one).await?;
+        }
         for round in 0..data.rounds {
             rng.shuffle(&mut turns);
             for arm in &turns {

@@ -84,6 +84,18 @@ static SHARE_PERCENT: Parameter = Parameter {
     about: "of the sessions, at random",
 };
 
+/// Whether a fault is one of the tables of the load: an operation on others does not meet it.
+#[must_use]
+pub fn is_about_tables(kind: &Kind) -> bool {
+    [
+        &LOCK_STORM,
+        &IDLE_IN_TRANSACTION,
+        &SLOW_STATEMENTS,
+        &DISK_FULL,
+    ]
+    .contains(&kind)
+}
+
 /// Sessions are ended with `pg_terminate_backend`.
 pub static TERMINATE: Kind = Kind {
     name: "terminate",

@@ -2,7 +2,11 @@
 
 use clap::Args;
 
-use crate::environment::{Kind, Wanted};
+use super::{CliError, ScriptArgs};
+use crate::{
+    environment::{Kind, Wanted},
+    load::scripts::Scripts,
+};
 
 /// How long a run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +41,7 @@ impl Size {
 }
 
 /// What is known of a run beside an experiment's own options.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Frame {
     /// Everything random comes from it.
     pub seed: u64,
@@ -46,6 +50,8 @@ pub struct Frame {
     /// Whether the server is started by the run, and so can be killed, paused and
     /// restarted.
     pub own_server: bool,
+    /// The user's own scripts, if operations are to be runs of them.
+    pub scripts: Option<Scripts>,
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -67,9 +73,12 @@ pub struct DrawArgs {
 
 impl DrawArgs {
     /// What a run on that server is drawn within.
-    #[must_use]
-    pub fn frame(self, wanted: &Wanted) -> Frame {
-        Frame {
+    ///
+    /// # Errors
+    /// If a script cannot be used.
+    pub fn frame(self, wanted: &Wanted, scripts: &ScriptArgs) -> Result<Frame, CliError> {
+        Ok(Frame {
+            scripts: scripts.read(self.seed)?,
             seed: self.seed,
             size: match (self.quick, self.full) {
                 (true, _) => Size::Quick,
@@ -77,6 +86,6 @@ impl DrawArgs {
                 _ => Size::Default,
             },
             own_server: wanted.kind != Kind::External,
-        }
+        })
     }
 }

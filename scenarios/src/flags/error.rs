@@ -4,7 +4,7 @@ use std::io;
 
 use seawall::config::ConfigError;
 
-use crate::faults::plan::PlanError;
+use crate::{faults::plan::PlanError, script::ScriptError};
 
 /// Why a command line was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum CliError {
     /// A configuration is not valid.
     #[error("--config: {0}")]
     Config(#[from] ConfigError),
+    /// A script has an error.
+    #[error("-f: {0}")]
+    Script(#[from] ScriptError),
     /// The folder of the run cannot be made.
     #[error("--out: {path}: {reason}, allowed: a folder that can be written")]
     Out {

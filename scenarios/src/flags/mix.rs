@@ -14,9 +14,9 @@ use crate::load::arrivals::SERVICE;
 pub struct MixArgs {
     /// What the operations do: shares of writes, transactions, rollbacks, savepoints, hot-rows
     /// and mistakes, the rest are reads; beside=no leaves out bursts, callers that give up, and
-    /// imports; plain is writes=0.2 and nothing else
-    #[arg(long, value_name = "KIND=SHARE,...", default_value = "service")]
-    mix: String,
+    /// imports; plain is writes=0.2 and nothing else [default: service]
+    #[arg(long, value_name = "KIND=SHARE,...")]
+    mix: Option<String>,
 }
 
 const ALLOWED: &str = "service, plain, or writes, transactions, rollbacks, savepoints, \
@@ -32,15 +32,23 @@ impl MixArgs {
     /// `service`.
     ///
     /// # Errors
-    /// If a kind is not known, or a share is not one.
-    pub fn read(&self) -> Result<(f64, Mix), CliError> {
-        let wrong = || CliError::Flags {
+    /// If a kind is not known, a share is not one, or the operations are scripts of the user's.
+    pub fn read(&self, scripts: bool) -> Result<(f64, Mix), CliError> {
+        let text = self.mix.as_deref().unwrap_or("service");
+        let no = |allowed| CliError::Flags {
             field: "--mix",
-            value: self.mix.clone(),
-            allowed: ALLOWED,
+            value: text.to_owned(),
+            allowed,
         };
+        if scripts {
+            return match self.mix {
+                Some(_) => Err(no("only without -f: scripts are all that the load does")),
+                None => Ok((0.0, Mix::default())),
+            };
+        }
+        let wrong = || no(ALLOWED);
         let (mut writes, mut mix) = SERVICE;
-        for part in self.mix.split(',') {
+        for part in text.split(',') {
             if part == "plain" {
                 (writes, mix) = (0.2, Mix::default());
                 continue;
@@ -92,8 +100,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<(f64, Mix), CliError> {
-        let mix = text.to_owned();
-        MixArgs { mix }.read()
+        let mix = Some(text.to_owned());
+        MixArgs { mix }.read(false)
     }
 
     #[test]
@@ -110,6 +118,19 @@ mod tests {
         assert_eq!(read("service").expect("a mix"), SERVICE);
         let all_writes = read("plain,writes=1").expect("a mix");
         assert_eq!(all_writes, (1.0, Mix::default()));
+    }
+
+    #[test]
+    fn scripts_of_the_user_s_are_all_of_a_load() {
+        let open = MixArgs { mix: None };
+        assert_eq!(open.read(true).expect("no mix"), (0.0, Mix::default()));
+        assert_eq!(open.read(false).expect("the usual one"), SERVICE);
+        let mix = Some("plain".to_owned());
+        let error = MixArgs { mix }.read(true).expect_err("both").to_string();
+        assert!(
+            error.contains("--mix: plain, allowed: only without -f"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Flags that several commands have in common, and what they mean.
 //!
-//! `draw`: what a run is drawn within; `mix`: what a load does; `error`: what is wrong
-//! with a flag.
+//! `draw`: what a run is drawn within; `mix`: what a load does; `scripts`: the user's own;
+//! `error`: what is wrong with a flag.
 
 mod draw;
 mod error;
 mod mix;
+mod scripts;
 
 use std::{
     fs,
@@ -21,6 +22,7 @@ pub use self::{
     draw::{DrawArgs, Frame, Size},
     error::CliError,
     mix::MixArgs,
+    scripts::ScriptArgs,
 };
 use crate::{
     environment::{Kind, Wanted},

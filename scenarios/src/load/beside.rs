@@ -251,6 +251,7 @@ impl Beside {
             // In no order that could be contradicted: nobody took the times.
             latencies_us: vec![u64::MAX; n],
             lags_us: vec![0; n],
+            due_us: Vec::new(),
         }
     }
 }

@@ -27,6 +27,7 @@ use super::{
     proof::Proofs,
     session::{Borrowed, Params, Pooled, not_lent},
     setup::Setup,
+    told::Told,
     workload::Workload,
 };
 use crate::environment::{Endpoint, LOAD};
@@ -44,6 +45,8 @@ pub struct Client {
     pub(super) left_open: AtomicBool,
     /// The number that the next caller asks for who asks for one.
     pub(super) echoes: AtomicI64,
+    /// What callers of marked writes of the user's own scripts were told.
+    pub(super) told: Told,
 }
 
 #[derive(Debug)]
@@ -116,6 +119,7 @@ impl Client {
             proofs: Proofs::new(workload.run, number),
             left_open: AtomicBool::new(false),
             echoes: AtomicI64::new(i64::from(number) << 32),
+            told: Told::default(),
         })
     }
 
@@ -141,6 +145,12 @@ impl Client {
     #[must_use]
     pub fn proofs(&self) -> &Proofs {
         &self.proofs
+    }
+
+    /// What callers of marked writes of the user's own scripts were told.
+    #[must_use]
+    pub fn told(&self) -> &Told {
+        &self.told
     }
 
     /// The engine's pool, if it is one.
@@ -177,12 +187,26 @@ impl Client {
     /// # Errors
     /// What the pool says; of another pool than the engine's in the engine's words.
     pub async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
+        self.query_sent(|| {}, sql, params).await
+    }
+
+    /// The same. Calls `sent` before the statement can be handed to a connection.
+    pub(super) async fn query_sent(
+        &self,
+        sent: impl FnOnce(),
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, Error> {
         match &self.pool {
-            Kind::Engine { pool, within } => match within {
-                Some(within) => pool.within(*within).query(sql, params).await,
-                None => pool.query(sql, params).await,
-            },
-            Kind::Deadpool { .. } => self.borrow(|| {}).await?.query(self, sql, params).await,
+            Kind::Engine { pool, within } => {
+                // The engine's own deadlines say more than this ever could.
+                sent();
+                match within {
+                    Some(within) => pool.within(*within).query(sql, params).await,
+                    None => pool.query(sql, params).await,
+                }
+            }
+            Kind::Deadpool { .. } => self.borrow(sent).await?.query(self, sql, params).await,
         }
     }
 

@@ -180,6 +180,7 @@ mod tests {
             outcomes: outcomes.to_owned(),
             latencies_us: vec![100; outcomes.len()],
             lags_us: vec![10; outcomes.len()],
+            due_us: Vec::new(),
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Operation {
     pub seq: i64,
     /// What it does.
     pub kind: Kind,
+    /// The number of its caller, from 0.
+    pub caller: u32,
 }
 
 /// Why an operation was not done.
@@ -51,7 +53,7 @@ impl Client {
     ///
     /// Cancel safe: dropped after `sent`, it may or may not have happened.
     pub async fn run(&self, operation: Operation, sent: impl FnOnce()) -> Outcome {
-        let Operation { seq, kind } = operation;
+        let Operation { seq, kind, caller } = operation;
         let done = match kind {
             Kind::Read => self.read(seq).await.map_err(harmless),
             Kind::Write => self.write(seq, sent).await.map_err(in_doubt),
@@ -61,6 +63,7 @@ impl Client {
             Kind::HotRow => self.hot_row(seq, sent).await,
             Kind::Mistake => return self.mistake().await,
             Kind::Hold => return self.hold().await,
+            Kind::Script(_) => return self.script(seq, caller.into(), sent).await,
         };
         match done {
             Ok(()) => Outcome::Ok,

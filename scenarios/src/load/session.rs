@@ -7,6 +7,7 @@ use seawall::{Connection, Error, clock, error::AcquireStage};
 use tokio_postgres::{Row, types::ToSql};
 
 use super::client::Client;
+use crate::script::{Value, parameters};
 
 /// Parameters of a statement.
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -58,17 +59,46 @@ impl Borrowed {
         }
     }
 
+    /// Runs statements that are sent without waiting for each other's answers, where the
+    /// session can do that: that of the engine sends the next one when it has an answer. Each
+    /// is done, also behind one that fails; returns the first error.
+    pub(super) async fn query_together(
+        &mut self,
+        of: &Client,
+        statements: &[(&str, Vec<Value>)],
+    ) -> Result<(), Error> {
+        let mut done = Ok(());
+        match self {
+            Self::Deadpool(pooled) => {
+                statements.iter().for_each(|_| of.count_statement());
+                done = pooled.query_together(statements).await;
+            }
+            Self::Engine(connection) => {
+                for (sql, values) in statements {
+                    let answer = connection.query(sql, &parameters(values)).await;
+                    done = done.and(answer.map(drop));
+                }
+            }
+        }
+        done
+    }
+
     /// Begins a transaction.
     pub(super) async fn begin(&mut self, of: &Client) -> Result<(), Error> {
+        self.begin_as(of, "BEGIN").await
+    }
+
+    /// Begins a transaction in these words.
+    pub(super) async fn begin_as(&mut self, of: &Client, sql: &str) -> Result<(), Error> {
         // From now on: a caller may go away before the answer is there.
         if let Self::Deadpool(pooled) = self {
             pooled.open = true;
         }
-        self.control(of, "BEGIN").await
+        self.control(of, sql).await
     }
 
     /// Ends it, with `COMMIT` or `ROLLBACK`.
-    pub(super) async fn end(&mut self, of: &Client, sql: &'static str) -> Result<(), Error> {
+    pub(super) async fn end(&mut self, of: &Client, sql: &str) -> Result<(), Error> {
         self.control(of, sql).await?;
         if let Self::Deadpool(pooled) = self {
             pooled.open = false;
@@ -77,7 +107,7 @@ impl Borrowed {
     }
 
     /// Runs a statement that has neither parameters nor rows.
-    pub(super) async fn control(&mut self, of: &Client, sql: &'static str) -> Result<(), Error> {
+    pub(super) async fn control(&mut self, of: &Client, sql: &str) -> Result<(), Error> {
         of.count_statement();
         match self {
             // As tokio-postgres's own transactions do it: in one round trip.
@@ -106,6 +136,23 @@ impl Pooled {
         let asked = async {
             let statement = client.prepare_cached(sql).await?;
             client.query(&statement, params).await
+        };
+        let done = within(self.deadline, asked).await;
+        self.keep_if_answered(done)
+    }
+
+    async fn query_together(&mut self, statements: &[(&str, Vec<Value>)]) -> Result<(), Error> {
+        let client = self.client.as_ref().ok_or(Error::Unusable)?;
+        let asked = async {
+            let mut prepared = Vec::with_capacity(statements.len());
+            for (sql, values) in statements {
+                prepared.push((client.prepare_cached(sql).await?, parameters(values)));
+            }
+            let answers = prepared
+                .iter()
+                .map(|(statement, params)| client.query(statement, params));
+            let answers = futures_util::future::join_all(answers).await;
+            answers.into_iter().try_for_each(|answer| answer.map(drop))
         };
         let done = within(self.deadline, asked).await;
         self.keep_if_answered(done)

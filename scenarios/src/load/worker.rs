@@ -1,6 +1,7 @@
-//! Drives one arm: an operation at each arrival, whatever became of the others.
+//! Drives one arm: an operation at each arrival, whatever became of the others; or, in a
+//! closed loop, callers that each ask again as soon as they are answered.
 //!
-//! Invariants: an operation that is due is sent at once or counted as not sent,
+//! Invariants: in an open loop, an operation that is due is sent at once or counted as not sent,
 //! never delayed or skipped; at most `max_in_flight` are under way; latency counts
 //! from the scheduled arrival, so a late generator makes no answer look quicker;
 //! [`Load::finish`] leaves no task behind. Callers that try again do so within their
@@ -14,14 +15,14 @@ use std::{
     time::Duration,
 };
 
-use reports::run::{Callers, Operations, Outcome};
+use reports::run::{self, Callers, Kind, Operations, Outcome};
 use seawall::clock::{self, Instant};
 use tokio::{
     sync::{Notify, Semaphore},
     task::{JoinHandle, JoinSet},
 };
 
-use super::{arrivals::Arrivals, client::Client, operation::Operation};
+use super::{arrivals::Arrivals, client::Client, operation::Operation, scripts::Weighted};
 
 /// A load that is running. Dropping it stops it.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ struct Shared {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
+    /// When it was due, in a closed loop.
+    due: Option<Duration>,
     /// A statement of it was handed to a connection.
     sent: bool,
     settled: Option<Settled>,
@@ -55,6 +58,34 @@ struct Settled {
     outcome: Outcome,
     latency_us: u64,
     lag_us: u64,
+}
+
+/// What decides when the next operation is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driven {
+    /// Its arrival, whatever became of those before.
+    Open {
+        /// Most operations under way at once; an arrival above is not sent.
+        max_in_flight: u32,
+    },
+    /// The answer to the one before, of so many callers.
+    Closed {
+        /// How many.
+        callers: u32,
+    },
+}
+
+impl Driven {
+    /// What drives a load.
+    #[must_use]
+    pub fn of(load: &run::Load) -> Self {
+        match load.clients {
+            Some(callers) => Self::Closed { callers },
+            None => Self::Open {
+                max_in_flight: load.max_in_flight,
+            },
+        }
+    }
 }
 
 /// Operations that panicked: a bug of ours.
@@ -69,7 +100,7 @@ impl Load {
         client: Arc<Client>,
         arrivals: Arrivals,
         callers: Callers,
-        max_in_flight: u32,
+        driven: Driven,
         start: Instant,
     ) -> Self {
         let shared = Arc::new(Shared {
@@ -82,7 +113,10 @@ impl Load {
             stop: Notify::new(),
             give_up: Notify::new(),
         });
-        let generator = tokio::spawn(generate(shared.clone(), max_in_flight));
+        let generator = match driven {
+            Driven::Open { max_in_flight } => tokio::spawn(generate(shared.clone(), max_in_flight)),
+            Driven::Closed { callers } => tokio::spawn(go_round(shared.clone(), callers)),
+        };
         Self {
             shared,
             generator: Some(generator),
@@ -117,7 +151,7 @@ impl Load {
         let log = self.shared.log();
         let skipped = usize::try_from(first).unwrap_or(usize::MAX).min(log.len());
         let undecided = (first..).zip(&log[skipped..]).position(|(i, entry)| {
-            entry.settled.is_none() && now < self.shared.arrivals.due(i) + deadline
+            entry.settled.is_none() && now < self.shared.due(i, entry) + deadline
         });
         let settled = undecided.map_or(log.len(), |n| skipped + n);
         self.shared.columns(first, &log[skipped..settled], now)
@@ -173,10 +207,46 @@ impl Shared {
         clock::now().saturating_duration_since(self.start)
     }
 
-    /// How long ago operation `i` was due.
-    fn late_us(&self, i: u64) -> u64 {
-        let late = self.elapsed().saturating_sub(self.arrivals.due(i));
+    /// When operation `i` was due.
+    fn due(&self, i: u64, entry: &Entry) -> Duration {
+        entry.due.unwrap_or_else(|| self.arrivals.due(i))
+    }
+
+    /// What operation `i` does.
+    fn kind(&self, i: u64) -> Kind {
+        let Some(scripts) = self.client.scripts() else {
+            return self.arrivals.kind(i);
+        };
+        let seq = i64::try_from(i).unwrap_or(i64::MAX);
+        let place = scripts.drawn(self.client.number(), seq).place;
+        Kind::Script(u8::try_from(place).unwrap_or(u8::MAX))
+    }
+
+    /// Whether operation `i` may leave something behind.
+    fn may_write(&self, i: u64) -> bool {
+        match (self.kind(i), self.client.scripts()) {
+            (Kind::Script(place), Some(scripts)) => {
+                let script = scripts.all().get(usize::from(place));
+                script.is_some_and(Weighted::writes)
+            }
+            (kind, _) => kind.writes(),
+        }
+    }
+
+    /// How long ago an operation was due.
+    fn late_us(&self, due: Duration) -> u64 {
+        let late = self.elapsed().saturating_sub(due);
         u64::try_from(late.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Notes an operation of a closed loop, and returns its number.
+    fn begin(&self, due: Duration) -> u64 {
+        let mut log = self.log();
+        log.push(Entry {
+            due: Some(due),
+            ..Entry::default()
+        });
+        log.len() as u64 - 1
     }
 
     fn mark_sent(&self, i: u64) {
@@ -186,8 +256,8 @@ impl Shared {
         }
     }
 
-    fn settle(&self, i: u64, outcome: Outcome, lag_us: u64) {
-        let latency_us = self.late_us(i);
+    fn settle(&self, i: u64, due: Duration, outcome: Outcome, lag_us: u64) {
+        let latency_us = self.late_us(due);
         let settled = Some(Settled {
             outcome,
             latency_us,
@@ -201,14 +271,14 @@ impl Shared {
 
     /// Does operation `i`, as often as its caller tries. A write that is tried again may be
     /// applied twice.
-    async fn ask(&self, i: u64) -> Outcome {
+    async fn ask(&self, i: u64, caller: u32) -> Outcome {
         let seq = i64::try_from(i).unwrap_or(i64::MAX);
-        let kind = self.arrivals.kind(i);
+        let kind = self.kind(i);
         let mut retries = self.callers.retries;
         loop {
             self.tries.fetch_add(1, Ordering::Relaxed);
             let sent = || self.mark_sent(i);
-            let answer = self.client.run(Operation { seq, kind }, sent);
+            let answer = self.client.run(Operation { seq, kind, caller }, sent);
             let outcome = match self.callers.patience_us {
                 None => answer.await,
                 Some(us) => {
@@ -232,7 +302,7 @@ impl Shared {
     }
 
     fn unanswered(&self, i: u64, sent: bool) -> Outcome {
-        if self.arrivals.kind(i).writes() && sent {
+        if sent && self.may_write(i) {
             Outcome::Unknown
         } else {
             Outcome::TimedOut
@@ -242,17 +312,20 @@ impl Shared {
     fn columns(&self, first: u64, log: &[Entry], now: Duration) -> Operations {
         let mut columns = Operations::default();
         for (i, entry) in (first..).zip(log) {
-            let kind = self.arrivals.kind(i);
+            let (kind, due) = (self.kind(i), self.due(i, entry));
             let settled = entry.settled.unwrap_or_else(|| Settled {
                 outcome: self.unanswered(i, entry.sent),
-                latency_us: u64::try_from(now.saturating_sub(self.arrivals.due(i)).as_micros())
-                    .unwrap_or(u64::MAX),
+                latency_us: u64::try_from(now.saturating_sub(due).as_micros()).unwrap_or(u64::MAX),
                 lag_us: 0,
             });
             columns.kinds.push(kind.letter());
             columns.outcomes.push(settled.outcome.letter());
             columns.latencies_us.push(settled.latency_us);
             columns.lags_us.push(settled.lag_us);
+            if entry.due.is_some() {
+                let due_us = u64::try_from(due.as_micros()).unwrap_or(u64::MAX);
+                columns.due_us.push(due_us);
+            }
         }
         columns
     }
@@ -264,11 +337,11 @@ async fn generate(shared: Arc<Shared>, max_in_flight: u32) -> usize {
     let mut tasks = JoinSet::new();
     let mut panicked = 0;
     for i in 0.. {
-        let due = shared.start + shared.arrivals.due(i);
+        let due = shared.arrivals.due(i);
         tokio::select! {
             biased;
             () = shared.stop.notified() => break,
-            () = clock::sleep_until(due) => {}
+            () = clock::sleep_until(shared.start + due) => {}
         }
         while let Some(ended) = tasks.try_join_next() {
             panicked += usize::from(ended.is_err());
@@ -285,13 +358,45 @@ async fn generate(shared: Arc<Shared>, max_in_flight: u32) -> usize {
             continue;
         };
         let shared = shared.clone();
+        // As many callers as there are connections: more could do nothing at once.
+        let connections = u64::from(shared.client.max_connections().max(1));
+        let caller = u32::try_from(i % connections).unwrap_or(0);
         tasks.spawn(async move {
-            let lag_us = shared.late_us(i);
-            let outcome = shared.ask(i).await;
-            shared.settle(i, outcome, lag_us);
+            let lag_us = shared.late_us(due);
+            let outcome = shared.ask(i, caller).await;
+            shared.settle(i, due, outcome, lag_us);
             drop(place);
         });
     }
+    end(&shared, tasks, panicked).await
+}
+
+/// Lets each of so many callers ask again as soon as it is answered. Returns how many
+/// panicked.
+async fn go_round(shared: Arc<Shared>, callers: u32) -> usize {
+    let mut tasks = JoinSet::new();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    clock::sleep_until(shared.start).await;
+    for caller in 0..callers {
+        let (shared, stopped) = (shared.clone(), stopped.clone());
+        tasks.spawn(async move {
+            while !*stopped.borrow() {
+                let due = shared.elapsed();
+                let i = shared.begin(due);
+                let outcome = shared.ask(i, caller).await;
+                shared.settle(i, due, outcome, 0);
+                // Who is refused at once must not keep all others from their turn.
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    shared.stop.notified().await;
+    stop.send_replace(true);
+    end(&shared, tasks, 0).await
+}
+
+/// Waits for what is under way, or gives it up. Returns how many panicked.
+async fn end(shared: &Shared, mut tasks: JoinSet<()>, mut panicked: usize) -> usize {
     loop {
         tokio::select! {
             biased;
@@ -345,7 +450,7 @@ mod tests {
             Arc::new(client.expect("valid")),
             arrivals,
             callers,
-            100,
+            Driven::Open { max_in_flight: 100 },
             start,
         );
         clock::sleep_until(start + Duration::from_millis(190)).await;

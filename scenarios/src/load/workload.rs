@@ -10,6 +10,7 @@ use tokio_postgres::types::ToSql;
 use super::{
     ledger::Checker,
     proof::{Found, Proofs},
+    scripts::Scripts,
 };
 use crate::environment::{Endpoint, Session, lease::Lease};
 
@@ -38,6 +39,8 @@ pub struct Workload {
     small_disk: Option<String>,
     /// Whether its statements can be made slow.
     slowable: bool,
+    /// The user's own scripts, if operations are runs of them.
+    scripts: Option<Scripts>,
     /// The run's number in the ledger.
     pub run: i64,
     /// `$1` first key, `$2` last key.
@@ -124,7 +127,20 @@ impl Workload {
             schema,
             small_disk: None,
             slowable: false,
+            scripts: None,
         }
+    }
+
+    /// Makes operations runs of the user's own scripts.
+    #[must_use]
+    pub fn of_scripts(self, scripts: Option<Scripts>) -> Self {
+        Self { scripts, ..self }
+    }
+
+    /// The user's own scripts, if operations are runs of them.
+    #[must_use]
+    pub fn scripts(&self) -> Option<&Scripts> {
+        self.scripts.as_ref()
     }
 
     /// Keeps what is written in this folder of the server, which is small, and can

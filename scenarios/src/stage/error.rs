@@ -8,7 +8,7 @@ use super::Interrupted;
 use crate::{
     environment::{EnvironmentError, chain},
     faults::{Kind, strangers::SessionsError, toxics::ToxicsError},
-    load::{worker::Panicked, workload::WorkloadError},
+    load::{tried::NotTried, worker::Panicked, workload::WorkloadError},
 };
 
 /// Why nothing could be measured at all.
@@ -39,6 +39,9 @@ pub enum NotPrepared {
     /// The tables of the load could not be made.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
+    /// A script of the user's cannot be measured.
+    #[error(transparent)]
+    Script(#[from] NotTried),
     /// The server refuses what the user wants measured. It names the flag, the value
     /// and what is allowed.
     #[error("{0}")]

@@ -23,7 +23,7 @@ use crate::load::{
     arrivals::Arrivals,
     beside::{self, Beside},
     client::Client,
-    worker::{Load, Panicked},
+    worker::{Driven, Load, Panicked},
 };
 
 /// How often breakers are looked at.
@@ -217,7 +217,6 @@ impl<'s, 'a> Loaded<'s, 'a> {
             reason: "start".to_owned(),
         };
         let has_breaker = client.engine().is_some();
-        let in_flight = self.load.max_in_flight;
         LoadedArm {
             name: name.to_owned(),
             beside: quiet.map(|quiet| Beside::start(&client, quiet, self.start)),
@@ -225,7 +224,7 @@ impl<'s, 'a> Loaded<'s, 'a> {
                 client,
                 self.arrivals(),
                 self.load.callers,
-                in_flight,
+                Driven::of(&self.load),
                 self.start,
             ),
             breaker: has_breaker.then_some(start).into_iter().collect(),

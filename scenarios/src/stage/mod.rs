@@ -8,12 +8,14 @@
 //! `nemesis` carries out; [`Events`] tells what happens as it happens, and [`Interrupt`]
 //! is the user's wish to stop.
 
+mod capacity;
 mod clients;
 mod error;
 mod events;
 mod injected;
 mod interrupt;
 mod loaded;
+mod marked;
 mod nemesis;
 mod sessions;
 mod steady;
@@ -45,8 +47,12 @@ pub use self::{
 use crate::{
     environment::{Environment, Needs, Wanted, chain},
     faults::{Kind, session, strangers::Sessions, toxics::Toxics},
-    load::{beside, setup::Setup, workload::Workload},
+    load::{beside, scripts::Scripts, setup::Setup, tried, workload::Workload},
 };
+
+/// Why some faults say nothing of the user's own scripts.
+const NOT_USED: &str =
+    "it is about the tables of the usual load, and scripts of the user's do not use them";
 
 /// Where a run takes place.
 #[derive(Debug, Clone)]
@@ -77,6 +83,8 @@ pub struct Setting {
     pub plan: Option<String>,
     /// What is done, and when.
     pub schedule: Vec<Planned>,
+    /// The user's own scripts, if operations are to be runs of them.
+    pub scripts: Option<Scripts>,
 }
 
 /// What the record says of how a run came to be.
@@ -178,7 +186,8 @@ impl<'a> Stage<'a> {
             }
         };
         // Not from the seed: two runs on one server must not share tables.
-        let mut workload = Workload::new(fastrand::Rng::new().u32(..));
+        let workload = Workload::new(fastrand::Rng::new().u32(..));
+        let mut workload = workload.of_scripts(setting.scripts.clone());
         if let Some(disk) = environment.small_disk()
             && fills_disk(&setting.schedule, &environment).is_ok()
         {
@@ -208,6 +217,20 @@ impl<'a> Stage<'a> {
             return Err(NotPrepared::from(error).into());
         }
         Ok(stage)
+    }
+
+    /// Runs the user's own scripts before anything is measured, and rolls them back.
+    ///
+    /// # Errors
+    /// The first that cannot be measured.
+    pub(crate) async fn try_scripts(&mut self) -> Result<(), NotPrepared> {
+        let Some(scripts) = self.workload.scripts() else {
+            return Ok(());
+        };
+        let tried = tried::try_all(scripts, self.environment.endpoint()).await?;
+        (self.run.scripts, self.run.variables) = tried.record();
+        self.workload = self.workload.clone().of_scripts(Some(tried));
+        Ok(())
     }
 
     /// Says that the server is ready for what is to be measured.
@@ -278,6 +301,8 @@ impl<'a> Stage<'a> {
             };
             let here = self.environment.cannot(kind.needs).map(str::to_owned);
             let here = here.or_else(|| self.toxics.cannot(kind));
+            let unused = self.workload.scripts().is_some() && session::is_about_tables(kind);
+            let here = here.or_else(|| unused.then(|| NOT_USED.to_owned()));
             here.or_else(|| {
                 let full = kind.needs == Needs::SmallDisk;
                 let fills = full.then(|| fills_disk(&self.run.schedule, &self.environment));
@@ -359,6 +384,8 @@ fn begun(
     environment: &Environment,
     toxics: &Toxics,
 ) -> Run {
+    let scripts = setting.scripts.as_ref().map(Scripts::record);
+    let scripts = scripts.unwrap_or_default();
     let cpus = std::thread::available_parallelism();
     let profile = if cfg!(debug_assertions) {
         "dev"
@@ -381,6 +408,8 @@ fn begun(
         },
         arms: setting.arms.iter().map(|(arm, _)| arm.clone()).collect(),
         plan: setting.plan.clone(),
+        scripts: scripts.0,
+        variables: scripts.1,
         schedule: setting.schedule.clone(),
         skipped: Vec::new(),
         // Until the end is reached: a crash leaves a record that says so.
@@ -466,6 +495,8 @@ pub(crate) mod tests {
             },
             arms: Vec::new(),
             plan: None,
+            scripts: Vec::new(),
+            variables: BTreeMap::new(),
             schedule: Vec::new(),
             skipped: Vec::new(),
             ended: Ended::Complete,

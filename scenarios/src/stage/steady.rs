@@ -24,6 +24,9 @@ impl Loaded<'_, '_> {
     /// # Errors
     /// [`Stop::NoSteadyState`] if that takes too long.
     pub(crate) async fn until_steady(&mut self) -> Result<Instant, Stop> {
+        if self.load.clients.is_some() {
+            return self.until_warm().await;
+        }
         let (stage, load, deadline) = (self.stage, self.load.clone(), self.deadline());
         let give_up = self.start + STEADY_PATIENCE;
         let held = if load.mix.holds > 0.0 {
@@ -73,6 +76,25 @@ impl Loaded<'_, '_> {
             }
             next = now + ASKED;
         }
+    }
+
+    /// Waits until callers of a closed loop have had some answers, for as long as an open loop
+    /// is looked at; returns that moment.
+    async fn until_warm(&mut self) -> Result<Instant, Stop> {
+        let (start, deadline) = (self.start, self.deadline());
+        self.until(start + STEADY_SPAN).await?;
+        let served = |_: usize, arm: &LoadedArm| arm.since(0, deadline).outcomes.contains('o');
+        self.until_all(start + STEADY_PATIENCE, served).await?;
+        let unserved = self.arms.iter().enumerate();
+        let unserved = unserved.filter(|(i, arm)| !served(*i, arm));
+        let names: Vec<&str> = unserved.map(|(_, arm)| arm.name.as_str()).collect();
+        if names.is_empty() {
+            return Ok(clock::now());
+        }
+        Err(Stop::NoSteadyState(format!(
+            "{}: no caller was answered without error",
+            names.join(", ")
+        )))
     }
 
     /// Whether it is the engine's doing that an arm is not served: the others are.

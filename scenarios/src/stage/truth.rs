@@ -5,7 +5,7 @@ use std::time::Duration;
 use reports::run::{self, Beside, Import, Ledger, What};
 use seawall::clock;
 
-use super::{Finished, Stage, loaded::transitions};
+use super::{Finished, Stage, loaded::transitions, marked};
 use crate::{
     environment::chain,
     load::{
@@ -64,6 +64,11 @@ impl Stage<'_> {
         let mut checker = Checker::new(&finished.operations, arrivals);
         let (workload, proofs) = (&self.workload, finished.pool.proofs());
         self.until_idle(&finished.pool.session_name()).await;
+        if let Some(scripts) = self.workload.scripts() {
+            // Of operations of ours there is none.
+            let told = finished.pool.told().writes();
+            return marked::ledger(scripts, &told, direct).await;
+        }
         workload
             .read_all(direct, finished.client, proofs, &mut checker)
             .await?;

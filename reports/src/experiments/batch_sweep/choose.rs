@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::stats::{median, micro};
 
 use super::{
-    data::{Mode, Size},
+    data::{Class, Mode, Size},
     finding::{Cell, ConditionFinding, Curve},
 };
 
@@ -94,8 +94,8 @@ pub(super) fn best(curve: &Curve) -> Option<(u32, f64)> {
 }
 
 /// How a class is shipped: in the cheapest way that was tried anywhere.
-pub(super) fn shipping_mode(writes: bool, conditions: &[&ConditionFinding]) -> Option<Mode> {
-    let preferred = if writes {
+pub(super) fn shipping_mode(class: &Class, conditions: &[&ConditionFinding]) -> Option<Mode> {
+    let preferred = if class.writes || class.transaction {
         Mode::OneTransaction
     } else {
         Mode::Reads
@@ -106,7 +106,11 @@ pub(super) fn shipping_mode(writes: bool, conditions: &[&ConditionFinding]) -> O
 }
 
 /// `None` if no size was measured in all of the conditions that have the mode.
-pub(super) fn recommend(mode: Mode, conditions: &[&ConditionFinding]) -> Option<Recommendation> {
+pub(super) fn recommend(
+    class: &Class,
+    mode: Mode,
+    conditions: &[&ConditionFinding],
+) -> Option<Recommendation> {
     let curves: Vec<(&ConditionFinding, &Curve)> = conditions
         .iter()
         .filter_map(|condition| Some((*condition, condition.curve(mode)?)))
@@ -179,7 +183,7 @@ pub(super) fn recommend(mode: Mode, conditions: &[&ConditionFinding]) -> Option<
             true => format!("enable_pipelining = true\npipeline_batch_size = {batch}\n"),
             false => "enable_pipelining = false\n".to_owned(),
         },
-        builder: builder(mode).filter(|_| pays),
+        builder: builder(class, mode).filter(|_| pays),
         reason,
     })
 }
@@ -189,8 +193,13 @@ fn largest(curve: &Curve) -> Option<u32> {
 }
 
 /// What makes the mode: without it, every statement is a transaction of its own.
-fn builder(mode: Mode) -> Option<String> {
+fn builder(class: &Class, mode: Mode) -> Option<String> {
     match mode {
+        Mode::OneTransaction if class.transaction => Some(
+            "in the code: pool.pipeline().strategy(Strategy::Transactional), flushed behind whole \
+             transactions of yours; those of one flush are committed together"
+                .to_owned(),
+        ),
         Mode::Autocommit => None,
         Mode::OneTransaction => Some(
             "in the code: pool.pipeline().group_commit(true)\n\

@@ -30,6 +30,9 @@ pub struct Class {
     pub statements: Vec<String>,
     /// Whether they write: only then is there a commit to wait for.
     pub writes: bool,
+    /// Whether its statements are one transaction of the user's, which no batch cuts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub transaction: bool,
     /// The batch size that the guide recommends for it. `None` for the user's own.
     pub guide_batch: Option<u32>,
 }

@@ -241,7 +241,7 @@ fn class(class: &Class, conditions: &[ConditionFinding]) -> ClassFinding {
         .iter()
         .filter(|c| c.class == class.name)
         .collect();
-    let mode = choose::shipping_mode(class.writes, &of);
+    let mode = choose::shipping_mode(class, &of);
     let mut rtts: Vec<f64> = of.iter().map(|c| c.rtt_s).collect();
     rtts.sort_by(f64::total_cmp);
     rtts.dedup();
@@ -250,7 +250,7 @@ fn class(class: &Class, conditions: &[ConditionFinding]) -> ClassFinding {
         ByRtt {
             rtt_s,
             measured_rtt_s: median(at.iter().map(|c| c.measured_rtt_s)).map(micro),
-            recommended: mode.and_then(|mode| choose::recommend(mode, &at)),
+            recommended: mode.and_then(|mode| choose::recommend(class, mode, &at)),
         }
     });
     ClassFinding {
@@ -260,7 +260,7 @@ fn class(class: &Class, conditions: &[ConditionFinding]) -> ClassFinding {
         guide_batch: class.guide_batch,
         mode,
         by_rtt: by_rtt.collect(),
-        recommended: mode.and_then(|mode| choose::recommend(mode, &of)),
+        recommended: mode.and_then(|mode| choose::recommend(class, mode, &of)),
     }
 }
 

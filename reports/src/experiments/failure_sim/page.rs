@@ -4,7 +4,7 @@
 use crate::{
     injections::{self, Injected, no_loss},
     numbers::seconds,
-    page::{Block, Page, Section, Summary, sentence},
+    page::{Block, Page, Section, Summary, operations, sentence},
     run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL, Ledger, Load, Run},
     stats::median,
 };
@@ -123,7 +123,10 @@ fn shared(run: &Run) -> &'static str {
     }
 }
 
-fn mix(load: &Load) -> String {
+fn mix(run: &Run, load: &Load) -> String {
+    if let Some(own) = operations(run) {
+        return format!("{own}.");
+    }
     let mix = &load.mix;
     let shares = [
         ("plain writes", load.write_share),
@@ -155,7 +158,7 @@ fn load(run: &Run, data: &Data) -> String {
         load.rate_per_s,
         load.deadline_us / 1000,
         load.max_in_flight,
-        mix(load),
+        mix(run, load),
         shared(run),
         seconds(data.horizon_us as f64 / 1e6),
         seconds(data.patience_us as f64 / 1e6),

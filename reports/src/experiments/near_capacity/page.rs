@@ -6,7 +6,7 @@ use crate::{
     numbers::seconds,
     page::{
         Block, Cell, Column, Measure, Page, Row, Section, Style, Summary, Table, Text, maybe,
-        sentence,
+        operations, sentence,
     },
     run::{ARM_SEAWALL, Arm, Run},
 };
@@ -187,6 +187,13 @@ pub(super) fn who_comes_back(run: &Run, findings: &Findings) -> Option<String> {
 
 /// What the arms were given to do.
 fn load(run: &Run, data: &Data) -> String {
+    let what = match operations(run) {
+        Some(own) => format!("Operations are {own}."),
+        None => format!(
+            "An operation holds its session for {} ms.",
+            data.hold_us / 1000
+        ),
+    };
     let ms = |us: u64| us / 1_000;
     let capacity = data.capacity.as_ref();
     let capacity = capacity.and_then(|c| Some((c.connections, c.per_s()?)));
@@ -208,10 +215,9 @@ fn load(run: &Run, data: &Data) -> String {
         ""
     };
     format!(
-        "An operation holds its session for {} ms. {capacity} It is good if it is answered within \
+        "{what} {capacity} It is good if it is answered within \
          {} ms. Callers hang up after {} ms. After the fault each arm was watched until it was back, \
          for {} at most, and for {} where nothing is claimed of it.{together}",
-        ms(data.hold_us),
         ms(data.deadline_us),
         ms(data.patience_us),
         seconds(data.horizon_us as f64 / 1e6),

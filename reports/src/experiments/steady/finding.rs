@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Data, ServerCounts, Stretch};
 use crate::{
-    run::{Outcome, Run},
+    run::{Kind, Outcome, Run},
     stats::micro,
 };
 
@@ -38,6 +38,9 @@ pub struct ArmFinding {
     /// Latency of what was answered without error, in seconds, at [`QUANTILES`]; empty
     /// if nothing was.
     pub latency_s: Vec<f64>,
+    /// Each of the user's own scripts by itself. Empty where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scripts: Vec<ScriptFinding>,
     /// Statements handed to a connection, per operation, over whole stretches.
     pub statements: Option<f64>,
     /// Connections that were tried.
@@ -48,40 +51,84 @@ pub struct ArmFinding {
     pub server: Option<ServerCounts>,
 }
 
+/// What became of the runs of one of the user's scripts, after the warm-up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScriptFinding {
+    /// Its name.
+    pub script: String,
+    /// Runs that were answered without error.
+    pub ok: u64,
+    /// Runs that were not.
+    pub failed: u64,
+    /// Median latency of those that were answered, in seconds.
+    pub p50_s: Option<f64>,
+    /// Their 99th percentile.
+    pub p99_s: Option<f64>,
+}
+
 /// Measures every arm.
 #[must_use]
 pub fn find(run: &Run, data: &Data) -> Findings {
     let arms = run.arms.iter().filter_map(|arm| {
         let of_arm = data.stretches.iter().filter(|s| s.arm == arm.name);
         let stretches: Vec<&Stretch> = of_arm.collect();
-        (!stretches.is_empty()).then(|| of(data, &arm.name, &stretches))
+        (!stretches.is_empty()).then(|| of(run, data, &arm.name, &stretches))
     });
     Findings {
         arms: arms.collect(),
     }
 }
 
-fn of(data: &Data, arm: &str, stretches: &[&Stretch]) -> ArmFinding {
-    let rate = u64::from(data.load.rate_per_s.max(1));
+fn of(run: &Run, data: &Data, arm: &str, stretches: &[&Stretch]) -> ArmFinding {
+    let rate = data.load.rate_per_s;
     let mut failed = BTreeMap::new();
     let mut latencies = Vec::new();
-    let (mut operations, mut good, mut scheduled) = (0, 0, 0_u64);
+    let mut by_script: Vec<(u64, Vec<u64>)> = vec![(0, Vec::new()); run.scripts.len()];
+    let (mut operations, mut good, mut scheduled, mut measured_us) = (0_u64, 0_u64, 0_u64, 0_u64);
     for stretch in stretches {
-        let warm = (stretch.steady_us.saturating_mul(rate)).div_ceil(1_000_000);
-        let warm = usize::try_from(warm).unwrap_or(usize::MAX);
-        let columns = &stretch.operations;
-        scheduled += columns.latencies_us.len() as u64;
-        let outcomes = columns.outcomes.chars().filter_map(Outcome::from_letter);
-        for (outcome, latency_us) in outcomes.zip(&columns.latencies_us).skip(warm) {
+        scheduled += stretch.operations.latencies_us.len() as u64;
+        let answers = stretch.operations.answers(rate);
+        let mut last_us = stretch.steady_us;
+        for answer in answers.filter(|answer| answer.due_us >= stretch.steady_us) {
             operations += 1;
-            if outcome == Outcome::Ok {
-                latencies.push(*latency_us);
-                good += u64::from(*latency_us <= data.load.deadline_us);
+            last_us = last_us.max(answer.due_us);
+            let script = match answer.kind {
+                Kind::Script(place) => by_script.get_mut(usize::from(place)),
+                _ => None,
+            };
+            let latency_us = answer.end_us - answer.due_us;
+            if answer.outcome == Outcome::Ok {
+                latencies.push(latency_us);
+                good += u64::from(latency_us <= data.load.deadline_us);
+                script.into_iter().for_each(|(_, of)| of.push(latency_us));
             } else {
-                *failed.entry(outcome.name().to_owned()).or_insert(0) += 1;
+                *failed.entry(answer.outcome.name().to_owned()).or_insert(0) += 1;
+                script.into_iter().for_each(|(failed, _)| *failed += 1);
             }
         }
+        measured_us += last_us - stretch.steady_us;
     }
+    // In an open loop, of the scheduled rate the share that was good: no clock enters twice.
+    let goodput_per_s = match data.load.clients {
+        None => (operations > 0).then(|| good as f64 / operations as f64 * f64::from(rate)),
+        Some(_) => (measured_us > 0).then(|| good as f64 / (measured_us as f64 / 1e6)),
+    };
+    let scripts = run.scripts.iter().zip(by_script);
+    let scripts = scripts.map(|(script, (failed, mut latencies_us))| {
+        let quantiles = quantiles(&mut latencies_us);
+        let at = |q: f64| {
+            let i = QUANTILES.iter().position(|known| *known == q)?;
+            quantiles.get(i).copied()
+        };
+        ScriptFinding {
+            script: script.name.clone(),
+            ok: latencies_us.len() as u64,
+            failed,
+            p50_s: at(0.5),
+            p99_s: at(0.99),
+        }
+    });
+    let scripts = scripts.collect();
     let statements: u64 = stretches.iter().map(|s| s.attempts.statements).sum();
     let mut pool = BTreeMap::new();
     for (name, count) in stretches.iter().flat_map(|s| &s.pool) {
@@ -93,10 +140,9 @@ fn of(data: &Data, arm: &str, stretches: &[&Stretch]) -> ArmFinding {
         operations,
         good,
         failed,
-        // Of the scheduled rate, the share that was good: no clock enters twice.
-        goodput_per_s: (operations > 0)
-            .then(|| micro(good as f64 / operations as f64 * rate as f64)),
+        goodput_per_s: goodput_per_s.map(micro),
         latency_s: quantiles(&mut latencies),
+        scripts,
         statements: (scheduled > 0).then(|| micro(statements as f64 / scheduled as f64)),
         connects: stretches.iter().map(|s| s.attempts.connects).sum(),
         pool,

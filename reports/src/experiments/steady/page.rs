@@ -3,7 +3,9 @@
 use super::{ArmFinding, Data, Findings, QUANTILES, plot};
 use crate::{
     numbers::{latency, seconds},
-    page::{Block, Cell, Column, Definition, Page, Row, Section, Summary, Table, maybe},
+    page::{
+        Block, Cell, Column, Definition, Page, Row, Section, Summary, Table, maybe, operations,
+    },
     run::Run,
 };
 
@@ -62,8 +64,9 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
                 Section::new("costs", "What it cost", vec![Block::Table(costs(findings))]),
                 counters(findings),
             ])
+            .chain(scripts(run, findings))
             .collect(),
-        measured: vec![Block::text(load(data)), Block::Definitions(&WORDS)],
+        measured: vec![Block::text(load(run, data)), Block::Definitions(&WORDS)],
         repeats: "The same seed and flags draw the same turns.".to_owned(),
         ..Page::default()
     }
@@ -137,6 +140,43 @@ fn costs(findings: &Findings) -> Table {
     table(columns, rows.collect())
 }
 
+/// Each of the user's own scripts by itself, where there are several.
+fn scripts(run: &Run, findings: &Findings) -> Option<Section> {
+    let columns = vec![
+        Column::head("arm").once(),
+        Column::text("script"),
+        Column::number("runs").about("answered without error, after the warm-up"),
+        Column::number("failed").about("runs that were not answered without error"),
+        Column::number("p50").about("latency, of what was answered"),
+        Column::number("p99").about("latency, of what was answered"),
+    ];
+    let rows = findings.arms.iter().flat_map(|found| {
+        let of_arm = found.scripts.iter().enumerate();
+        of_arm.map(move |(i, script)| Row {
+            first: i == 0,
+            cells: [
+                found.arm.clone(),
+                script.script.clone(),
+                script.ok.to_string(),
+                script.failed.to_string(),
+                maybe(script.p50_s, latency),
+                maybe(script.p99_s, latency),
+            ]
+            .map(Cell::from)
+            .to_vec(),
+            ..Row::default()
+        })
+    });
+    let table = table(columns, rows.collect());
+    (run.scripts.len() > 1).then(|| {
+        Section::new(
+            "by-script",
+            "Each script by itself",
+            vec![Block::Table(table)],
+        )
+    })
+}
+
 /// What the pools counted themselves: only the engine's does.
 fn counters(findings: &Findings) -> Section {
     let of_arm = |found: &ArmFinding| {
@@ -155,15 +195,23 @@ fn counters(findings: &Findings) -> Section {
     Section::new("counters", "What the pools counted", blocks)
 }
 
-fn load(data: &Data) -> String {
+fn load(run: &Run, data: &Data) -> String {
     let load = &data.load;
+    let what = match operations(run) {
+        Some(own) => own,
+        None => format!("{:.0} % of them writes", load.write_share * 100.0),
+    };
+    let arriving = match load.clients {
+        Some(1) => "One caller, which asks again as soon as it is answered".to_owned(),
+        Some(n) => format!("{n} callers, each of which asks again as soon as it is answered"),
+        None => format!(
+            "{} operations per second, at most {} under way at once",
+            load.rate_per_s, load.max_in_flight
+        ),
+    };
     format!(
-        "{} operations per second, {:.0} % of them writes, each to be answered within {} ms; at most \
-         {} under way at once. Each arm had {} turns of {}.",
-        load.rate_per_s,
-        load.write_share * 100.0,
+        "{arriving}, {what}; each is to be answered within {} ms. Each arm had {} turns of {}.",
         load.deadline_us / 1000,
-        load.max_in_flight,
         data.rounds,
         seconds(data.length_us as f64 / 1e6),
     )

@@ -28,6 +28,7 @@ fn record(of: impl Fn(&str, usize) -> (char, u64)) -> Record {
                 outcomes: each.iter().map(|(outcome, _)| outcome).collect(),
                 latencies_us: each.iter().map(|(_, us)| *us).collect(),
                 lags_us: vec![0; n],
+                due_us: Vec::new(),
             },
             attempts: Attempts {
                 statements: n as u64,

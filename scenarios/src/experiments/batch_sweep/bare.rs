@@ -8,7 +8,7 @@ use seawall::clock;
 use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::{BatchError, link::PATIENCE, queries::Query};
-use crate::environment::{Endpoint, LOAD, Session};
+use crate::environment::{Endpoint, LOAD, Session, chain};
 
 /// A session, and the statements that were prepared in it.
 #[derive(Debug)]
@@ -57,5 +57,16 @@ impl Bare {
             *kept = None;
         }
         done
+    }
+
+    /// Begins or ends a transaction.
+    ///
+    /// # Errors
+    /// What the server or the network answered: nothing can be compared then.
+    pub(super) async fn control(&self, sql: &str) -> Result<(), BatchError> {
+        let done = self.session.client.batch_execute(sql).await;
+        done.map_err(|error| BatchError::Lost {
+            reason: chain(&error),
+        })
     }
 }

@@ -1,188 +1,148 @@
-//! A file of statements into a class of queries.
-
-use std::{collections::BTreeSet, fs, path::Path};
+//! A script of the user's as a class of queries.
 
 use reports::experiments::batch_sweep::Class;
 
-use super::split::{Statement, statements};
-use crate::flags::CliError;
+use crate::{
+    flags::CliError,
+    load::scripts::{Scripts, Weighted},
+    script::{Effect, Script, ScriptError, Statement},
+};
 
-const FLAG: &str = "-f";
-/// What begins a statement that only reads, unless it says otherwise further on.
-const READS: [&str; 5] = ["SELECT", "WITH", "VALUES", "TABLE", "SHOW"];
-/// What writes also inside of a `WITH`.
-const WRITES: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "MERGE"];
-/// What has no place in a pipeline.
-const NOT_HERE: [&str; 10] = [
-    "ABORT",
-    "BEGIN",
-    "COMMIT",
-    "COPY",
-    "END",
-    "PREPARE",
-    "RELEASE",
-    "ROLLBACK",
-    "SAVEPOINT",
-    "START",
-];
-
-/// Reads the classes of all `-f`.
+/// The classes of the user's scripts, one each.
 ///
 /// # Errors
-/// The first that cannot be used, and what would do.
-pub(super) fn read(files: &[String]) -> Result<Vec<Class>, CliError> {
-    let mut names = BTreeSet::new();
-    let mut classes = Vec::new();
-    for file in files {
-        let class = class(file)?;
-        if !names.insert(class.name.clone()) {
-            let allowed = "files of different names: a class is called after its file";
-            return no(file.clone(), allowed);
+/// The first script of which no batches can be made, with line and column.
+pub(super) fn classes(scripts: &Scripts) -> Result<Vec<Class>, CliError> {
+    scripts.all().iter().map(class).collect()
+}
+
+fn class(of: &Weighted) -> Result<Class, CliError> {
+    let script = &of.script;
+    if let Some((line, column, command)) = script.waits() {
+        return Err(no(
+            script,
+            (line, column),
+            format!("\\{command}"),
+            "statements that do not wait for each other's answers, without \\sleep: a batch is \
+             made before any of it is answered",
+        ));
+    }
+    let statements = script.statements();
+    for statement in statements {
+        if let Some((what, allowed)) = no_place(statement) {
+            return Err(no(
+                script,
+                (statement.line, statement.column),
+                what,
+                allowed,
+            ));
         }
-        classes.push(class);
     }
-    Ok(classes)
-}
-
-fn no<T>(value: String, allowed: &'static str) -> Result<T, CliError> {
-    Err(CliError::Flags {
-        field: FLAG,
-        value,
-        allowed,
-    })
-}
-
-fn class(file: &str) -> Result<Class, CliError> {
-    let path = Path::new(file);
-    if !path.is_file()
-        && let Some((_, weight)) = file.rsplit_once('@')
-        && weight.parse::<f64>().is_ok()
-    {
-        let allowed = "FILE without @WEIGHT: batch-sweep measures each file by itself";
-        return no(file.to_owned(), allowed);
-    }
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            return no(
-                format!("{file}: {error}"),
-                "a readable file of SQL, in UTF-8",
-            );
+    let controls = statements.iter().filter(|s| s.effect.controls());
+    let controls: Vec<&Statement> = controls.collect();
+    let transaction = match (controls.as_slice(), statements) {
+        ([], _) => false,
+        ([first, last], [begin, .., commit])
+            if std::ptr::eq(*first, begin)
+                && std::ptr::eq(*last, commit)
+                && begin.effect == Effect::Begins
+                && commit.effect == Effect::Commits =>
+        {
+            true
+        }
+        ([first, ..], _) => {
+            return Err(no(
+                script,
+                (first.line, first.column),
+                "a transaction that is a part of the script".to_owned(),
+                "a script without transactions, or one that is a single transaction from its \
+                 first statement to its last, which commits",
+            ));
         }
     };
-    let name = path
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned());
-    let statements = statements(&text);
-    if statements.is_empty() {
-        let allowed = "a file of one or more statements, separated by `;`";
-        return no(format!("{file}: it has no statement"), allowed);
-    }
-    for (statement, number) in statements.iter().zip(1..) {
-        if let Err((what, allowed)) = check(statement) {
-            return no(format!("{file}: statement {number}: {what}"), allowed);
-        }
-    }
     Ok(Class {
-        name: name.unwrap_or_default(),
-        about: format!("the user's own: {file}"),
-        writes: !statements.iter().all(reads),
-        statements: statements.into_iter().map(|s| s.text).collect(),
+        name: script.name().to_owned(),
+        about: format!("the user's own: {}", script.file()),
+        statements: statements.iter().map(|s| s.sql.clone()).collect(),
+        writes: of.writes(),
+        transaction,
         guide_batch: None,
     })
 }
 
-/// What is wrong with a statement, and what may stand there.
-fn check(statement: &Statement) -> Result<(), (String, &'static str)> {
-    if let Some(parameter) = &statement.parameter {
-        let allowed = "statements without parameters: write values in, or draw them with random()";
-        return Err((parameter.clone(), allowed));
-    }
-    let first = statement.words.first().map_or("", String::as_str);
-    if NOT_HERE.contains(&first) {
-        let allowed = "statements that stand alone: transactions are made here, and COPY has no \
-                       place in a pipeline";
-        return Err((first.to_owned(), allowed));
-    }
-    Ok(())
+fn no(
+    script: &Script,
+    place: (u32, u32),
+    what: String,
+    allowed: &'static str,
+) -> CliError {
+    ScriptError::new(script.file(), place, what, allowed).into()
 }
 
-fn reads(statement: &Statement) -> bool {
-    let word = |words: &[&str], word: &String| words.contains(&word.as_str());
-    let first = statement.words.first();
-    first.is_some_and(|first| word(&READS, first))
-        && !(first.is_some_and(|first| first == "WITH")
-            && statement.words.iter().any(|w| word(&WRITES, w)))
+/// Why a statement cannot be compared, if it cannot: all queries share a session, and are
+/// sent on their own as well as many in a transaction.
+fn no_place(statement: &Statement) -> Option<(String, &'static str)> {
+    let first = statement.sql.split_whitespace().next().unwrap_or_default();
+    let first = first.to_ascii_uppercase();
+    match statement.effect {
+        Effect::Session => Some((
+            format!("{first} changes the session that all queries share"),
+            "statements that leave the session as it is",
+        )),
+        Effect::Reads | Effect::Writes if !statement.parameters_allowed => Some((
+            format!("{first} has no place in a pipeline"),
+            "SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE and WITH",
+        )),
+        Effect::RollsBack | Effect::Savepoint => Some((
+            format!("{first} takes back what a batch has done"),
+            "a script without transactions, or one that is a single transaction",
+        )),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
-    fn with(files: &[(&str, &str)]) -> Result<Vec<Class>, CliError> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let paths: Vec<String> = files
-            .iter()
-            .map(|(name, text)| {
-                let path = folder.path().join(name);
-                fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-                fs::write(&path, text).expect("written");
-                path.display().to_string()
-            })
-            .collect();
-        read(&paths)
+    fn of(text: &str) -> Result<Class, CliError> {
+        let script = Script::read("shop/orders.sql", text).expect("a script");
+        let scripts = Scripts::new(vec![(script, 1)], BTreeMap::new(), 7).expect("a load");
+        classes(&scripts).map(|mut classes| classes.remove(0))
     }
 
     #[test]
-    fn a_file_is_a_class_of_its_name() {
-        let files = [
-            ("orders.sql", "SELECT 1; SELECT 2;"),
-            ("touch.sql", "SELECT 1; UPDATE t SET a = 1"),
+    fn a_script_is_a_class_of_its_name() {
+        let class = of("SELECT 1; UPDATE t SET a = 1;").expect("a class");
+        assert_eq!(class.name, "orders");
+        assert_eq!(class.statements.len(), 2);
+        assert!(class.writes && !class.transaction && class.guide_batch.is_none());
+        let class = of("BEGIN; SELECT 1; UPDATE t SET a = 1; END;").expect("a class");
+        assert!(class.writes && class.transaction);
+    }
+
+    #[test]
+    fn what_no_batches_can_be_made_of_is_named_with_its_place() {
+        for (text, place, has) in [
+            ("SELECT 1 AS a \\gset\nSELECT :a;", ":1:15:", "\\gset"),
+            ("SELECT 1;\n\\sleep 1 ms\n", ":2:1:", "\\sleep"),
             (
-                "moved.sql",
-                "WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x",
+                "SELECT 1;\nSET work_mem = '1MB';",
+                ":2:1:",
+                "SET changes the session",
             ),
-            ("at@home.sql", "TABLE t"),
-        ];
-        let classes = with(&files).expect("they can be used");
-        let seen: Vec<_> = classes
-            .iter()
-            .map(|c| (&*c.name, c.statements.len(), c.writes, c.guide_batch))
-            .collect();
-        let expected = [
-            ("orders", 2, false, None),
-            ("touch", 2, true, None),
-            ("moved", 1, true, None),
-            ("at@home", 1, false, None),
-        ];
-        assert_eq!(seen, expected);
-    }
-
-    #[test]
-    fn bad_input_is_named_with_what_is_allowed() {
-        let missing = read(&["/nowhere/q.sql".to_owned()]).expect_err("missing");
-        let weight = read(&["/nowhere/q.sql@3".to_owned()]).expect_err("a weight");
-        let bad = |files: &[(&str, &str)]| with(files).expect_err("bad").to_string();
-        let empty = bad(&[("q.sql", " -- nothing\n;")]);
-        let parameter = bad(&[("q.sql", "SELECT 1; SELECT $2")]);
-        let transaction = bad(&[("q.sql", "begin; SELECT 1; commit")]);
-        let copy = bad(&[("q.sql", "COPY t TO STDOUT")]);
-        let twice = bad(&[("a/q.sql", "SELECT 1"), ("b/q.sql", "SELECT 1")]);
-        for (error, has) in [
-            (missing.to_string(), "No such file"),
-            (weight.to_string(), "@WEIGHT"),
-            (empty, "no statement"),
-            (parameter, "statement 2: $2"),
-            (transaction, "statement 1: BEGIN"),
-            (copy, "COPY"),
-            (twice, "different names"),
+            ("SELECT 1; BEGIN; SELECT 2; END;", ":1:11:", "a transaction"),
+            ("BEGIN; SELECT 2; ROLLBACK;", ":1:18:", "ROLLBACK"),
+            ("TRUNCATE t;", ":1:1:", "TRUNCATE has no place"),
         ] {
+            let error = of(text).expect_err(text).to_string();
+            assert!(error.contains(&format!("orders.sql{place}")), "{error}");
             assert!(
-                error.starts_with("-f: ") && error.contains("q.sql"),
+                error.contains(has) && error.contains(", allowed: "),
                 "{error}"
             );
-            assert!(error.contains(", allowed: "), "{error}");
-            assert!(error.contains(has), "{error}");
         }
     }
 }

@@ -19,9 +19,12 @@ use super::{
     link::Link,
     look::look,
     plan::{self, FEWEST_WAITING, Plan, Wanted, condition_name},
-    prime, round_trip, that_write, truth,
+    prime, round_trip, truth,
 };
-use crate::stage::{Interrupted, Stage, Stop};
+use crate::{
+    load::scripts::{Scripts, Weighted},
+    stage::{Interrupted, Stage, Stop},
+};
 
 /// Queries that an automatic size may have waiting: twice what its own window holds,
 /// which is the rate times a round trip and some milliseconds (`seawall::pipeline`),
@@ -37,7 +40,7 @@ const LEARNING: u32 = 4;
 /// Carries the whole of it out. What was measured is in the record, also where this is
 /// an error.
 pub(super) async fn carry_out(stage: &Stage<'_>, plan: &Plan, data: &mut Data) -> Result<(), Stop> {
-    let plan = &as_it_writes(stage, plan).await?;
+    let plan = &as_it_writes(stage, plan);
     data.classes.clone_from(&plan.classes);
     let mut rng = fastrand::Rng::with_seed(stage.run.seed);
     let mut order: Vec<usize> = (0..plan.conditions.len()).collect();
@@ -86,14 +89,18 @@ pub(super) async fn carry_out(stage: &Stage<'_>, plan: &Plan, data: &mut Data) -
     Ok(())
 }
 
-/// The plan, with what was found of the user's classes that do not look as if they wrote.
-async fn as_it_writes(stage: &Stage<'_>, plan: &Plan) -> Result<Plan, Stop> {
-    let direct = stage.environment.endpoint();
-    tokio::select! {
-        biased;
-        () = stage.interrupt.raised() => Err(Interrupted.into()),
-        writing = that_write(&plan.classes, direct) => Ok(plan.clone().with_writing(&writing)),
-    }
+/// The plan, with what was found of the user's scripts that do not look as if they wrote.
+fn as_it_writes(stage: &Stage<'_>, plan: &Plan) -> Plan {
+    let scripts = stage.workload.scripts().map(Scripts::all);
+    let writes = |class: &Class| {
+        let of_name = |of: &&Weighted| of.script.name() == class.name;
+        let script = scripts.and_then(|all| all.iter().find(of_name));
+        script.is_some_and(Weighted::writes)
+    };
+    let classes = plan.classes.iter().enumerate();
+    let writing = classes.filter(|(_, class)| !class.writes && writes(class));
+    let writing: Vec<usize> = writing.map(|(index, _)| index).collect();
+    plan.clone().with_writing(&writing)
 }
 
 fn empty(plan: &Plan, wanted: &Wanted) -> Condition {
@@ -150,7 +157,8 @@ impl Measured<'_> {
         let rng = self.rng.fork();
         let mut link = Link::connect(&proxied, searched, commit, rng).await?;
         let names = (stage.workload.run, self.index);
-        let mut queries = Queries::new(class, names, self.rng.fork());
+        let scripts = stage.workload.scripts();
+        let mut queries = Queries::new(class, scripts, names, self.rng.fork());
         let longest = self.plan.longest(class, Size::Fixed(1));
         prime(&mut link, &mut queries, &wanted.ways, longest).await?;
         self.count(&mut link, &mut queries, rtt).await?;

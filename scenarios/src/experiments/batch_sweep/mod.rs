@@ -1,14 +1,13 @@
 //! Which batch size is to be shipped, for each class of queries, and what does a
 //! pipeline bring?
 //!
-//! - [`plan`]: what is measured; `class` and `split`: the user's files as classes
-//! - `queries`: what is run; `slice`: a stretch of it, one way; `condition`: all ways
+//! - [`plan`]: what is measured; `class`: the user's scripts as classes
+//! - `queries`: what is run; `own`: of a script; `slice`: a stretch of it, one way; `condition`: all ways
 //!   under one condition, round after round
 //! - `events`, `balances`: which rows there must be in the end, by what they say (pure);
 //!   `answers`: what reads must answer (pure); `look`: reads all rows that are there
-//! - `truth`: what the server itself counted; `own`: the user's statements, tried before
-//!   they are measured; `link`: the one connection that everything goes through; `bare`:
-//!   the client of tokio-postgres beside it, which all is compared with
+//! - `truth`: what the server itself counted; `link`: the one connection that everything
+//!   goes through; `bare`: the client of tokio-postgres beside it, which all is compared with
 //!
 //! Everything of ours goes through one connection of one pool, and the bare client has
 //! one as well, through the same proxy: what is compared is how the queries are sent, not
@@ -26,7 +25,6 @@ mod own;
 pub mod plan;
 mod queries;
 mod slice;
-mod split;
 mod truth;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -42,7 +40,6 @@ use reports::{
 pub use self::queries::{BUILT_IN, built_in};
 use self::{
     link::round_trip,
-    own::{that_write, try_all},
     plan::{ONE_AT_A_TIME, Plan, Wanted, modes},
     queries::{Queries, afresh, tables},
     slice::{Until, Way},
@@ -52,7 +49,7 @@ use crate::{
     environment::Endpoint,
     experiment::{Experiment, NotRepeatable, Setting, WithRemarks},
     flags::{CliError, Frame, Size},
-    load::workload::Workload,
+    load::{scripts::Scripts, workload::Workload},
     stage::{NotPrepared, Stage, Stop},
 };
 
@@ -68,18 +65,15 @@ const RTTS_US: [u64; 4] = [0, 1_000, 2_000, 10_000];
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchSweep {
     plan: Plan,
+    scripts: Option<Scripts>,
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 #[expect(
     missing_docs,
     reason = "clap would show it as the purpose of the command"
 )]
-pub struct Options {
-    /// Statements to measure instead of the guide's, separated by `;`, without parameters; each file by itself, so a weight is refused. They are run as they stand, thousands of times. Can be repeated
-    #[arg(short, long = "file", value_name = "FILE.sql")]
-    file: Vec<String>,
-}
+pub struct Options {}
 
 impl Experiment for BatchSweep {
     type Recorded = Recorded;
@@ -87,16 +81,28 @@ impl Experiment for BatchSweep {
         "Which batch size to ship, for each class of queries, and what pipelining brings";
     type Options = Options;
 
-    fn plan(options: &Options, frame: &Frame) -> Result<WithRemarks<Self>, CliError> {
-        let own = class::read(&options.file)?;
-        Ok((Self::new(own, frame.size), Vec::new()))
+    fn plan(_options: &Options, frame: &Frame) -> Result<WithRemarks<Self>, CliError> {
+        let weighted = frame.scripts.iter().flat_map(Scripts::all);
+        let weights: BTreeSet<u32> = weighted.map(|of| of.weight).collect();
+        let remark = "-f: weights have no effect here: each script is measured by itself";
+        let remarks = (weights.len() > 1).then(|| remark.to_owned());
+        let planned = Self::new(frame.scripts.clone(), frame.size)?;
+        Ok((planned, remarks.into_iter().collect()))
     }
 
     fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
-        let own = |class: &&Class| class.guide_batch.is_none();
-        let own = data.classes.iter().filter(own).cloned().collect();
-        let planned = Self::new(own, crate::experiment::size(run)?);
-        if planned.plan.classes == data.classes {
+        let scripts = crate::experiment::scripts(run)?;
+        let planned = Self::new(scripts, crate::experiment::size(run)?);
+        let planned = planned.map_err(|error| NotRepeatable {
+            reason: error.to_string(),
+            allowed: "a run of this version",
+        })?;
+        let same = |(ours, theirs): (&Class, &Class)| {
+            // Whether a script writes was found out later.
+            ours.name == theirs.name && ours.statements == theirs.statements
+        };
+        let classes = planned.plan.classes.iter().zip(&data.classes);
+        if planned.plan.classes.len() == data.classes.len() && classes.into_iter().all(same) {
             return Ok(planned);
         }
         Err(NotRepeatable {
@@ -107,7 +113,10 @@ impl Experiment for BatchSweep {
 
     /// Queries follow each other: there are no arrivals, no arms and no faults.
     fn setting(&self) -> Setting {
-        Setting::default()
+        Setting {
+            scripts: self.scripts.clone(),
+            ..Setting::default()
+        }
     }
 
     fn nothing_yet(&self) -> Data {
@@ -117,14 +126,14 @@ impl Experiment for BatchSweep {
         }
     }
 
-    /// Makes the tables of the guide's classes, or tries the user's statements.
+    /// Makes the tables of the guide's classes.
     async fn prepare(&self, direct: &Endpoint, workload: &Workload) -> Result<(), NotPrepared> {
         let classes = &self.plan.classes;
         if classes.iter().any(|class| class.guide_batch.is_some()) {
             let sql = tables(workload.schema());
             workload.beside(direct, "making", &sql).await?;
         }
-        try_all(classes, direct).await
+        Ok(())
     }
 
     async fn run(&self, stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
@@ -133,37 +142,46 @@ impl Experiment for BatchSweep {
 }
 
 impl BatchSweep {
-    /// Measures the user's own classes, or the guide's if there are none.
-    fn new(own: Vec<Class>, size: Size) -> Self {
-        let extent = extent(size);
-        let classes = if own.is_empty() { built_in() } else { own };
-        let mut conditions = Vec::new();
-        for (index, class) in classes.iter().enumerate() {
-            for rtt_us in extent.rtts_us {
-                // Reads commit nothing.
-                let commits: &[bool] = if class.writes {
-                    &[true, false]
-                } else {
-                    &[true]
-                };
-                conditions.extend(commits.iter().map(|synchronous_commit| Wanted {
-                    class: index,
-                    rtt: Duration::from_micros(*rtt_us),
-                    synchronous_commit: *synchronous_commit,
-                    ways: ways(class, extent.sizes),
-                }));
-            }
+    /// Measures the user's own scripts, or the guide's classes if there are none.
+    fn new(scripts: Option<Scripts>, size: Size) -> Result<Self, CliError> {
+        let classes = match &scripts {
+            Some(scripts) => class::classes(scripts)?,
+            None => built_in(),
+        };
+        Ok(Self {
+            plan: plan_of(classes, size),
+            scripts,
+        })
+    }
+}
+
+/// What is measured of classes.
+fn plan_of(classes: Vec<Class>, size: Size) -> Plan {
+    let extent = extent(size);
+    let mut conditions = Vec::new();
+    for (index, class) in classes.iter().enumerate() {
+        for rtt_us in extent.rtts_us {
+            // Reads commit nothing.
+            let commits: &[bool] = if class.writes {
+                &[true, false]
+            } else {
+                &[true]
+            };
+            conditions.extend(commits.iter().map(|synchronous_commit| Wanted {
+                class: index,
+                rtt: Duration::from_micros(*rtt_us),
+                synchronous_commit: *synchronous_commit,
+                ways: ways(class, extent.sizes),
+            }));
         }
-        Self {
-            plan: Plan {
-                classes,
-                conditions,
-                rounds: extent.rounds,
-                slice: extent.slice,
-                longest_batch: extent.longest_batch,
-                budget: extent.budget,
-            },
-        }
+    }
+    Plan {
+        classes,
+        conditions,
+        rounds: extent.rounds,
+        slice: extent.slice,
+        longest_batch: extent.longest_batch,
+        budget: extent.budget,
     }
 }
 
@@ -246,7 +264,9 @@ fn ways(class: &Class, sizes: &[u32]) -> Vec<How> {
     let mut ways = ONE_AT_A_TIME.to_vec();
     for mode in modes(class) {
         let fixed = sizes.iter().map(|n| BatchSize::Fixed(*n));
-        let sizes = fixed.chain([BatchSize::Auto]);
+        // An automatic size knows nothing of where a transaction of the user's ends.
+        let auto = (!class.transaction).then_some(BatchSize::Auto);
+        let sizes = fixed.chain(auto);
         ways.extend(sizes.map(|size| pipelined(*mode, size)));
     }
     ways
@@ -254,7 +274,10 @@ fn ways(class: &Class, sizes: &[u32]) -> Vec<How> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::script::Script;
 
     fn own(name: &str, writes: bool) -> Class {
         Class {
@@ -262,12 +285,13 @@ mod tests {
             about: "the user's own".to_owned(),
             statements: vec!["SELECT 1".to_owned()],
             writes,
+            transaction: false,
             guide_batch: None,
         }
     }
 
     fn plan(size: Size, own: Vec<Class>) -> Plan {
-        BatchSweep::new(own, size).plan
+        plan_of(if own.is_empty() { built_in() } else { own }, size)
     }
 
     #[test]
@@ -338,12 +362,29 @@ mod tests {
             size: "default".to_owned(),
             ..crate::stage::tests::run("batch-sweep")
         };
-        for own in [Vec::new(), vec![own("orders", true), own("reports", false)]] {
-            let planned = BatchSweep::new(own, Size::Default);
-            let again = BatchSweep::again(&run, &planned.nothing_yet());
-            assert_eq!(again.expect("repeatable"), planned);
-        }
-        let mut other = BatchSweep::new(Vec::new(), Size::Default).nothing_yet();
+        let planned = BatchSweep::new(None, Size::Default).expect("the guide's");
+        let again = BatchSweep::again(&run, &planned.nothing_yet());
+        assert_eq!(again.expect("repeatable"), planned);
+
+        let read = |file, text| (Script::read(file, text).expect("a script"), 1);
+        let scripts = vec![
+            read("orders.sql", "UPDATE t SET a = 1"),
+            read("reports.sql", "SELECT 1"),
+        ];
+        let scripts = Scripts::new(scripts, BTreeMap::new(), run.seed).expect("a load");
+        let planned = BatchSweep::new(Some(scripts.clone()), Size::Default).expect("a plan");
+        let (scripts, variables) = scripts.record();
+        let of_user = Run {
+            scripts,
+            variables,
+            ..run.clone()
+        };
+        let again = BatchSweep::again(&of_user, &planned.nothing_yet());
+        assert_eq!(again.expect("repeatable"), planned);
+
+        let mut other = BatchSweep::new(None, Size::Default)
+            .expect("the guide's")
+            .nothing_yet();
         other.classes[0].statements.push("SELECT 1".to_owned());
         assert!(BatchSweep::again(&run, &other).is_err());
     }

@@ -222,6 +222,10 @@ fn size_name(size: Size) -> String {
 /// The modes that tell something of a class.
 #[must_use]
 pub fn modes(class: &Class) -> &'static [Mode] {
+    if class.transaction {
+        // A transaction is what it is about.
+        return &[Mode::OneTransaction];
+    }
     match (class.writes, &*class.name) {
         (false, _) => &[Mode::Reads],
         // A transaction is what it is about.
@@ -245,6 +249,7 @@ mod tests {
             about: String::new(),
             statements: vec!["SELECT nextval('s')".to_owned()],
             writes: false,
+            transaction: false,
             guide_batch,
         }
     }

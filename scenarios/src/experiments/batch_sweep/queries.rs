@@ -10,6 +10,11 @@ use super::{
     answers::{AMOUNTS, Answers, CITIES, ORDERS, Orders, STATUSES, USERS, User},
     balances::{BALANCES, Balance, Balances},
     events::{Events, Name},
+    own::Own,
+};
+use crate::{
+    load::scripts::{Scripts, Weighted},
+    script::{Value, parameters},
 };
 
 /// Stretches that a condition may have.
@@ -27,6 +32,7 @@ pub fn built_in() -> Vec<Class> {
         about: about.to_owned(),
         statements: vec![sql.to_owned()],
         writes,
+        transaction: false,
         guide_batch: Some(guide),
     };
     vec![
@@ -106,7 +112,7 @@ pub(super) fn afresh(schema: &str) -> String {
 #[derive(Debug)]
 pub(super) struct Queries<'a> {
     class: &'a Class,
-    kind: Kind,
+    kind: Kind<'a>,
     rng: fastrand::Rng,
     /// The next query's.
     name: Name,
@@ -117,29 +123,37 @@ pub(super) struct Queries<'a> {
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Kind<'a> {
     Events(Events),
     Users(Answers),
     Joins(Answers),
     Updates(Balances),
-    Own,
+    Own(Own<'a>),
 }
 
 impl<'a> Queries<'a> {
-    /// Of a condition of a run, each known by its number.
+    /// Of a condition of a run, each known by its number. A class that is not the guide's is
+    /// a script of the user's.
     pub(super) fn new(
         class: &'a Class,
+        scripts: Option<&'a Scripts>,
         (run, condition): (i64, usize),
         mut rng: fastrand::Rng,
     ) -> Self {
         let [events, users, joins, updates] = BUILT_IN;
+        let of_name = |of: &&Weighted| of.script.name() == class.name;
+        let own = scripts.filter(|_| class.guide_batch.is_none());
+        let own = own.and_then(|scripts| {
+            let weighted = scripts.all().iter().find(of_name)?;
+            Some(Own::new(&weighted.script, scripts.variables(0)))
+        });
         let kind = match &*class.name {
-            _ if class.guide_batch.is_none() => Kind::Own,
+            _ if let Some(own) = own => Kind::Own(own),
             name if name == events => Kind::Events(Events::new(run, &mut rng)),
             name if name == users => Kind::Users(Answers::new()),
             name if name == joins => Kind::Joins(Answers::new()),
             name if name == updates => Kind::Updates(Balances::new()),
-            _ => Kind::Own,
+            _ => Kind::Own(Own::none()),
         };
         let condition = i32::try_from(condition).unwrap_or(i32::MAX);
         Self {
@@ -157,28 +171,47 @@ impl<'a> Queries<'a> {
         }
     }
 
-    /// Queries after which the statements of a file have all had their turn: only whole
-    /// cycles are the same load. 1 for the guide's classes, which have one statement.
+    /// Queries after which the statements of a script have all had their turn: only whole
+    /// cycles are the same load. 1 for the guide's classes, which have one statement, and for
+    /// scripts whose runs end with a batch or differ from each other.
     pub(super) fn cycle(&self) -> u64 {
-        match self.kind {
-            Kind::Own => self.class.statements.len().max(1) as u64,
+        match &self.kind {
+            Kind::Own(own) if !self.class.transaction => own.cycle(),
             _ => 1,
         }
     }
 
-    /// Begins a stretch: a file with its first statement again.
+    /// Whether a batch, or what is asked one at a time, may end here: no transaction of the
+    /// user's is cut.
+    pub(super) fn may_end(&self) -> bool {
+        match &self.kind {
+            Kind::Own(own) if self.class.transaction => own.is_at_start(),
+            _ => true,
+        }
+    }
+
+    /// What begins and ends each run of the statements, where it is a transaction of the
+    /// user's.
+    pub(super) fn transaction(&self) -> Option<(&'a str, &'a str)> {
+        let statements = &self.class.statements;
+        let frame = Some((statements.first()?.as_str(), statements.last()?.as_str()));
+        frame.filter(|_| self.class.transaction)
+    }
+
+    /// Begins a stretch: a script with its first statement again.
     pub(super) fn restart(&mut self) {
         self.name.slice = self.name.slice.saturating_add(1);
         self.name.number = 0;
         self.open.clear();
-        if matches!(self.kind, Kind::Own) {
+        if let Kind::Own(own) = &mut self.kind {
+            own.restart();
             self.turn = 0;
         }
     }
 
     /// Whether a batch is all or nothing, and not only confirmed as one.
     pub(super) fn transactional(&self) -> bool {
-        matches!(self.kind, Kind::Updates(_))
+        matches!(self.kind, Kind::Updates(_)) || self.class.transaction
     }
 
     /// The next one.
@@ -190,9 +223,18 @@ impl<'a> Queries<'a> {
             Kind::Users(_) => self.rng.i32(0..USERS),
             Kind::Joins(_) => self.rng.i32(0..CITIES),
             Kind::Updates(_) => Balances::key(turn),
-            Kind::Events(_) | Kind::Own => 0,
+            Kind::Events(_) | Kind::Own(_) => 0,
         };
         self.open.push_back((name, key));
+        if let Kind::Own(own) = &mut self.kind {
+            let (index, values) = own.next(&mut self.rng);
+            let sql = self.class.statements.get(index);
+            return Query {
+                sql: sql.map_or("", String::as_str),
+                index,
+                values: Values::Own(values),
+            };
+        }
         let statements = &self.class.statements;
         let index = usize::try_from(turn % statements.len().max(1) as u64).unwrap_or(0);
         Query {
@@ -205,7 +247,7 @@ impl<'a> Queries<'a> {
                 }
                 Kind::Users(_) | Kind::Joins(_) => Values::Key(key),
                 Kind::Updates(_) => Values::Change(key, Balances::amount(name), name),
-                Kind::Own => Values::None,
+                Kind::Own(_) => Values::Own(Vec::new()),
             },
         }
     }
@@ -222,7 +264,7 @@ impl<'a> Queries<'a> {
             (Kind::Users(answers), Some(rows)) => answers.user(key, rows.iter().map(user)),
             (Kind::Joins(answers), Some(rows)) => answers.orders(key, rows.iter().map(orders)),
             (Kind::Users(answers) | Kind::Joins(answers), None) if done => answers.none(),
-            (Kind::Own | Kind::Updates(_), _) | (_, None) => {}
+            (Kind::Own(_) | Kind::Updates(_), _) | (_, None) => {}
         }
     }
 
@@ -240,7 +282,7 @@ impl<'a> Queries<'a> {
             Kind::Updates(_) => Some(format!(
                 "SELECT run, slice, number, id, balance, changes FROM {schema}.balances"
             )),
-            Kind::Users(_) | Kind::Joins(_) | Kind::Own => None,
+            Kind::Users(_) | Kind::Joins(_) | Kind::Own(_) => None,
         }
     }
 
@@ -266,7 +308,7 @@ impl<'a> Queries<'a> {
                 };
                 balances.found(row.try_get(3)?, is);
             }
-            Kind::Users(_) | Kind::Joins(_) | Kind::Own => {}
+            Kind::Users(_) | Kind::Joins(_) | Kind::Own(_) => {}
         }
         Ok(())
     }
@@ -278,7 +320,7 @@ impl<'a> Queries<'a> {
             Kind::Events(events) => Some(events.ledger()),
             Kind::Updates(balances) => Some(balances.ledger()),
             Kind::Users(answers) | Kind::Joins(answers) => Some(answers.ledger()),
-            Kind::Own => None,
+            Kind::Own(_) => None,
         }
     }
 }
@@ -311,41 +353,52 @@ pub(super) struct Query<'a> {
 
 #[derive(Debug)]
 enum Values<'a> {
-    None,
+    Own(Vec<Value>),
     Event(Name, &'a str, &'a str),
     Key(i32),
     Change(i32, i64, Name),
 }
 
 impl Query<'_> {
-    /// Calls `with` with the parameters: no allocation in what is measured.
+    /// The parameters. Those of the guide's classes take no allocation in what is measured.
     pub(super) fn parameters(&self) -> Parameters<'_> {
         let no: &(dyn ToSql + Sync) = &false;
         match &self.values {
-            Values::None => Parameters([no; 5], 0),
+            Values::Own(values) => Parameters::Many(parameters(values)),
             Values::Event(name, kind, data) => {
-                Parameters([&name.run, &name.slice, &name.number, kind, data], 5)
+                Parameters::Few([&name.run, &name.slice, &name.number, kind, data], 5)
             }
-            Values::Key(key) => Parameters([key, no, no, no, no], 1),
+            Values::Key(key) => Parameters::Few([key, no, no, no, no], 1),
             Values::Change(key, amount, name) => {
-                Parameters([key, amount, &name.run, &name.slice, &name.number], 5)
+                Parameters::Few([key, amount, &name.run, &name.slice, &name.number], 5)
             }
         }
     }
 }
 
-/// Up to five parameters.
-pub(super) struct Parameters<'a>([&'a (dyn ToSql + Sync); 5], usize);
+/// Parameters of a query.
+pub(super) enum Parameters<'a> {
+    /// The first so many of these.
+    Few([&'a (dyn ToSql + Sync); 5], usize),
+    /// All of these.
+    Many(Vec<&'a (dyn ToSql + Sync)>),
+}
 
 impl<'a> Parameters<'a> {
     pub(super) fn all(&self) -> &[&'a (dyn ToSql + Sync)] {
-        &self.0[..self.1]
+        match self {
+            Self::Few(some, n) => &some[..*n],
+            Self::Many(all) => all,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::script::Script;
 
     fn class(name: &str) -> Class {
         let mut classes = built_in().into_iter();
@@ -359,31 +412,50 @@ mod tests {
     }
 
     #[test]
-    fn statements_of_a_file_take_turns_and_have_no_parameters() {
-        let own = Class {
-            name: "joins".to_owned(),
-            about: String::new(),
-            statements: ["SELECT 1", "SELECT 2", "SELECT 3"]
-                .map(str::to_owned)
-                .into(),
-            writes: false,
-            guide_batch: None,
-        };
-        let mut queries = Queries::new(&own, (7, 0), fastrand::Rng::with_seed(1));
-        for expected in ["SELECT 1", "SELECT 2", "SELECT 3", "SELECT 1"] {
+    fn statements_of_a_script_take_turns_and_have_its_values() {
+        let text = "-- @param 1 = 7\n\\set b :scale + 1\nSELECT $1; SELECT :b, $1; SELECT 3";
+        let (class, scripts) = own(text);
+        let rng = fastrand::Rng::with_seed(1);
+        let mut queries = Queries::new(&class, Some(&scripts), (7, 0), rng);
+        for (sql, given) in [
+            ("SELECT $1", 1),
+            ("SELECT $1, $2", 2),
+            ("SELECT 3", 0),
+            ("SELECT $1", 1),
+        ] {
             let query = queries.next();
-            assert_eq!(query.sql, expected);
-            assert!(query.parameters().all().is_empty());
+            assert_eq!(query.sql, sql);
+            assert_eq!(query.parameters().all().len(), given);
         }
         assert_eq!(queries.cycle(), 3);
         queries.restart();
-        assert_eq!(queries.next().sql, "SELECT 1");
+        assert_eq!(queries.next().sql, "SELECT $1");
+    }
+
+    #[test]
+    fn a_transaction_of_the_user_s_ends_where_its_script_does() {
+        let (class, scripts) = own("BEGIN; SELECT 1; SELECT 2; END;");
+        let rng = fastrand::Rng::with_seed(1);
+        let mut queries = Queries::new(&class, Some(&scripts), (7, 0), rng);
+        assert_eq!(queries.transaction(), Some(("BEGIN", "END")));
+        assert!(queries.transactional() && queries.may_end());
+        for (sql, ends) in [("SELECT 1", false), ("SELECT 2", true), ("SELECT 1", false)] {
+            assert_eq!(queries.next().sql, sql);
+            assert_eq!(queries.may_end(), ends);
+        }
+    }
+
+    fn own(text: &str) -> (Class, Scripts) {
+        let script = Script::read("joins.sql", text).expect("a script");
+        let scripts = Scripts::new(vec![(script, 1)], BTreeMap::new(), 7).expect("a load");
+        let mut classes = super::super::class::classes(&scripts).expect("a class");
+        (classes.remove(0), scripts)
     }
 
     #[test]
     fn the_guide_s_classes_go_on_where_they_were() {
         let class = class("updates");
-        let mut queries = Queries::new(&class, (7, 0), fastrand::Rng::with_seed(1));
+        let mut queries = Queries::new(&class, None, (7, 0), fastrand::Rng::with_seed(1));
         assert_eq!(queries.cycle(), 1);
         assert!(queries.transactional());
         let next = |queries: &mut Queries<'_>| {
@@ -405,7 +477,7 @@ mod tests {
     #[test]
     fn every_query_has_the_parameters_of_its_statement() {
         for class in built_in() {
-            let mut queries = Queries::new(&class, (7, 0), fastrand::Rng::with_seed(1));
+            let mut queries = Queries::new(&class, None, (7, 0), fastrand::Rng::with_seed(1));
             for _ in 0..100 {
                 let query = queries.next();
                 let given = query.parameters().all().len();
@@ -419,7 +491,7 @@ mod tests {
         let class = class("small-events");
         let of = |condition| {
             let rng = fastrand::Rng::with_seed(1);
-            let mut queries = Queries::new(&class, (7, condition), rng);
+            let mut queries = Queries::new(&class, None, (7, condition), rng);
             let slices = (0..2_000).map(|_| {
                 queries.restart();
                 queries.name.slice
@@ -435,7 +507,7 @@ mod tests {
     fn a_read_that_is_done_without_rows_is_missed_and_one_that_failed_is_not() {
         for name in ["user-data", "joins"] {
             let class = class(name);
-            let mut queries = Queries::new(&class, (7, 0), fastrand::Rng::with_seed(1));
+            let mut queries = Queries::new(&class, None, (7, 0), fastrand::Rng::with_seed(1));
             queries.restart();
             for done in [true, false] {
                 queries.next();
@@ -449,7 +521,7 @@ mod tests {
     #[test]
     fn answers_belong_to_queries_in_their_order() {
         let class = class("updates");
-        let mut queries = Queries::new(&class, (7, 0), fastrand::Rng::with_seed(1));
+        let mut queries = Queries::new(&class, None, (7, 0), fastrand::Rng::with_seed(1));
         queries.restart();
         for _ in 0..3 {
             queries.next();

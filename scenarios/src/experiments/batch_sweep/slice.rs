@@ -130,6 +130,13 @@ impl Taken {
         Ok(())
     }
 
+    /// The last query took longer: what ended its transaction was waited for as well.
+    fn lengthen(&mut self, by: Duration) {
+        if let Some(last) = self.took_us.last_mut() {
+            *last += micros(by);
+        }
+    }
+
     fn slice(mut self, how: How, ended: Instant, batches: u64) -> Slice {
         self.took_us.sort_unstable();
         let queries = self.took_us.len();
@@ -205,6 +212,9 @@ impl Way {
                 Size::Auto => in_a_stream(pipeline, queries, until, &mut taken).await?,
             },
             (How::Bare, _) => bare_client(bare, queries, until, &mut taken).await?,
+            _ if queries.transaction().is_some() => {
+                transactions(pool, queries, until, &mut taken).await?;
+            }
             _ => one_at_a_time(pool, queries, until, &mut taken).await?,
         }
         let ended = clock::now();
@@ -253,15 +263,25 @@ async fn bare_client(
 ) -> Result<(), BatchError> {
     let cycle = u32::try_from(queries.cycle()).unwrap_or(u32::MAX);
     let patience = until.time.saturating_add(PATIENCE.saturating_mul(cycle));
+    let frame = queries.transaction();
     let all = async {
         let mut began = taken.began;
         loop {
+            if let Some((begin, _)) = frame.filter(|_| queries.may_end()) {
+                bare.control(begin).await?;
+            }
             let query = queries.next();
             let done = bare.query(&query).await;
-            let ended = clock::now();
+            let mut ended = clock::now();
             queries.answered(done.is_ok(), done.as_deref().ok());
             taken.count(ended - began, done.err().as_ref().map(Failure::from))?;
-            if taken.is_over(until, taken.done()) {
+            if let Some((_, commit)) = frame.filter(|_| queries.may_end()) {
+                bare.control(commit).await?;
+                let committed = clock::now();
+                taken.lengthen(committed - ended);
+                ended = committed;
+            }
+            if queries.may_end() && taken.is_over(until, taken.done()) {
                 return Ok(());
             }
             began = ended;
@@ -295,6 +315,46 @@ async fn one_at_a_time(
     }
 }
 
+/// Transactions of the user's, a statement at a time, on a session of their own: what begins
+/// and ends them is a round trip each, and counts to the statement beside it.
+async fn transactions(
+    pool: &Pool,
+    queries: &mut Queries<'_>,
+    until: Until,
+    taken: &mut Taken,
+) -> Result<(), BatchError> {
+    let lost = |error: Error| BatchError::Lost {
+        reason: chain(&error),
+    };
+    let Some((begin, commit)) = queries.transaction() else {
+        return Ok(());
+    };
+    let mut began = taken.began;
+    loop {
+        let mut session = pool.acquire().await.map_err(lost)?;
+        session.execute(begin, &[]).await.map_err(lost)?;
+        loop {
+            let query = queries.next();
+            let done = session.query(query.sql, query.parameters().all()).await;
+            let ended = clock::now();
+            queries.answered(done.is_ok(), done.as_deref().ok());
+            taken.count(ended - began, done.err().as_ref().map(Failure::from))?;
+            began = ended;
+            if queries.may_end() {
+                break;
+            }
+        }
+        session.execute(commit, &[]).await.map_err(lost)?;
+        drop(session);
+        let committed = clock::now();
+        taken.lengthen(committed - began);
+        began = committed;
+        if taken.is_over(until, taken.done()) {
+            return Ok(());
+        }
+    }
+}
+
 /// As the guide does it: add a batch, flush it, wait for it.
 async fn in_batches(
     pipeline: &mut Pipeline,
@@ -304,8 +364,10 @@ async fn in_batches(
     taken: &mut Taken,
 ) -> Result<(), BatchError> {
     loop {
-        for _ in 0..size {
+        let mut added = 0;
+        while added < size || !queries.may_end() {
             add(pipeline, queries).await?;
+            added += 1;
         }
         flush(pipeline, queries, taken).await?;
         if taken.is_over(until, taken.done()) {

@@ -51,6 +51,8 @@ const FRESH: u64 = 0x9e37_79b9_7f4a_7c15;
 /// A grid of breaker settings under the same outages.
 #[derive(Debug, Clone)]
 pub struct BreakerSweep {
+    /// Whether the rate is fitted to what scripts cost, once that can be measured.
+    fitted: bool,
     setting: Setting,
     nothing_yet: Data,
 }
@@ -61,9 +63,9 @@ pub struct BreakerSweep {
     reason = "clap would show it as the purpose of the command"
 )]
 pub struct Options {
-    /// Operations per second and cell
-    #[arg(long, default_value_t = RATE_PER_S, value_name = "N", value_parser = rates())]
-    rate: u32,
+    /// Operations per second and cell [default: 40; of scripts, no more than a third of what pools can do]
+    #[arg(long, value_name = "N", value_parser = rates())]
+    rate: Option<u32>,
     #[command(flatten)]
     deadline: DeadlineArgs,
 }
@@ -75,8 +77,10 @@ impl Experiment for BreakerSweep {
     type Options = Options;
 
     fn plan(options: &Options, frame: &Frame) -> Result<WithRemarks<Self>, CliError> {
-        let planned = Self::new(options.rate, options.deadline.deadline(), frame);
-        Ok((planned, Vec::new()))
+        let rate = options.rate.unwrap_or(RATE_PER_S);
+        let planned = Self::new(rate, options.deadline.deadline(), frame);
+        let fitted = options.rate.is_none();
+        Ok((Self { fitted, ..planned }, Vec::new()))
     }
 
     fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
@@ -86,6 +90,7 @@ impl Experiment for BreakerSweep {
             fresh.arms.clear();
         }
         Ok(Self {
+            fitted: false,
             setting,
             nothing_yet: Data {
                 stretches: Vec::new(),
@@ -103,6 +108,10 @@ impl Experiment for BreakerSweep {
     }
 
     async fn run(&self, stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
+        if self.fitted {
+            let all: Vec<String> = data.cells.iter().map(|cell| cell.arm.clone()).collect();
+            stage.fit(&mut data.load, &all).await?;
+        }
         stretch::carry_out(stage, data).await
     }
 }
@@ -127,13 +136,15 @@ impl BreakerSweep {
             arms: arms.collect(),
             plan: None,
             schedule,
+            scripts: frame.scripts.clone(),
         };
         let nothing_yet = Data {
             load: Load {
                 rate_per_s,
+                clients: None,
                 deadline_us: us(deadline),
                 max_in_flight: max_in_flight(rate_per_s, deadline),
-                write_share: 0.1,
+                write_share: if frame.scripts.is_some() { 0.0 } else { 0.1 },
                 mix: Mix::default(),
                 callers: Callers::default(),
                 steady_ok_share: 0.99,
@@ -148,6 +159,7 @@ impl BreakerSweep {
             stretches: Vec::new(),
         };
         Self {
+            fitted: false,
             setting,
             nothing_yet,
         }
@@ -345,6 +357,7 @@ mod tests {
             seed,
             size,
             own_server,
+            scripts: None,
         };
         BreakerSweep::new(RATE_PER_S, Duration::from_millis(500), &frame)
     }

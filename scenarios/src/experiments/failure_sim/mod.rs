@@ -50,6 +50,8 @@ const MORE: u32 = 9;
 /// Faults, one after another, for each arm.
 #[derive(Debug, Clone)]
 pub struct FailureSim {
+    /// Whether the rate is fitted to what scripts cost, once that can be measured.
+    fitted: bool,
     setting: Setting,
     nothing_yet: Data,
 }
@@ -64,9 +66,9 @@ pub struct Options {
     config: ConfigArgs,
     #[command(flatten)]
     plan: PlanArgs,
-    /// Operations per second and arm
-    #[arg(long, default_value_t = RATE_PER_S, value_name = "N", value_parser = rates())]
-    rate: u32,
+    /// Operations per second and arm [default: 400; of scripts, no more than a third of what pools can do]
+    #[arg(long, value_name = "N", value_parser = rates())]
+    rate: Option<u32>,
     #[command(flatten)]
     deadline: DeadlineArgs,
     #[command(flatten)]
@@ -82,9 +84,10 @@ impl Experiment for FailureSim {
     fn plan(options: &Options, frame: &Frame) -> Result<WithRemarks<Self>, CliError> {
         let deadline = options.deadline.deadline();
         let (config, remarks) = options.config.read(deadline)?;
-        let (write_share, mix) = options.mix.read()?;
+        let (write_share, mix) = options.mix.read(frame.scripts.is_some())?;
         let wanted = Wanted {
-            rate_per_s: options.rate,
+            rate_per_s: options.rate.unwrap_or(RATE_PER_S),
+            fitted: options.rate.is_none(),
             write_share,
             mix,
             deadline,
@@ -96,6 +99,7 @@ impl Experiment for FailureSim {
 
     fn again(run: &Run, data: &Data) -> Result<Self, NotRepeatable> {
         Ok(Self {
+            fitted: false,
             setting: recorded(run)?,
             nothing_yet: Data {
                 injections: Vec::new(),
@@ -116,6 +120,12 @@ impl Experiment for FailureSim {
     }
 
     async fn run(&self, stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
+        if self.fitted {
+            // As many as are under load at once.
+            let most = stage.run.schedule.iter().map(|planned| &planned.arms);
+            let most = most.max_by_key(|arms| arms.len()).cloned();
+            stage.fit(&mut data.load, &most.unwrap_or_default()).await?;
+        }
         windows::carry_out(stage, data).await?;
         stage.save(data);
         for planned in stage.possible(0..stage.run.schedule.len()) {
@@ -150,6 +160,8 @@ impl Experiment for FailureSim {
 #[derive(Debug, Clone)]
 struct Wanted {
     rate_per_s: u32,
+    /// Whether the rate is fitted to what scripts cost.
+    fitted: bool,
     write_share: f64,
     mix: Mix,
     deadline: Duration,
@@ -177,6 +189,7 @@ impl FailureSim {
         let nothing_yet = Data {
             load: Load {
                 rate_per_s: wanted.rate_per_s,
+                clients: None,
                 deadline_us: us(wanted.deadline),
                 max_in_flight: max_in_flight(wanted.rate_per_s, wanted.deadline),
                 write_share: wanted.write_share,
@@ -195,7 +208,9 @@ impl FailureSim {
             window_answers: Vec::new(),
         };
         Self {
+            fitted: wanted.fitted,
             setting: Setting {
+                scripts: frame.scripts.clone(),
                 plan: wanted.plan.as_ref().map(|(_, text)| text.clone()),
                 schedule: schedule(&wanted, frame, plan, times, &arms),
                 arms,
@@ -355,6 +370,7 @@ mod tests {
     fn planned(seed: u64, size: Size) -> FailureSim {
         let wanted = Wanted {
             rate_per_s: RATE_PER_S,
+            fitted: true,
             write_share: 0.1,
             mix: Mix::default(),
             deadline: Duration::from_millis(500),
@@ -365,6 +381,7 @@ mod tests {
             seed,
             size,
             own_server: true,
+            scripts: None,
         };
         FailureSim::new(wanted, &frame)
     }
@@ -391,6 +408,7 @@ mod tests {
             seed: 7,
             size: Size::Quick,
             own_server: true,
+            scripts: None,
         };
         let typed = Typed::parse_from(["failure-sim"].iter().chain(flags));
         FailureSim::plan(&typed.options, &frame).expect("a plan")
@@ -449,6 +467,7 @@ mod tests {
                 arms,
                 plan,
                 schedule,
+                ..
             } = planned.setting();
             let run = Run {
                 arms: arms.iter().map(|(arm, _)| arm.clone()).collect(),
@@ -457,6 +476,11 @@ mod tests {
                 ..crate::stage::tests::run("failure-sim")
             };
             let again = FailureSim::again(&run, &planned.nothing_yet()).expect("repeatable");
+            // What was measured is in the record.
+            let planned = FailureSim {
+                fitted: false,
+                ..planned
+            };
             assert_eq!(format!("{again:?}"), format!("{planned:?}"));
         }
     }

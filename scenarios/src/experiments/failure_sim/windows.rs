@@ -155,6 +155,7 @@ async fn counted(
     let mistake = Operation {
         seq: 0,
         kind: Kind::Mistake,
+        caller: 0,
     };
     let failed = in_time(stage, client.run(mistake, || {})).await?;
     let batch = in_time(stage, client.read_batch(Strategy::BestEffort)).await?;
@@ -181,6 +182,7 @@ async fn ask(stage: &Stage<'_>, client: &Client, seq: i64) -> Result<Outcome, St
     let read = Operation {
         seq,
         kind: Kind::Read,
+        caller: 0,
     };
     let asked = in_time(stage, client.run(read, || {})).await?;
     Ok(asked.unwrap_or(Outcome::TimedOut))

@@ -3,14 +3,13 @@
 
 mod arms;
 mod asked;
-mod capacity;
 mod trial;
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use clap::Args;
 use reports::{
-    experiments::near_capacity::{Condition, Data, NearCapacity as Recorded, Unserved},
+    experiments::near_capacity::{Capacity, Condition, Data, NearCapacity as Recorded, Unserved},
     run::{ARM_SEAWALL, Planned, Run, What},
 };
 use seawall::clock;
@@ -104,6 +103,7 @@ impl Experiment for NearCapacity {
         let planned = Self {
             setting: Setting {
                 plan: None,
+                scripts: frame.scripts.clone(),
                 schedule: schedule(
                     frame.seed,
                     &conditions,
@@ -166,7 +166,13 @@ impl Experiment for NearCapacity {
         let subject = "the capacity of a pool";
         stage.events.of(subject, clock::now(), What::LoadStarted);
         let length = Duration::from_micros(data.calibration_us);
-        data.capacity = Some(capacity::measure(stage, pools.unwrap_or(1), length).await?);
+        let capacity = stage.capacity(pools.unwrap_or(1), length).await?;
+        data.capacity = Some(Capacity {
+            pools: capacity.pools,
+            connections: capacity.connections,
+            operations: capacity.operations,
+            took_us: capacity.took_us,
+        });
         stage.save(data);
         for planned in possible {
             let name = &stage.run.schedule[planned].name;
@@ -282,6 +288,7 @@ mod tests {
             seed: 7,
             size,
             own_server,
+            scripts: None,
         };
         let typed = Typed::try_parse_from(["near-capacity"].iter().chain(flags));
         let Typed { options } = typed.expect("known flags");
@@ -369,6 +376,7 @@ mod tests {
                 arms,
                 plan,
                 schedule,
+                ..
             } = planned.setting();
             let run = Run {
                 arms: arms.iter().map(|(arm, _)| arm.clone()).collect(),

@@ -28,6 +28,7 @@ pub(super) fn load(data: &Data, condition: usize) -> Option<Load> {
     let alive = f64::from(rate_per_s) * tries * data.patience_us as f64 / 1e6;
     Some(Load {
         rate_per_s,
+        clients: None,
         deadline_us: data.deadline_us,
         max_in_flight: whole(alive * 1.25 + SPARE).min(20_000),
         write_share: 0.0,

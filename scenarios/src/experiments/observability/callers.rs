@@ -11,6 +11,13 @@ use seawall::{
 use tokio::task::JoinSet;
 
 use super::witness::{self, Tally};
+use crate::{
+    load::{
+        scripts::{Drawn, Scripts},
+        text::take,
+    },
+    script::{Run, Step, parameters},
+};
 
 /// Callers at once: more than the pool has connections.
 pub(super) const CALLERS: u64 = 8;
@@ -30,10 +37,12 @@ pub(super) struct Statements {
     writes: [Asked; 3],
     mistakes: [Asked; 3],
     long: Asked,
+    /// The user's own, run in the place of reads.
+    scripts: Option<Scripts>,
 }
 
 impl Statements {
-    pub(super) fn on(table: &str) -> Self {
+    pub(super) fn on(table: &str, scripts: Option<&Scripts>) -> Self {
         let of = |sql: &str, kind| (sql.replace("TABLE", table), kind);
         Self {
             reads: of("SELECT count(*) FROM TABLE WHERE false", QueryKind::Select),
@@ -57,6 +66,7 @@ impl Statements {
                 ),
             ],
             long: of("SELECT pg_sleep(0.05)", QueryKind::Select),
+            scripts: scripts.cloned(),
         }
     }
 }
@@ -81,12 +91,15 @@ impl Callers {
             end,
         };
         for i in 0..CALLERS {
+            let number = i32::try_from(i).unwrap_or(i32::MAX);
             let rng = fastrand::Rng::with_seed(seed ^ i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let caller = Caller {
                 pool: callers.pool.clone(),
                 tally: callers.tally.clone(),
                 statements: callers.statements.clone(),
                 rng,
+                number,
+                runs: 0,
             };
             callers.tasks.spawn(caller.run(callers.end.subscribe()));
         }
@@ -114,12 +127,17 @@ struct Caller {
     tally: Tally,
     statements: Arc<Statements>,
     rng: fastrand::Rng,
+    /// Its own, from 0.
+    number: i32,
+    /// Scripts that it has run.
+    runs: i64,
 }
 
 impl Caller {
     async fn run(mut self, end: tokio::sync::watch::Receiver<bool>) {
         while !*end.borrow() {
             match self.rng.u32(..100) {
+                0..40 if self.statements.scripts.is_some() => self.script().await,
                 0..40 => self.one(None).await,
                 40..55 => self.write().await,
                 55..65 => self.mistake().await,
@@ -179,6 +197,44 @@ impl Caller {
         }
     }
 
+    /// A run of a script of the user's, on one connection. One that fails takes its transaction
+    /// with it.
+    async fn script(&mut self) {
+        let statements = self.statements.clone();
+        let Some(scripts) = &statements.scripts else {
+            return;
+        };
+        self.runs += 1;
+        let Drawn { of, mut rng, .. } = scripts.drawn(self.number, self.runs);
+        let mut run = Run::new(&of.script, &scripts.variables(self.number.into()));
+        let borrowed = self.pool.acquire().await;
+        let Ok(mut connection) = borrowed else {
+            return;
+        };
+        self.tally.add(witness::BORROWED.to_owned());
+        // What cannot go on with its values ends here: that was tried before.
+        while let Ok(Some(step)) = run.next(&mut rng) {
+            let Step::Statement { statement, got, .. } = step else {
+                continue;
+            };
+            let values = run.parameters(statement);
+            let told = if statement.parameters_allowed {
+                connection.query(&statement.sql, &parameters(&values)).await
+            } else {
+                let text = statement.literal(&|name| run.value(name).cloned());
+                connection.query(&text, &[]).await
+            };
+            self.tally.query(kind_of(&statement.sql), Some(&told));
+            let rows = match told {
+                Ok(rows) => rows,
+                Err(_) => return,
+            };
+            if take(&mut run, got, &rows).is_err() {
+                return;
+            }
+        }
+    }
+
     async fn pipeline(&mut self) {
         let strategies = [
             Strategy::BestEffort,
@@ -218,6 +274,18 @@ impl Caller {
                 }
             }));
         }
+    }
+}
+
+/// What a statement is by its first word.
+fn kind_of(sql: &str) -> QueryKind {
+    let first = sql.split_whitespace().next().unwrap_or_default();
+    match &*first.to_ascii_uppercase() {
+        "SELECT" => QueryKind::Select,
+        "INSERT" => QueryKind::Insert,
+        "UPDATE" => QueryKind::Update,
+        "DELETE" => QueryKind::Delete,
+        _ => QueryKind::Other,
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn carry_out(
     let tally = Tally::default();
     let changes = Changes::follow(&pool);
     let scrapes = Scrapes::start(pool.watched());
-    let statements = Statements::on(&stage.workload.ledger());
+    let statements = Statements::on(&stage.workload.ledger(), stage.workload.scripts());
     let callers = Callers::start(&pool, &tally, &statements, stage.run.seed);
     stage.until(clock::now() + BESIDE).await?;
     let mut sessions = Vec::new();

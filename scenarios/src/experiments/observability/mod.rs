@@ -104,6 +104,7 @@ impl Experiment for Observability {
                 arms: vec![Setup::engine(config).arm(ARM_SEAWALL, about)],
                 plan: text,
                 schedule,
+                scripts: frame.scripts.clone(),
             },
             nothing_yet: Data {
                 callers: u32::try_from(callers::CALLERS).unwrap_or(u32::MAX),
