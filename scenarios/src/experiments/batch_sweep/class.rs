@@ -4,8 +4,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use reports::experiments::batch_sweep::Class;
 
-use super::split::{Statement, statements};
-use crate::flags::CliError;
+use crate::{
+    flags::CliError,
+    script::sql::{Statement, statements},
+};
 
 const FLAG: &str = "-f";
 /// What begins a statement that only reads, unless it says otherwise further on.

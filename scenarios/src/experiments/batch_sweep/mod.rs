@@ -1,7 +1,7 @@
 //! Which batch size is to be shipped, for each class of queries, and what does a
 //! pipeline bring?
 //!
-//! - [`plan`]: what is measured; `class` and `split`: the user's files as classes
+//! - [`plan`]: what is measured; `class`: the user's files as classes
 //! - `queries`: what is run; `slice`: a stretch of it, one way; `condition`: all ways
 //!   under one condition, round after round
 //! - `events`, `balances`: which rows there must be in the end, by what they say (pure);
@@ -26,7 +26,6 @@ mod own;
 pub mod plan;
 mod queries;
 mod slice;
-mod split;
 mod truth;
 
 use std::{collections::BTreeSet, time::Duration};

@@ -1,27 +1,24 @@
-//! Cuts SQL into its statements. Pure.
+//! The lexer of SQL: it cuts a text into tokens, and a text of plain SQL into statements.
 //!
-//! It knows where a `;`, a `$1` or a word is text and not SQL: in strings, quoted names,
-//! dollar quotes and comments. What a statement means is the server's business.
+//! It follows the lexer of psql, which pgbench uses, with `standard_conforming_strings`
+//! on. It knows where a `;`, a `$1`, a `:name` or a word is text and not SQL: in strings,
+//! quoted names, dollar quotes and comments.
 
 /// A statement, and what can be seen of it without a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Statement {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Statement {
     /// Its text, as it was written, without the `;`.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Its words outside of strings, quoted names and comments, in capitals.
-    pub(super) words: Vec<String>,
+    pub(crate) words: Vec<String>,
     /// Its first parameter (`$1`), if it has one.
-    pub(super) parameter: Option<String>,
+    pub(crate) parameter: Option<String>,
 }
 
 /// The statements of a text, in order. Empty ones are left out.
-pub(super) fn statements(sql: &str) -> Vec<Statement> {
+pub(crate) fn statements(sql: &str) -> Vec<Statement> {
     let mut found = Vec::new();
-    let mut current = Statement {
-        text: String::new(),
-        words: Vec::new(),
-        parameter: None,
-    };
+    let mut current = Statement::default();
     let mut rest = sql;
     while !rest.is_empty() {
         let (token, len) = token(rest);
@@ -29,22 +26,15 @@ pub(super) fn statements(sql: &str) -> Vec<Statement> {
         rest = after;
         match token {
             Token::End => {
-                found.push(std::mem::replace(
-                    &mut current,
-                    Statement {
-                        text: String::new(),
-                        words: Vec::new(),
-                        parameter: None,
-                    },
-                ));
+                found.push(std::mem::take(&mut current));
                 continue;
             }
             Token::Word => current.words.push(text.to_uppercase()),
             Token::Parameter => {
                 current.parameter.get_or_insert_with(|| text.to_owned());
             }
-            Token::Comment if current.text.is_empty() => continue,
-            Token::Comment | Token::Other => {}
+            Token::LineComment | Token::BlockComment if current.text.is_empty() => continue,
+            _ => {}
         }
         if !(current.text.is_empty() && text.trim().is_empty()) {
             current.text.push_str(text);
@@ -58,50 +48,106 @@ pub(super) fn statements(sql: &str) -> Vec<Statement> {
     found
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Token {
+/// What a piece of SQL is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// `;`
     End,
+    /// A keyword or a name without quotes.
     Word,
+    /// A number, or what begins with a digit.
+    Number,
+    /// `$1`
     Parameter,
-    Comment,
+    /// `:name`
+    Variable,
+    /// From `--` to the end of the line, with its newline.
+    LineComment,
+    /// `/* .. */`
+    BlockComment,
+    /// A string, a quoted name, or text between dollar quotes.
+    Quoted,
+    /// Blanks and newlines.
+    Space,
+    /// `(`
+    Opening,
+    /// `)`
+    Closing,
+    /// `\;`, which separates statements that are sent as one.
+    Separator,
+    /// `\:`, which is a colon that begins no variable.
+    Colon,
+    /// A backslash, which begins a command in a script.
+    Backslash,
+    /// One or more characters that mean nothing here.
     Other,
 }
 
 /// What a text begins with, and how many bytes of it that is: at least one character.
-fn token(sql: &str) -> (Token, usize) {
+pub(crate) fn token(sql: &str) -> (Token, usize) {
     let first = sql.chars().next().unwrap_or(' ');
     let length = |inside: fn(char) -> bool| sql.find(|c| !inside(c)).unwrap_or(sql.len());
+    let after = |at: usize| sql.get(at..).unwrap_or("");
     let until = |from: usize, end: &str| {
-        let found = sql.get(from..).and_then(|rest| rest.find(end));
+        let found = after(from).find(end);
         found.map_or(sql.len(), |at| from + at + end.len())
     };
     match first {
         ';' => (Token::End, 1),
-        '-' if sql.starts_with("--") => (Token::Comment, until(2, "\n")),
-        '/' if sql.starts_with("/*") => (Token::Comment, comment(sql)),
-        '\'' => (Token::Other, quoted(sql, '\'', false)),
-        '"' => (Token::Other, quoted(sql, '"', false)),
-        'e' | 'E' if sql[1..].starts_with('\'') => {
-            (Token::Other, 1 + quoted(&sql[1..], '\'', true))
+        '(' => (Token::Opening, 1),
+        ')' => (Token::Closing, 1),
+        '\\' if after(1).starts_with(';') => (Token::Separator, 2),
+        '\\' if after(1).starts_with(':') => (Token::Colon, 2),
+        '\\' => (Token::Backslash, 1),
+        '-' if sql.starts_with("--") => (Token::LineComment, until(2, "\n")),
+        '/' if sql.starts_with("/*") => (Token::BlockComment, comment(sql)),
+        '\'' => (Token::Quoted, quoted(sql, '\'', false)),
+        '"' => (Token::Quoted, quoted(sql, '"', false)),
+        'e' | 'E' if after(1).starts_with('\'') => {
+            (Token::Quoted, 1 + quoted(after(1), '\'', true))
         }
-        '$' => {
-            let digits = sql[1..].find(|c: char| !c.is_ascii_digit());
-            let digits = digits.unwrap_or(sql.len() - 1);
-            if digits > 0 {
-                return (Token::Parameter, 1 + digits);
-            }
-            match tag(sql) {
-                Some(tag) => (Token::Other, until(tag.len(), tag)),
-                None => (Token::Other, 1),
-            }
+        'u' | 'U' if after(1).starts_with("&'") => {
+            (Token::Quoted, 2 + quoted(after(2), '\'', false))
         }
+        'u' | 'U' if after(1).starts_with("&\"") => {
+            (Token::Quoted, 2 + quoted(after(2), '"', false))
+        }
+        '$' => dollar(sql),
+        ':' => match after(1).chars().next() {
+            Some(c) if is_of_word(c) && !c.is_ascii_digit() => {
+                let name = after(1).find(|c| !is_of_word(c));
+                (Token::Variable, name.map_or(sql.len(), |end| 1 + end))
+            }
+            _ => (Token::Other, length(|c| c == ':')),
+        },
+        c if c.is_ascii_whitespace() || c == '\u{b}' => {
+            (Token::Space, length(|c| c.is_ascii_whitespace() || c == '\u{b}'))
+        }
+        c if c.is_ascii_digit() => (Token::Number, length(is_of_word)),
         c if is_of_word(c) => (Token::Word, length(|c| is_of_word(c) || c == '$')),
         c => (Token::Other, c.len_utf8()),
     }
 }
 
-fn is_of_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
+/// What a text that begins with `$` begins with: a parameter, a dollar quote, or a sign.
+fn dollar(sql: &str) -> (Token, usize) {
+    let rest = sql.get(1..).unwrap_or("");
+    let digits = rest.find(|c: char| !c.is_ascii_digit());
+    let digits = digits.unwrap_or(rest.len());
+    if digits > 0 {
+        return (Token::Parameter, 1 + digits);
+    }
+    let Some(tag) = tag(sql) else {
+        return (Token::Other, 1);
+    };
+    let body = sql.get(tag.len()..).unwrap_or("");
+    let end = body.find(tag).map(|at| 2 * tag.len() + at);
+    (Token::Quoted, end.unwrap_or(sql.len()))
+}
+
+/// Whether a character is one of a name: PostgreSQL takes each that is not ASCII for one.
+pub(crate) fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii()
 }
 
 /// `$tag$` at the start of a text.
@@ -193,6 +239,32 @@ mod tests {
     }
 
     #[test]
+    fn tokens_are_those_of_psql() {
+        use Token::{Colon, Number, Other, Parameter, Quoted, Separator, Variable, Word};
+        for (sql, expected) in [
+            (r"E'\'' x", (Quoted, 5)),
+            (r"e'\'' x", (Quoted, 5)),
+            (r"U&'\' x", (Quoted, 5)),
+            ("U&\"a;\" x", (Quoted, 6)),
+            (r"nE'\' x", (Word, 2)),
+            (r"1E'\' x", (Number, 2)),
+            ("a$b$c;", (Word, 5)),
+            ("$a$;$a$;", (Quoted, 7)),
+            ("$1a", (Parameter, 2)),
+            (":name::int", (Variable, 5)),
+            (":größe,", (Variable, 8)),
+            ("::int", (Other, 2)),
+            (":= 1", (Other, 1)),
+            (":1]", (Other, 1)),
+            (r"\; x", (Separator, 2)),
+            (r"\:x", (Colon, 2)),
+            ("😀;", (Word, 4)),
+        ] {
+            assert_eq!(token(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
     fn parameters_are_seen_where_they_are_some() {
         for (sql, expected) in [
             ("SELECT $1", Some("$1")),
@@ -220,6 +292,19 @@ mod tests {
         fn any_text_comes_to_an_end(sql in "[a-zé$'\";*/ \\\\0-9-]{0,40}") {
             let found = statements(&sql);
             prop_assert!(found.iter().map(|s| s.text.len()).sum::<usize>() <= sql.len());
+        }
+
+        #[test]
+        fn the_tokens_of_a_text_are_the_text(sql in "([a-zEU&é$'\";:*/() \\\\0-9-]|\\PC){0,60}") {
+            let (mut rest, mut whole) = (sql.as_str(), String::new());
+            while !rest.is_empty() {
+                let (_, length) = token(rest);
+                prop_assert!(length > 0);
+                let (text, after) = rest.split_at(length);
+                whole.push_str(text);
+                rest = after;
+            }
+            prop_assert_eq!(whole, sql);
         }
     }
 }
