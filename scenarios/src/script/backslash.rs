@@ -36,7 +36,11 @@ impl<'t> Reader<'t> {
         let length = line_length(rest);
         let line = rest.get(..length).unwrap_or(rest);
         let next = (at + 1 + length + 1).min(script.len());
-        let mut words = Words { line, base: at + 1, next: 0 };
+        let mut words = Words {
+            line,
+            base: at + 1,
+            next: 0,
+        };
         let Some((name, _)) = words.next() else {
             return Ok(next);
         };
@@ -107,7 +111,11 @@ impl<'t> Reader<'t> {
         }
         let (text, start) = words.rest();
         if text.trim().is_empty() {
-            return Err(Fault::boxed(start, "\\set without an expression", EXPRESSION));
+            return Err(Fault::boxed(
+                start,
+                "\\set without an expression",
+                EXPRESSION,
+            ));
         }
         let expression = parse(text, start, &mut self.parts.names)?;
         self.sets(name, expression);
@@ -140,7 +148,11 @@ impl<'t> Reader<'t> {
     fn next_branch(&mut self, at: usize, name: &str) -> Read<()> {
         let Some(block) = self.blocks.last_mut() else {
             let what = format!("{name} without an \\if");
-            return Err(Fault::boxed(at, what, format!("{name} between \\if and \\endif")));
+            return Err(Fault::boxed(
+                at,
+                what,
+                format!("{name} between \\if and \\endif"),
+            ));
         };
         let Some(condition) = block.condition.take() else {
             let what = format!("{name} after \\else");
@@ -181,7 +193,11 @@ impl<'t> Reader<'t> {
         };
         let mut unit = words.next();
         if let Some((word, word_at)) = words.next() {
-            return Err(Fault::boxed(word_at, format!("{word} behind \\sleep"), allowed));
+            return Err(Fault::boxed(
+                word_at,
+                format!("{word} behind \\sleep"),
+                allowed,
+            ));
         }
         let time = if let Some(name) = time.strip_prefix(':') {
             if !is_name(name) {
@@ -230,7 +246,11 @@ fn prefix(mut words: Words<'_>, every: bool, at: usize) -> Read<Prefix> {
     }
     if let Some((word, word_at)) = words.next() {
         let allowed = format!("{name} [PREFIX]");
-        return Err(Fault::boxed(word_at, format!("{word} behind {name}"), allowed));
+        return Err(Fault::boxed(
+            word_at,
+            format!("{word} behind {name}"),
+            allowed,
+        ));
     }
     Ok(Prefix {
         every,
@@ -244,7 +264,11 @@ fn no_more(mut words: Words<'_>, command: &str) -> Read<()> {
         None => Ok(()),
         Some((word, at)) => {
             let what = format!("{word} behind {command}");
-            Err(Fault::boxed(at, what, format!("{command} alone in its line")))
+            Err(Fault::boxed(
+                at,
+                what,
+                format!("{command} alone in its line"),
+            ))
         }
     }
 }
@@ -276,7 +300,10 @@ struct Words<'l> {
 impl<'l> Words<'l> {
     /// What is left of the line, and where that begins.
     fn rest(&self) -> Word<'l> {
-        (self.line.get(self.next..).unwrap_or(""), self.base + self.next)
+        (
+            self.line.get(self.next..).unwrap_or(""),
+            self.base + self.next,
+        )
     }
 }
 

@@ -26,7 +26,11 @@ impl<'p> Set<'p> {
     fn join(&mut self, other: Self) {
         self.slots.extend(other.slots);
         for column in other.columns {
-            if !self.columns.iter().any(|(known, _)| known.at == column.0.at) {
+            if !self
+                .columns
+                .iter()
+                .any(|(known, _)| known.at == column.0.at)
+            {
                 self.columns.push(column);
             }
         }
@@ -44,7 +48,10 @@ impl<'p> Set<'p> {
 /// Whether a column of a statement may be called so: the columns are known to the server
 /// only, but a name is either written in the statement or comes from a `*` or the like.
 fn may_give(statement: &Statement, prefix: &str, name: &str) -> bool {
-    let Some(column) = name.strip_prefix(prefix).filter(|column| !column.is_empty()) else {
+    let Some(column) = name
+        .strip_prefix(prefix)
+        .filter(|column| !column.is_empty())
+    else {
         return false;
     };
     let first = statement.names.first().map_or("", String::as_str);
@@ -195,7 +202,11 @@ fn after(statement: &Statement, before: Open, pipeline: Open, perhaps: bool) -> 
             }
             Effect::Begins => Open::Since(at),
             Effect::Commits | Effect::RollsBack if open == Open::No => {
-                let name = if part.effect == Effect::Commits { "COMMIT" } else { "ROLLBACK" };
+                let name = if part.effect == Effect::Commits {
+                    "COMMIT"
+                } else {
+                    "ROLLBACK"
+                };
                 let what = format!("{name} outside of a transaction");
                 return Err(Fault::boxed(at, what, "BEGIN before it"));
             }
@@ -203,7 +214,11 @@ fn after(statement: &Statement, before: Open, pipeline: Open, perhaps: bool) -> 
             Effect::Commits | Effect::RollsBack => Open::No,
             Effect::Savepoint if open == Open::No && pipeline == Open::No && !perhaps => {
                 let allowed = "BEGIN before it";
-                return Err(Fault::boxed(at, "a savepoint outside of a transaction", allowed));
+                return Err(Fault::boxed(
+                    at,
+                    "a savepoint outside of a transaction",
+                    allowed,
+                ));
             }
             _ => open,
         };

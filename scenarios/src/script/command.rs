@@ -5,15 +5,33 @@ use super::expression::Expression;
 /// A step of a script. Conditions are jumps: a number is the index of the next command.
 #[derive(Debug, Clone)]
 pub(crate) enum Command {
-    Statement { index: usize, got: Option<Prefix> },
-    Set { slot: usize, expression: Expression },
+    Statement {
+        index: usize,
+        got: Option<Prefix>,
+    },
+    Set {
+        slot: usize,
+        expression: Expression,
+    },
     /// `\if` and `\elif`: what comes next if the condition does not hold.
-    Branch { condition: Expression, otherwise: usize },
+    Branch {
+        condition: Expression,
+        otherwise: usize,
+    },
     Jump(usize),
-    Sleep { time: Time, micros: i64 },
-    StartPipeline { at: usize },
-    SyncPipeline { at: usize },
-    EndPipeline { at: usize },
+    Sleep {
+        time: Time,
+        micros: i64,
+    },
+    StartPipeline {
+        at: usize,
+    },
+    SyncPipeline {
+        at: usize,
+    },
+    EndPipeline {
+        at: usize,
+    },
 }
 
 /// `\gset` or `\aset` behind a statement.
@@ -34,16 +52,30 @@ pub(crate) enum Time {
 /// What happens in a script, in the order of its text, for checks before a run.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
-    Uses { slot: usize, at: usize },
-    Sets { slot: usize },
+    Uses {
+        slot: usize,
+        at: usize,
+    },
+    Sets {
+        slot: usize,
+    },
     /// The columns of a statement become variables.
-    Gets { statement: usize, prefix: Prefix },
+    Gets {
+        statement: usize,
+        prefix: Prefix,
+    },
     Statement(usize),
     If,
     /// `\elif` or `\else`.
     Else,
     Endif,
-    StartPipeline { at: usize },
-    SyncPipeline { at: usize },
-    EndPipeline { at: usize },
+    StartPipeline {
+        at: usize,
+    },
+    SyncPipeline {
+        at: usize,
+    },
+    EndPipeline {
+        at: usize,
+    },
 }

@@ -123,7 +123,11 @@ pub(crate) fn effect(words: &[String]) -> Result<Known, Refused> {
         "LOCK" => utility(lock(words)),
         "SET" | "RESET" => utility(Effect::Session),
         _ => Err(Refused {
-            what: if first.is_empty() { "a statement without words".to_owned() } else { first.to_owned() },
+            what: if first.is_empty() {
+                "a statement without words".to_owned()
+            } else {
+                first.to_owned()
+            },
             beyond: BEYOND.contains(&first),
         }),
     }

@@ -66,10 +66,7 @@ fn number(count: usize) -> u32 {
 
 /// The name nearest to one that is not known, if one is near: it differs in a third of
 /// its letters at most.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
     known
         .into_iter()

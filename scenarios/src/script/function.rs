@@ -137,10 +137,9 @@ impl Function {
                 }
                 Ok(Plain::Int(permute(value, size, seed)))
             }
-            Self::Random
-            | Self::RandomExponential
-            | Self::RandomGaussian
-            | Self::RandomZipfian => self.draw(int(at(0))?, int(at(1))?, at(2), rng),
+            Self::Random | Self::RandomExponential | Self::RandomGaussian | Self::RandomZipfian => {
+                self.draw(int(at(0))?, int(at(1))?, at(2), rng)
+            }
         }
     }
 
@@ -168,7 +167,10 @@ impl Function {
         };
         match result {
             Some(result) => Ok(Plain::Int(result)),
-            None => wrong(format!("bigint out of range: {left} {sign} {right}"), INTEGERS),
+            None => wrong(
+                format!("bigint out of range: {left} {sign} {right}"),
+                INTEGERS,
+            ),
         }
     }
 
@@ -200,7 +202,11 @@ impl Function {
         let parameter = double(parameter)?;
         let fits = |range: bool, allowed: &'static str| {
             let what = || format!("parameter {parameter}");
-            if range { Ok(()) } else { wrong(what(), allowed) }
+            if range {
+                Ok(())
+            } else {
+                wrong(what(), allowed)
+            }
         };
         Ok(Plain::Int(match self {
             Self::RandomGaussian => {
@@ -307,7 +313,10 @@ fn rounded(value: f64) -> Computed<i64> {
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     let value = value.round_ties_even();
     if !(-BEYOND..BEYOND).contains(&value) {
-        return wrong(format!("double {value} is out of the range of bigint"), INTEGERS);
+        return wrong(
+            format!("double {value} is out of the range of bigint"),
+            INTEGERS,
+        );
     }
     #[expect(
         clippy::cast_possible_truncation,

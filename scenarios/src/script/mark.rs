@@ -32,7 +32,11 @@ impl Reader<'_> {
                 self.parts.finds_none = true;
                 Ok(())
             }
-            "rows" => Err(Fault::boxed(rest_at, format!("@rows {rest}"), "-- @rows none")),
+            "rows" => Err(Fault::boxed(
+                rest_at,
+                format!("@rows {rest}"),
+                "-- @rows none",
+            )),
             "effect" => {
                 let writes = match rest {
                     "reads" => false,
@@ -102,7 +106,11 @@ impl Reader<'_> {
             return Err(Fault::boxed(at, format!("@write {text}"), allowed));
         };
         if self.key.is_some() {
-            return Err(Fault::boxed(mark, "a second @write", "one -- @write in a script"));
+            return Err(Fault::boxed(
+                mark,
+                "a second @write",
+                "one -- @write in a script",
+            ));
         }
         let start = at + (text.len() - expression.len());
         let expression = parse(expression, start, &mut self.parts.names)?;
@@ -115,7 +123,11 @@ impl Reader<'_> {
         let allowed = "-- @check and one statement that reads, as in -- @check SELECT 1 FROM t \
              WHERE id = :key";
         if self.check.is_some() {
-            return Err(Fault::boxed(mark, "a second @check", "one -- @check in a script"));
+            return Err(Fault::boxed(
+                mark,
+                "a second @check",
+                "one -- @check in a script",
+            ));
         }
         let mut draft = Draft::default();
         let mut rest = text;

@@ -75,7 +75,10 @@ impl Script {
         let stem = Path::new(file).file_stem();
         Ok(Self {
             file: file.to_owned(),
-            name: stem.map_or_else(|| file.to_owned(), |stem| stem.to_string_lossy().into_owned()),
+            name: stem.map_or_else(
+                || file.to_owned(),
+                |stem| stem.to_string_lossy().into_owned(),
+            ),
             text: text.to_owned(),
             parts,
         })
@@ -108,7 +111,10 @@ impl Script {
     /// Whether one of its statements may write.
     #[must_use]
     pub fn writes(&self) -> bool {
-        self.parts.statements.iter().any(|statement| statement.writes)
+        self.parts
+            .statements
+            .iter()
+            .any(|statement| statement.writes)
     }
 
     /// Checks that each variable is set before it is used, by a path of the script or by

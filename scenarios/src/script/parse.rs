@@ -115,7 +115,11 @@ fn lexeme(rest: &str, first: char, at: usize) -> Parsed<(Lexeme<'_>, &str)> {
     }
     match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
         Some(sign) => Ok((Lexeme::Sign(sign), upto(sign.len()))),
-        None => Err(Fault::boxed(at, format!("{first:?} in an expression"), EXPRESSION)),
+        None => Err(Fault::boxed(
+            at,
+            format!("{first:?} in an expression"),
+            EXPRESSION,
+        )),
     }
 }
 
@@ -179,7 +183,9 @@ impl<'p> Parser<'p> {
 
     /// Where the next lexeme stands.
     fn at(&self) -> usize {
-        self.lexemes.get(self.next).map_or(self.end, |(_, _, at)| *at)
+        self.lexemes
+            .get(self.next)
+            .map_or(self.end, |(_, _, at)| *at)
     }
 
     fn unexpected<T>(&self, allowed: &str) -> Parsed<T> {
@@ -214,7 +220,11 @@ impl<'p> Parser<'p> {
         self.depth += 1;
         if self.depth > DEEPEST {
             let allowed = format!("{DEEPEST} levels at most");
-            return Err(Fault::boxed(self.at(), "an expression nested too deep", allowed));
+            return Err(Fault::boxed(
+                self.at(),
+                "an expression nested too deep",
+                allowed,
+            ));
         }
         let mut left = self.operand()?;
         let mut compared = false;
@@ -371,7 +381,9 @@ impl<'p> Parser<'p> {
             }
             _ => {}
         }
-        let known = NAMED.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
+        let known = NAMED
+            .iter()
+            .find(|(known, ..)| known.eq_ignore_ascii_case(name));
         let Some((name, function, least, most)) = known else {
             let names = NAMED.iter().map(|(name, ..)| *name);
             let what = if self.peek() == Some(Lexeme::Sign("(")) {

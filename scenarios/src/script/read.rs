@@ -144,7 +144,11 @@ impl<'t> Reader<'t> {
             return Ok(());
         }
         let what = format!("{what} that does not end");
-        Err(Fault::boxed(at, what, format!("{end} before the end of the file")))
+        Err(Fault::boxed(
+            at,
+            what,
+            format!("{end} before the end of the file"),
+        ))
     }
 
     /// Ends the statement that was read, if there is one.
@@ -160,7 +164,9 @@ impl<'t> Reader<'t> {
         let index = self.parts.statements.len();
         self.parts.statements.push(statement);
         self.parts.events.push(Event::Statement(index));
-        self.parts.commands.push(Command::Statement { index, got: None });
+        self.parts
+            .commands
+            .push(Command::Statement { index, got: None });
         Ok(())
     }
 
@@ -197,7 +203,11 @@ impl<'t> Reader<'t> {
             _ => {
                 let name = if prefix.every { "aset" } else { "gset" };
                 let what = format!("\\{name} that follows no statement");
-                Err(Fault::boxed(prefix.at, what, format!("\\{name} right behind a statement")))
+                Err(Fault::boxed(
+                    prefix.at,
+                    what,
+                    format!("\\{name} right behind a statement"),
+                ))
             }
         }
     }
@@ -215,11 +225,19 @@ impl<'t> Reader<'t> {
     /// What can be said only when all is read.
     fn finish(&mut self) -> Read<()> {
         if let Some(block) = self.blocks.last() {
-            return Err(Fault::boxed(block.at, "\\if that does not end", "\\endif after it"));
+            return Err(Fault::boxed(
+                block.at,
+                "\\if that does not end",
+                "\\endif after it",
+            ));
         }
         if let Some(told) = self.told {
             let allowed = "-- @effect before a statement";
-            return Err(Fault::boxed(told.at, "@effect that no statement follows", allowed));
+            return Err(Fault::boxed(
+                told.at,
+                "@effect that no statement follows",
+                allowed,
+            ));
         }
         self.finish_written()?;
         for (name, at) in &self.first_use {
@@ -229,7 +247,11 @@ impl<'t> Reader<'t> {
                     "a line -- @param {number} = EXPRESSION, as in -- @param {number} = \
                      random(1, 100000)"
                 );
-                return Err(Fault::boxed(*at, format!("{name} without a value"), allowed));
+                return Err(Fault::boxed(
+                    *at,
+                    format!("{name} without a value"),
+                    allowed,
+                ));
             }
         }
         if self.parts.statements.is_empty() {

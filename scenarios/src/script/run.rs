@@ -72,7 +72,10 @@ impl<'s> Run<'s> {
         let names = script.parts.names.all();
         Self {
             script,
-            slots: names.iter().map(|name| variables.get(name).cloned()).collect(),
+            slots: names
+                .iter()
+                .map(|name| variables.get(name).cloned())
+                .collect(),
             others: Vec::new(),
             next: 0,
             in_pipeline: false,
@@ -155,7 +158,11 @@ impl<'s> Run<'s> {
         if self.in_pipeline {
             let at = script.text.trim_end().len();
             let what = "the end of the script in a pipeline";
-            return Err(Fault::boxed(at, what, "\\endpipeline before it, on each path"));
+            return Err(Fault::boxed(
+                at,
+                what,
+                "\\endpipeline before it, on each path",
+            ));
         }
         Ok(None)
     }

@@ -120,9 +120,10 @@ pub(crate) fn token(sql: &str) -> (Token, usize) {
             }
             _ => (Token::Other, length(|c| c == ':')),
         },
-        c if c.is_ascii_whitespace() || c == '\u{b}' => {
-            (Token::Space, length(|c| c.is_ascii_whitespace() || c == '\u{b}'))
-        }
+        c if c.is_ascii_whitespace() || c == '\u{b}' => (
+            Token::Space,
+            length(|c| c.is_ascii_whitespace() || c == '\u{b}'),
+        ),
         c if c.is_ascii_digit() => (Token::Number, length(is_of_word)),
         c if is_of_word(c) => (Token::Word, length(|c| is_of_word(c) || c == '$')),
         c => (Token::Other, c.len_utf8()),

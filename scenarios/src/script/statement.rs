@@ -145,7 +145,9 @@ impl Draft {
         }
         match token {
             Token::Word => self.names.push(text.to_lowercase()),
-            Token::Quoted => self.names.push(text.trim_matches('"').replace("\"\"", "\"")),
+            Token::Quoted => self
+                .names
+                .push(text.trim_matches('"').replace("\"\"", "\"")),
             _ => {}
         }
         match token {
@@ -173,7 +175,10 @@ impl Draft {
     fn variable(&mut self, name: &str, at: usize, names: &mut Names) {
         let slot = names.slot(name);
         self.uses.push((slot, at));
-        if self.sql.ends_with(|c: char| is_of_word(c) || matches!(c, '\'' | '"' | '$')) {
+        if self
+            .sql
+            .ends_with(|c: char| is_of_word(c) || matches!(c, '\'' | '"' | '$'))
+        {
             self.push(" ");
         }
         let known = self.slots.iter().position(|known| *known == slot);
@@ -234,7 +239,11 @@ fn known(at: usize, words: &[String], told: Option<Told>) -> Result<Known, Box<F
     match (effect(words), told) {
         (Ok(known), None) => Ok(known),
         (Ok(known), Some(told)) if known.effect == Effect::Reads => Ok(Known {
-            effect: if told.writes { Effect::Writes } else { Effect::Reads },
+            effect: if told.writes {
+                Effect::Writes
+            } else {
+                Effect::Reads
+            },
             ..known
         }),
         (Ok(known), Some(told)) if known.effect == Effect::Writes && told.writes => Ok(known),
@@ -245,11 +254,21 @@ fn known(at: usize, words: &[String], told: Option<Told>) -> Result<Known, Box<F
             Err(Fault::boxed(told.at, what, allowed))
         }
         (Err(Refused { beyond: false, .. }), Some(told)) => Ok(Known {
-            effect: if told.writes { Effect::Writes } else { Effect::Reads },
+            effect: if told.writes {
+                Effect::Writes
+            } else {
+                Effect::Reads
+            },
             chain: false,
             parameters_allowed: false,
         }),
-        (Err(Refused { what, beyond: false }), None) => {
+        (
+            Err(Refused {
+                what,
+                beyond: false,
+            }),
+            None,
+        ) => {
             let what = format!("{what}, whose effect is not known");
             let allowed = super::effect::ALLOWED;
             let allowed =
@@ -277,7 +296,12 @@ fn together(parts: &[Known]) -> Effect {
             _ => {}
         }
     }
-    let any = |effect| parts.iter().any(|part| part.effect == effect).then_some(effect);
+    let any = |effect| {
+        parts
+            .iter()
+            .any(|part| part.effect == effect)
+            .then_some(effect)
+    };
     open.or(ended)
         .or_else(|| any(Effect::Writes))
         .or_else(|| any(Effect::Reads))

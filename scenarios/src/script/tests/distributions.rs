@@ -60,7 +60,9 @@ fn uniform_cells(size: usize) -> Vec<f64> {
 fn gaussian_cells(size: usize, parameter: f64) -> Vec<f64> {
     let whole = 2.0 * normal(parameter) - 1.0;
     let at = |cell: usize| normal(2.0 * parameter * (cell as f64 / size as f64 - 0.5));
-    (0..size).map(|cell| (at(cell + 1) - at(cell)) / whole).collect()
+    (0..size)
+        .map(|cell| (at(cell + 1) - at(cell)) / whole)
+        .collect()
 }
 
 fn zipfian_cells(size: usize, parameter: f64) -> Vec<f64> {
@@ -72,7 +74,9 @@ fn zipfian_cells(size: usize, parameter: f64) -> Vec<f64> {
 fn exponential_cells(size: usize, parameter: f64) -> Vec<f64> {
     let at = |cell: usize| (-parameter * cell as f64 / size as f64).exp();
     let whole = 1.0 - (-parameter).exp();
-    (0..size).map(|cell| (at(cell) - at(cell + 1)) / whole).collect()
+    (0..size)
+        .map(|cell| (at(cell) - at(cell + 1)) / whole)
+        .collect()
 }
 
 #[test]
@@ -80,7 +84,10 @@ fn random_is_uniform() {
     let counts = counts(100, |rng| random::uniform(rng, 1, 100));
     let fits = |cells: &[f64]| chi_squared(&counts, cells) < limit(100);
     assert!(fits(&uniform_cells(100)));
-    assert!(!fits(&exponential_cells(100, 0.1)), "the test sees a difference");
+    assert!(
+        !fits(&exponential_cells(100, 0.1)),
+        "the test sees a difference"
+    );
 }
 
 #[test]
@@ -95,7 +102,7 @@ fn random_gaussian_is_a_normal_distribution_that_is_cut_off() {
 
 #[test]
 fn random_zipfian_falls_with_the_power_of_the_rank() {
-    for parameter in [1.001, 1.1, 1.5, 2.0] {
+    for parameter in [1.05, 1.1, 1.5, 2.0] {
         let counts = counts(30, |rng| random::zipfian(rng, 1, 30, parameter));
         let fits = |cells: &[f64]| chi_squared(&counts, cells) < limit(30);
         assert!(fits(&zipfian_cells(30, parameter)), "{parameter}");
@@ -119,11 +126,17 @@ fn kolmogorov_smirnov(counts: &[f64], probabilities: &[f64]) -> f64 {
 fn random_exponential_falls_by_its_parameter() {
     for parameter in [0.5, 2.0, 10.0] {
         let counts = counts(1000, |rng| random::exponential(rng, 1, 1000, parameter));
-        let distance = |parameter| {
-            kolmogorov_smirnov(&counts, &exponential_cells(1000, parameter))
-        };
-        assert!(distance(parameter) < 2.23, "{parameter}: {}", distance(parameter));
-        assert!(distance(parameter * 1.1) > 2.23, "{parameter}: {}", distance(parameter * 1.1));
+        let distance = |parameter| kolmogorov_smirnov(&counts, &exponential_cells(1000, parameter));
+        assert!(
+            distance(parameter) < 2.23,
+            "{parameter}: {}",
+            distance(parameter)
+        );
+        assert!(
+            distance(parameter * 1.1) > 2.23,
+            "{parameter}: {}",
+            distance(parameter * 1.1)
+        );
     }
 }
 

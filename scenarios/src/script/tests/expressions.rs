@@ -14,7 +14,11 @@ fn expressions_have_the_values_that_pgbench_computes() {
 
 #[test]
 fn each_function_and_operator_is_in_the_table_of_pgbench() {
-    let used = |word: &str| VALUES.iter().any(|(expression, _)| expression.contains(word));
+    let used = |word: &str| {
+        VALUES
+            .iter()
+            .any(|(expression, _)| expression.contains(word))
+    };
     for (name, ..) in crate::script::function::NAMED {
         assert!(used(&format!("{name}(")), "{name}");
     }
@@ -54,8 +58,16 @@ fn errors_of_a_run_name_the_operator_and_what_is_allowed() {
         ("permute(1, 0, 1)", 8, "permute of size 0"),
         ("permute(1, -5)", 8, "permute of size -5"),
         ("random(2, 1)", 8, "an empty range, from 2 to 1"),
-        ("random(0, 9223372036854775807)", 8, "a range that is too large"),
-        ("random(-9223372036854775807, 9223372036854775807)", 8, "too large"),
+        (
+            "random(0, 9223372036854775807)",
+            8,
+            "a range that is too large",
+        ),
+        (
+            "random(-9223372036854775807, 9223372036854775807)",
+            8,
+            "too large",
+        ),
         ("random_gaussian(1, 10, 1.9)", 8, "parameter 1.9"),
         ("random_gaussian(2, 1, 2.0)", 8, "an empty range"),
         ("random_exponential(1, 10, 0.0)", 8, "parameter 0"),
@@ -70,7 +82,11 @@ fn errors_of_a_run_name_the_operator_and_what_is_allowed() {
     ] {
         let error = value(expression, &variables).expect_err(expression);
         let message = error.to_string();
-        assert_eq!((error.line, error.column), (1, column), "{message}: {expression}");
+        assert_eq!(
+            (error.line, error.column),
+            (1, column),
+            "{message}: {expression}"
+        );
         assert!(message.contains(what), "{expression}: {message}");
         assert!(!error.allowed.is_empty(), "{expression}: {message}");
     }
@@ -85,7 +101,11 @@ fn what_decides_hides_what_fails() {
         ("CASE WHEN TRUE THEN 1 ELSE 1 / 0 END", Value::Int(1)),
         ("CASE WHEN FALSE THEN 1 / 0 END", Value::Null),
     ] {
-        assert_eq!(value(expression, &none).expect(expression), expected, "{expression}");
+        assert_eq!(
+            value(expression, &none).expect(expression),
+            expected,
+            "{expression}"
+        );
     }
 }
 
@@ -107,7 +127,11 @@ fn text_is_what_pgbench_takes_it_for() {
         ("NOT :off", Value::Bool(true)),
         (":null + 1", Value::Null),
     ] {
-        assert_eq!(value(expression, &variables).expect(expression), expected, "{expression}");
+        assert_eq!(
+            value(expression, &variables).expect(expression),
+            expected,
+            "{expression}"
+        );
     }
 }
 
@@ -118,8 +142,23 @@ fn an_expression_may_not_exhaust_the_stack() {
     let nested = format!("{}1", "- ".repeat(500));
     let long = format!("1{}", " + 1".repeat(100_000));
     let fits = format!("1{}", " + 1".repeat(400));
-    assert!(value(&deep, &none).expect_err("deep").what.contains("parts"));
-    assert!(value(&nested, &none).expect_err("nested").what.contains("nested too deep"));
-    assert!(value(&long, &none).expect_err("long").what.contains("parts"));
+    assert!(
+        value(&deep, &none)
+            .expect_err("deep")
+            .what
+            .contains("parts")
+    );
+    assert!(
+        value(&nested, &none)
+            .expect_err("nested")
+            .what
+            .contains("nested too deep")
+    );
+    assert!(
+        value(&long, &none)
+            .expect_err("long")
+            .what
+            .contains("parts")
+    );
     assert_eq!(value(&fits, &none).expect("it fits"), Value::Int(401));
 }

@@ -36,7 +36,10 @@ fn steps(script: &Script, variables: &Variables) -> Vec<String> {
             Step::Statement { statement, got, .. } => {
                 let sql = statement.literal(&|name| run.value(name).cloned());
                 if let Some(got) = got {
-                    let row = [("a".to_owned(), Some("5".to_owned())), ("n".to_owned(), None)];
+                    let row = [
+                        ("a".to_owned(), Some("5".to_owned())),
+                        ("n".to_owned(), None),
+                    ];
                     run.got(got.prefix(), &row);
                 }
                 sql

@@ -12,7 +12,10 @@ fn text_becomes_the_value_that_pgbench_makes_of_it() {
         ("+1", Value::Int(1)),
         (" -12", Value::Int(-12)),
         ("9223372036854775807", Value::Int(i64::MAX)),
-        ("9223372036854775808", Value::Text("9223372036854775808".into())),
+        (
+            "9223372036854775808",
+            Value::Text("9223372036854775808".into()),
+        ),
         ("1.5", Value::Double(1.5)),
         (".5", Value::Double(0.5)),
         ("1e3", Value::Double(1000.0)),
@@ -49,7 +52,9 @@ fn a_value_is_sent_as_text() {
         (Value::Null, None),
     ] {
         let mut out = BytesMut::new();
-        let sent = value.to_sql_checked(&Type::INT4, &mut out).expect("it is accepted");
+        let sent = value
+            .to_sql_checked(&Type::INT4, &mut out)
+            .expect("it is accepted");
         assert_eq!(matches!(sent, IsNull::Yes), expected.is_none(), "{value:?}");
         assert_eq!(&out[..], expected.unwrap_or("").as_bytes(), "{value:?}");
         assert_eq!(value.literal(), expected.unwrap_or("NULL"), "{value:?}");
