@@ -413,6 +413,10 @@ fn variables_are_found_on_each_path() {
             "\\if :given\n\\elif :given\n\\set x 1\n\\endif\nSELECT :x",
             true,
         ),
+        (
+            "\\if :given\n\\set x 1\n\\else\n\\set y 1\n\\endif\nSELECT :x, :y",
+            true,
+        ),
         ("SELECT :x;\n\\set x 1", false),
         ("\\set x :x + 1\nSELECT :x", false),
         ("SELECT a FROM t \\gset\nSELECT :b", false),
