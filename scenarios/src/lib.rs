@@ -4,6 +4,7 @@
 //! - [`experiment`]: what an experiment is, and the registry; [`experiments`]: each
 //! - [`environment`]: where: a server, from Docker, from binaries, or a URL
 //! - [`load`]: how: operations, open loop, and the ledger of what was acknowledged
+//! - [`script`]: a user's own transaction, in the language of pgbench's scripts
 //! - [`faults`]: the plan, the faults, and a probe that looks from outside
 //! - [`stage`]: an experiment on an environment, into a record
 //! - [`flags`]: what several commands can be told; [`cli`], [`command`], [`progress`],

@@ -191,7 +191,7 @@ fn variables(defined: &BTreeMap<String, String>, seed: u64) -> Variables {
     let automatic = automatic.map(|(name, value)| (name.to_owned(), Value::Int(value)));
     let defined = defined
         .iter()
-        .map(|(name, text)| (name.clone(), Value::of_text(text)));
+        .map(|(name, text)| (name.clone(), Value::Text(text.clone())));
     automatic.into_iter().chain(defined).collect()
 }
 

@@ -44,7 +44,8 @@ pub enum NotTried {
     },
 }
 
-const TAKEN: &str = "statements that the server takes, many times in a row";
+const TAKEN: &str = "statements that the server takes, many times in a row; a variable is a \
+                     parameter, whose type :: says where the server cannot tell";
 const MEETS: &str = "values that meet the data, or a line `-- @rows none` in the script";
 
 /// Runs all of them, and returns them with what was seen. Nothing that they did stays.
