@@ -196,8 +196,8 @@ fn largest(curve: &Curve) -> Option<u32> {
 fn builder(class: &Class, mode: Mode) -> Option<String> {
     match mode {
         Mode::OneTransaction if class.transaction => Some(
-            "in the code: pool.pipeline().strategy(Strategy::Transactional), flushed behind whole \
-             transactions of yours; those of one flush are committed together"
+            "in the code: pool.pipeline().strategy(Strategy::Transactional), and a flush\n\
+             behind whole transactions of yours: those of one flush are committed together"
                 .to_owned(),
         ),
         Mode::Autocommit => None,
