@@ -104,6 +104,7 @@ fn convert(old: Old) -> Result<(Run, Data), serde_json::Error> {
         plan: old.plan,
         schedule: old.schedule,
         skipped: old.skipped,
+        tables: Vec::new(),
         ended: old.ended,
     };
     Ok((run, data))

@@ -3,7 +3,8 @@
 use crate::{
     Report,
     claim::{Claim, Decision},
-    run::{Ended, Run},
+    numbers::thousands,
+    run::{Ended, Run, UserTable},
     verdict::exit,
 };
 
@@ -82,6 +83,69 @@ pub(super) fn environment(run: &Run) -> String {
         "PostgreSQL {} ({}), proxy {}, {} CPUs, {} profile",
         e.server_version, e.kind, e.proxy, e.cpus, e.profile
     )
+}
+
+/// Most tables whose rows are told one by one.
+const TOLD: usize = 5;
+
+/// Whether the user's own tables are as they were, if the run was on a server of theirs:
+/// `the 2 tables of the user's database were the same before and after: 60 000, 5 rows`.
+pub(super) fn tables(run: &Run) -> Option<String> {
+    if run.tables.is_empty() {
+        return None;
+    }
+    let (mut same, mut changed, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for table in &run.tables {
+        match (&table.before, &table.after) {
+            (Some(before), Some(after)) if before == after => same.push(before.rows),
+            (Some(before), Some(after)) => {
+                let (before, after) = (thousands(before.rows), thousands(after.rows));
+                changed.push(format!("{} ({before} rows, then {after})", table.name));
+            }
+            _ => unknown.push(table),
+        }
+    }
+    let mut parts = Vec::new();
+    let count = |n: usize| match n {
+        1 => "the table".to_owned(),
+        n => format!("the {n} tables"),
+    };
+    if !same.is_empty() {
+        let were = if same.len() == 1 { "was" } else { "were" };
+        let rows = match same.len() {
+            ..=TOLD => same
+                .iter()
+                .map(|n| thousands(*n))
+                .collect::<Vec<_>>()
+                .join(", "),
+            _ => format!("{} in all", thousands(same.iter().sum())),
+        };
+        let of = if changed.is_empty() && unknown.is_empty() {
+            count(same.len())
+        } else {
+            format!("{} of the {} tables", same.len(), run.tables.len())
+        };
+        parts.push(format!(
+            "{of} of the user's database {were} the same before and after: {rows} rows"
+        ));
+    }
+    if !changed.is_empty() {
+        parts.push(format!("changed: {}", changed.join(", ")));
+    }
+    if !unknown.is_empty() {
+        let names: Vec<&str> = unknown
+            .iter()
+            .map(|table: &&UserTable| &*table.name)
+            .collect();
+        let names = match names.len() {
+            ..=TOLD => names.join(", "),
+            n => format!("{n} tables"),
+        };
+        parts.push(format!(
+            "not compared, since not read both before and after within 30 s each: {names}"
+        ));
+    }
+    Some(parts.join("; "))
 }
 
 /// What was run, how long, with which seed, and when: `quick, seed 7, 2026-01-02T03:04:05Z`
