@@ -337,7 +337,7 @@ async fn the_user_s_own_tables_stay_and_one_that_changes_fails_the_run() {
     .await;
     let _all: Vec<String> = lines.collect();
     let output = child.wait_with_output().expect("it ends");
-    assert_eq!(output.status.code(), Some(5), "{}", says(&output));
+    assert_eq!(output.status.code(), Some(70), "{}", says(&output));
     let record = json(&out.join("record.json"));
     let reason = record["ended"]["reason"].as_str().expect("it failed");
     for part in [

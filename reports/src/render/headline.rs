@@ -113,12 +113,11 @@ pub(super) fn tables(run: &Run) -> Option<String> {
     if !same.is_empty() {
         let were = if same.len() == 1 { "was" } else { "were" };
         let rows = match same.len() {
-            ..=TOLD => same
-                .iter()
-                .map(|n| thousands(*n))
-                .collect::<Vec<_>>()
-                .join(", "),
-            _ => format!("{} in all", thousands(same.iter().sum())),
+            ..=TOLD => {
+                let counts: Vec<String> = same.iter().map(|n| thousands(*n)).collect();
+                format!("{} rows", counts.join(", "))
+            }
+            _ => format!("{} rows in all", thousands(same.iter().sum())),
         };
         let of = if changed.is_empty() && unknown.is_empty() {
             count(same.len())
@@ -126,7 +125,7 @@ pub(super) fn tables(run: &Run) -> Option<String> {
             format!("{} of the {} tables", same.len(), run.tables.len())
         };
         parts.push(format!(
-            "{of} of the user's database {were} the same before and after: {rows} rows"
+            "{of} of the user's database {were} the same before and after: {rows}"
         ));
     }
     if !changed.is_empty() {
@@ -155,4 +154,47 @@ pub(super) fn run(run: &Run) -> String {
         "{}, {}, seed {}, {}",
         run.command, run.size, run.seed, run.started_utc
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{run::Content, synthetic};
+
+    fn table(name: &str, rows: [Option<u64>; 2]) -> UserTable {
+        let [before, after] = rows.map(|rows| {
+            rows.map(|rows| Content {
+                rows,
+                fingerprint: rows.to_string(),
+            })
+        });
+        UserTable {
+            name: name.to_owned(),
+            before,
+            after,
+        }
+    }
+
+    #[test]
+    fn the_user_s_tables_are_told_as_the_same_changed_or_not_compared() {
+        let mut run = synthetic::record(7, 1, &["bare"]).run;
+        assert_eq!(tables(&run), None);
+        let same = |name| table(name, [Some(60_000); 2]);
+        run.tables = vec![same("a"), table("b", [Some(5); 2])];
+        let said =
+            "the 2 tables of the user's database were the same before and after: 60 000, 5 rows";
+        assert_eq!(tables(&run).as_deref(), Some(said));
+        run.tables.push(table("c", [Some(7), Some(1_006)]));
+        run.tables.push(table("d", [None, None]));
+        let said = "2 of the 4 tables of the user's database were the same before and after: \
+                    60 000, 5 rows; changed: c (7 rows, then 1 006); not compared, since not read \
+                    both before and after within 30 s each: d";
+        assert_eq!(tables(&run).as_deref(), Some(said));
+        run.tables = ["a", "b", "c", "d", "e", "f"].map(same).to_vec();
+        let said = tables(&run).expect("tables");
+        assert!(said.ends_with("after: 360 000 rows in all"), "{said}");
+        run.tables = vec![same("a")];
+        let said = "the table of the user's database was the same before and after: 60 000 rows";
+        assert_eq!(tables(&run).as_deref(), Some(said));
+    }
 }
