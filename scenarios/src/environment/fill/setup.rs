@@ -261,8 +261,9 @@ mod tests {
 
         std::fs::remove_file(&file).expect("removed");
         let waits = format!("{start}; wait");
+        let database = database();
         tokio::select! {
-            done = run(&waits, &database(), None) => panic!("{done:?}"),
+            done = run(&waits, &database, None) => panic!("{done:?}"),
             () = async {
                 while child(&file).is_none() {
                     clock::sleep(Duration::from_millis(5)).await;
