@@ -119,7 +119,8 @@ impl Databases {
         if let Some(command) = &fill.setup {
             setup::run(command, &before, bin.as_deref()).await?;
         }
-        self.create(client, &self.work, &self.from_before()).await
+        self.create(client, &self.work, &self.copy_of_before())
+            .await
     }
 
     /// Drops the database that the run works in, whoever has a session there, and makes it
@@ -136,7 +137,8 @@ impl Databases {
         let client = &session.client;
         self.end_ours(client).await?;
         self.remove(client, &self.work, deadline).await?;
-        self.create(client, &self.work, &self.from_before()).await
+        self.create(client, &self.work, &self.copy_of_before())
+            .await
     }
 
     /// Drops both, if they are there.
@@ -207,7 +209,7 @@ impl Databases {
         })
     }
 
-    fn from_before(&self) -> String {
+    fn copy_of_before(&self) -> String {
         format!("TEMPLATE {}{}", self.before, self.strategy)
     }
 
