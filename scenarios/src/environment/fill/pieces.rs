@@ -273,7 +273,7 @@ fn until(text: &[u8], from: usize, end: &[u8]) -> usize {
 fn tag(text: &[u8]) -> Option<&[u8]> {
     let len = text[1..].iter().take_while(|c| is_of_word(**c)).count();
     let closed = text.get(1 + len) == Some(&b'$');
-    let number = text[1].is_ascii_digit();
+    let number = text.get(1).is_some_and(u8::is_ascii_digit);
     (closed && !number).then(|| &text[..len + 2])
 }
 
