@@ -20,6 +20,7 @@ mod faults;
 mod monitoring;
 mod near_capacity;
 mod observability;
+mod own_data;
 mod pgbouncer;
 mod pipeline;
 mod planted;

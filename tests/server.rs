@@ -2,7 +2,7 @@
 
 use std::{future::pending, sync::LazyLock};
 
-use scenarios::environment::{Environment, Kind, Wanted};
+use scenarios::environment::{Environment, Fill, Kind, Wanted};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Two at once: more would only wait for the processors.
@@ -26,6 +26,7 @@ pub(crate) fn wanted(kind: Kind) -> Wanted {
         database_url: None,
         small_disk: false,
         own_database: None,
+        fill: Fill::default(),
     }
 }
 

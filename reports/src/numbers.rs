@@ -24,6 +24,19 @@ pub(crate) fn latency(value_s: f64) -> String {
     }
 }
 
+/// A count, in groups of three: `60 000`.
+pub(crate) fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A ratio 0..=1 in percent: `97.3 %`. All but exactly one stays below 100.
 pub(crate) fn percent(ratio: f64) -> String {
     let tenths = (ratio * 1000.0).floor();

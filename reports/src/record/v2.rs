@@ -106,6 +106,7 @@ fn convert(old: Old) -> Result<(Run, Data), serde_json::Error> {
         variables: std::collections::BTreeMap::new(),
         schedule: old.schedule,
         skipped: old.skipped,
+        tables: Vec::new(),
         ended: old.ended,
     };
     Ok((run, data))

@@ -8,13 +8,13 @@ use std::fmt::Write;
 use crate::{
     Report,
     claim::Claim,
-    page::{Block, Form, Table, Text},
+    page::{Block, Form, Table, Text, sentence},
 };
 
 use super::{
     again,
     group::{Shown, kinds, says, shown, worst},
-    headline::{environment, headline, run},
+    headline::{environment, headline, run, tables},
     quantity::{interval, observed, sample},
 };
 
@@ -26,6 +26,9 @@ pub fn markdown(report: &Report<'_>) -> String {
     let _ = writeln!(out, "# {}\n", escape(&headline(report).sentence));
     let place = [run(of), environment(of)].map(|text| escape(&text));
     let _ = writeln!(out, "{}. {}.", place[0], place[1]);
+    if let Some(tables) = tables(of) {
+        let _ = writeln!(out, "\n{}", escape(&sentence(&tables)));
+    }
     blocks(&mut out, &page.lead);
     claims(&mut out, &report.verdict.claims);
     for section in page.sections.iter().filter(|s| s.is_in(Form::Markdown)) {

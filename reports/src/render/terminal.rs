@@ -12,7 +12,7 @@ use crate::{
 use super::{
     again,
     group::{Shown, says, shown, worst},
-    headline::{environment, headline, run},
+    headline::{environment, headline, run, tables},
     quantity::{greatest, interval, observed},
 };
 
@@ -44,6 +44,15 @@ pub fn terminal(report: &Report<'_>, dir: &Path, color: bool) -> String {
     line(&mut out, &format!("verdict  {verdict}"));
     line(&mut out, &format!("run      {}", run(of)));
     line(&mut out, &format!("on       {}", environment(of)));
+    for (i, part) in wrapped(&tables(of).unwrap_or_default(), WIDTH - 9)
+        .iter()
+        .enumerate()
+    {
+        let name = if i == 0 { "tables" } else { "" };
+        if !part.is_empty() {
+            line(&mut out, &format!("{name:<9}{part}"));
+        }
+    }
     let page = dir.join("report.html");
     line(&mut out, &format!("report   {}", page.display()));
     line(&mut out, &format!("again    {}", again::command(report)));

@@ -50,6 +50,10 @@ pub struct Run {
     pub schedule: Vec<Planned>,
     /// Planned faults that could not be carried out here, and why.
     pub skipped: Vec<Skipped>,
+    /// The tables of the user's own database, in a server that was there before. Empty in
+    /// any other, and of a run of an earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<UserTable>,
     /// How the run ended.
     pub ended: Ended,
 }
@@ -75,6 +79,26 @@ impl Run {
             .filter(|plan| plan.name == injection.fault && plan.arms.contains(&injection.arm))
             .count()
     }
+}
+
+/// A table of the user's own, which a run leaves as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserTable {
+    /// Its schema and its name, as SQL has them.
+    pub name: String,
+    /// What was in it before the run; `None` if it was not there, or not read in time.
+    pub before: Option<Content>,
+    /// What was in it after the run; `None` if it was not there, or not read in time.
+    pub after: Option<Content>,
+}
+
+/// What is in a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Its rows.
+    pub rows: u64,
+    /// The sum of a hash of each row: the same rows have the same, in whichever order.
+    pub fingerprint: String,
 }
 
 /// The machine, the server and the proxy of a run.

@@ -26,7 +26,10 @@ pub(crate) use self::load::scheduled_us;
 pub use self::{
     contradiction::Contradiction,
     event::{Event, What},
-    head::{ARM_BARE, ARM_CAREFUL, ARM_GUIDE, ARM_SEAWALL, Arm, Ended, Environment, Run, Skipped},
+    head::{
+        ARM_BARE, ARM_CAREFUL, ARM_GUIDE, ARM_SEAWALL, Arm, Content, Ended, Environment, Run,
+        Skipped, UserTable,
+    },
     injection::{Attempts, BreakerState, Injection, Ledger, SessionCount, Transition},
     load::{
         Answer, Beside, Call, CallKind, Callers, Import, Kind, Load, MOST_SCRIPTS, Mix, Operations,

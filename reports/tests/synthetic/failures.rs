@@ -57,6 +57,7 @@ pub(crate) fn record(seed: u64, rounds: usize, arms: &[&str]) -> Record {
         variables: BTreeMap::new(),
         schedule: Vec::new(),
         skipped: Vec::new(),
+        tables: Vec::new(),
         ended: Ended::Complete,
     };
     let mut clock_us = 0;

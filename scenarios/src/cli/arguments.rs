@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{ArgMatches, Command, parser::ValueSource};
 
-use crate::stage::RESOLVED;
+use crate::{redact::redacted, stage::RESOLVED};
 
 /// Flags that say where results go, not what is done.
 const ABOUT_OUTPUT: [&str; 4] = ["out", "format", "quiet", "verbose"];
@@ -32,7 +32,10 @@ pub fn recorded(command: &Command, matches: &ArgMatches) -> Vec<String> {
             arguments.extend([flag, "URL".to_owned()]);
         } else if arg.get_action().takes_values() {
             for value in matches.get_raw(id).into_iter().flatten() {
-                arguments.extend([flag.clone(), value.to_string_lossy().into_owned()]);
+                let value = value.to_string_lossy().into_owned();
+                // A command may hold a password as well.
+                let safe = redacted(&value, [value.clone()]);
+                arguments.extend([flag.clone(), safe]);
             }
         } else {
             arguments.push(flag);

@@ -208,6 +208,7 @@ async fn started(
         Ok(server_version) => Ok(Environment {
             endpoint,
             server_version,
+            databases: None,
             server: super::Server::Docker(Box::new(container)),
         }),
         Err(error) => {

@@ -80,6 +80,12 @@ pub enum EnvironmentError {
         /// What was met.
         reason: String,
     },
+    /// What the user wants in the database is not in it.
+    #[error("{reason}")]
+    NotFilled {
+        /// The flag, the place, and what went wrong.
+        reason: String,
+    },
     /// The user did not want to wait for it any more.
     #[error("interrupted")]
     Cancelled,

@@ -8,22 +8,29 @@ mod docker;
 mod endpoint;
 mod error;
 mod external;
+mod fill;
 pub(crate) mod lease;
 mod local;
 mod needs;
 mod process;
 pub mod reap;
+mod tables;
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
+use reports::run::UserTable;
 use seawall::{clock, config::Secret};
 
-use self::error::last_lines;
 pub use self::{
     docker::{DEFAULT_IMAGE, Found as DockerFound, LOCAL_IMAGE},
     endpoint::{Endpoint, LOAD, Session},
     error::{EnvironmentError, chain},
+    fill::Fill,
     needs::Needs,
+};
+use self::{
+    error::last_lines,
+    fill::{Databases, Prepared},
 };
 
 /// Longest wait for a server to take sessions.
@@ -63,6 +70,8 @@ pub struct Wanted {
     pub small_disk: bool,
     /// The name of its database, which the user says is theirs to break.
     pub own_database: Option<String>,
+    /// What it is to find in its database.
+    pub fill: Fill,
 }
 
 /// How a server is shut down.
@@ -91,6 +100,8 @@ impl Shutdown {
 pub struct Environment {
     endpoint: Endpoint,
     server_version: String,
+    /// Those of the run, if it does not work in the one that was there.
+    databases: Option<Databases>,
     server: Server,
 }
 
@@ -102,14 +113,57 @@ enum Server {
 }
 
 impl Environment {
-    /// Finds or starts a server and waits until it takes sessions, or until
-    /// `cancelled` is done.
+    /// Finds or starts a server, waits until it takes sessions, and fills a database of its
+    /// own, if that is wanted; or until `cancelled` is done.
     ///
     /// Not cancel safe for containers: let `cancelled` be done instead.
     ///
     /// # Errors
     /// Says what is missing and how to get it; nothing is left running.
     pub async fn start(
+        wanted: &Wanted,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Self, EnvironmentError> {
+        let prepared = wanted.fill.prepared()?;
+        tokio::pin!(cancelled);
+        let started = Self::serving(wanted, cancelled.as_mut()).await?;
+        match prepared {
+            Some(prepared) => started.filled(&prepared, cancelled).await,
+            None => Ok(started),
+        }
+    }
+
+    /// The same in a database of its own. If that cannot be had, nothing is left.
+    async fn filled(
+        mut self,
+        prepared: &Prepared,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Self, EnvironmentError> {
+        let external = matches!(self.server, Server::External);
+        let bin = match &self.server {
+            Server::Local(server) => Some(server.bin().to_owned()),
+            _ => None,
+        };
+        let mut databases = Databases::new(&self.endpoint, external);
+        let made = tokio::select! {
+            biased;
+            made = databases.make(prepared, bin) => made,
+            () = cancelled => Err(EnvironmentError::Cancelled),
+        };
+        self.databases = Some(databases);
+        let Err(error) = made else {
+            let work = self.databases.as_ref().map(Databases::work);
+            self.endpoint = work.unwrap_or(self.endpoint);
+            return Ok(self);
+        };
+        // The first error is the one to tell.
+        if let Err(error) = self.stop().await {
+            tracing::error!(error = chain(&error), "taking the server down");
+        }
+        Err(error)
+    }
+
+    async fn serving(
         wanted: &Wanted,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Self, EnvironmentError> {
@@ -150,7 +204,7 @@ impl Environment {
         }
     }
 
-    /// How to reach it, directly.
+    /// How to reach it, directly, and the database that the run works in.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -302,15 +356,77 @@ impl Environment {
         }
     }
 
-    /// Stops the server, if it is ours, and removes all that belongs to it.
+    /// Drops the run's own database, with all that is in it, and makes it again as it was
+    /// when the environment was started. Sessions in it are ended. Waits for a server that
+    /// is being started, and has a deadline.
+    ///
+    /// Not cancel safe: the database may be gone until this is called again.
+    ///
+    /// # Errors
+    /// If the run has none of its own, or that did not work.
+    pub async fn put_back(&self) -> Result<(), EnvironmentError> {
+        match &self.databases {
+            Some(databases) => databases.put_back().await,
+            None => Err(EnvironmentError::failed(
+                "putting the database back",
+                "the run has none of its own",
+            )),
+        }
+    }
+
+    /// What is in the tables of the user's own database; none in a server of ours.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    pub async fn user_tables(&self) -> Result<Vec<UserTable>, EnvironmentError> {
+        match self.users() {
+            Some(database) => tables::before(database).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Enters what is in these tables now, and returns what differs from before, as
+    /// sentences. `hurried`: in a few seconds, since the user wants to stop.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    pub async fn compare(
+        &self,
+        tables: &mut Vec<UserTable>,
+        hurried: bool,
+    ) -> Result<Vec<String>, EnvironmentError> {
+        let within = if hurried {
+            tables::HURRIED
+        } else {
+            tables::READING
+        };
+        match self.users() {
+            Some(database) => tables::after(database, tables, within).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The user's own database.
+    fn users(&self) -> Option<&Endpoint> {
+        let given = self.databases.as_ref().map(Databases::given);
+        matches!(self.server, Server::External).then(|| given.unwrap_or(&self.endpoint))
+    }
+
+    /// Stops the server, if it is ours, and removes all that belongs to it; in somebody
+    /// else's, the run's own databases.
     ///
     /// # Errors
     /// If something could not be removed; it is named.
     pub async fn stop(self) -> Result<(), EnvironmentError> {
-        match self.server {
-            Server::Docker(container) => container.remove().await,
-            Server::Local(server) => server.stop().await,
-            Server::External => Ok(()),
+        match (self.server, self.databases) {
+            (Server::Docker(container), _) => container.remove().await,
+            (Server::Local(server), _) => server.stop().await,
+            (Server::External, Some(databases)) => databases.drop().await,
+            (Server::External, None) => Ok(()),
         }
     }
 }

@@ -25,7 +25,7 @@ pub use self::{
     scripts::ScriptArgs,
 };
 use crate::{
-    environment::{Kind, Wanted},
+    environment::{Fill, Kind, Wanted},
     faults::{Kind as Fault, plan::Plan},
     load::DEADLINE_MS,
 };
@@ -87,6 +87,12 @@ pub struct ServerArgs {
     /// Folder of initdb and postgres
     #[arg(long, value_name = "DIR")]
     pg_bin: Option<PathBuf>,
+    /// Dump to run on: plain SQL of pg_dump, loaded into a database of the run's own
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// Command that fills the run's own database, for sh, with PGHOST, DATABASE_URL and the like set: 'pgbench -i -s 1'
+    #[arg(long, value_name = "CMD")]
+    setup: Option<String>,
 }
 
 impl ServerArgs {
@@ -98,6 +104,11 @@ impl ServerArgs {
         Ok(Wanted {
             image: self.image.clone(),
             pg_bin: self.pg_bin.clone(),
+            fill: Fill {
+                schema: self.schema.clone(),
+                setup: self.setup.clone(),
+                copy: false,
+            },
             ..self.target.wanted()?
         })
     }
@@ -137,6 +148,7 @@ impl TargetArgs {
             pg_bin: None,
             database_url: url.clone(),
             small_disk: false,
+            fill: Fill::default(),
         })
     }
 }

@@ -173,9 +173,14 @@ impl<'a> Stage<'a> {
                 None => Toxics::embedded(&upstream, label.seed).await?,
                 Some(api) => Toxics::of_user(api, &upstream).await?,
             };
-            Ok((events, toxics))
+            let tables = tokio::select! {
+                biased;
+                () = interrupt.raised() => return Err(RunError::Interrupted(Interrupted)),
+                tables = environment.user_tables() => tables?,
+            };
+            Ok((events, toxics, tables))
         };
-        let (events, toxics) = match made.await {
+        let (events, toxics, tables) = match made.await {
             Ok(made) => made,
             Err(error) => {
                 // The first error is the one to tell.
@@ -196,7 +201,8 @@ impl<'a> Stage<'a> {
         if kinds(&setting.schedule).any(|kind| *kind == session::SLOW_STATEMENTS) {
             workload = workload.slowable();
         }
-        let run = begun(command, label, &setting, &environment, &toxics);
+        let mut run = begun(command, label, &setting, &environment, &toxics);
+        run.tables = tables;
         let setups = setting.arms.into_iter();
         let stage = Self {
             interrupt,
@@ -341,8 +347,19 @@ impl<'a> Stage<'a> {
             Ok(())
         };
         let toxics = self.toxics.stop().await;
+        let hurried = self.interrupt.is_raised();
+        let differences = self
+            .environment
+            .compare(&mut self.run.tables, hurried)
+            .await;
+        let differences = match differences {
+            Ok(differences) if differences.is_empty() => None,
+            Ok(differences) => Some(differences.join("; ")),
+            Err(error) => Some(chain(&error)),
+        };
         let environment = self.environment.stop().await;
         let failures = [
+            differences,
             dropped.err().map(|e| chain(&e)),
             toxics.err().map(|e| chain(&e)),
             environment.err().map(|e| chain(&e)),
@@ -412,6 +429,7 @@ fn begun(
         variables: scripts.1,
         schedule: setting.schedule.clone(),
         skipped: Vec::new(),
+        tables: Vec::new(),
         // Until the end is reached: a crash leaves a record that says so.
         ended: Ended::Failed {
             reason: "the runner did not reach the end".to_owned(),
@@ -499,6 +517,7 @@ pub(crate) mod tests {
             variables: BTreeMap::new(),
             schedule: Vec::new(),
             skipped: Vec::new(),
+            tables: Vec::new(),
             ended: Ended::Complete,
         }
     }

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::{
     Report,
     numbers::seconds,
-    page::{Block, Cell, Column, Form, Row, Section, Table},
+    page::{Block, Cell, Column, Form, Row, Section, Table, sentence},
     plot::Plot,
     run::{Run, Step},
 };
@@ -13,7 +13,7 @@ use crate::{
 use super::{
     super::{
         again,
-        headline::{environment, headline, run},
+        headline::{environment, headline, run, tables},
     },
     block::{Context, block, blocks},
     card::sign,
@@ -44,7 +44,10 @@ pub fn html(report: &Report<'_>, drawn: &dyn Fn(&Plot) -> String) -> String {
                 header {
                     h1 { (page.title) }
                     p.intro { (page.intro) }
-                    p.muted { (run(of)) br; (environment(of)) }
+                    p.muted {
+                        (run(of)) br; (environment(of))
+                        @if let Some(tables) = tables(of) { br; (sentence(&tables)) }
+                    }
                     p.headline.(headline.mood.name()) {
                         span.sign { (sign(headline.mood)) } " " (headline.sentence)
                     }

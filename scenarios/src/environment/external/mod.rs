@@ -31,6 +31,7 @@ pub(super) async fn start(wanted: &Wanted) -> Result<Environment, EnvironmentErr
     Ok(Environment {
         endpoint,
         server_version,
+        databases: None,
         server: Server::External,
     })
 }

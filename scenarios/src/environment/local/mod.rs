@@ -136,8 +136,10 @@ pub(super) async fn start(
                 return Ok(Environment {
                     endpoint,
                     server_version,
+                    databases: None,
                     server: super::Server::Local(Local {
                         small_disk: home.small_disk(),
+                        bin: binaries.0.clone(),
                         server: Mutex::new(server),
                     }),
                 });
@@ -157,9 +159,15 @@ pub(super) async fn start(
 pub(super) struct Local {
     server: Mutex<Server>,
     small_disk: Option<String>,
+    bin: PathBuf,
 }
 
 impl Local {
+    /// The folder of the server's programs, and of its clients.
+    pub(super) fn bin(&self) -> &Path {
+        &self.bin
+    }
+
     pub(super) fn small_disk(&self) -> Option<&str> {
         self.small_disk.as_deref()
     }
@@ -360,6 +368,7 @@ mod tests {
             database_url: None,
             small_disk: false,
             own_database: None,
+            fill: Default::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::super::lease::Holder;
 /// Something that a runner made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thing {
-    /// `server`, `container` or `schema`.
+    /// `server`, `container`, `schema` or `database`.
     pub kind: &'static str,
     /// Its folder, its id, or its name and place.
     pub name: String,

@@ -3,7 +3,7 @@
 //! A runner that ends, however it ends, takes down what it started; one that gets
 //! SIGKILL cannot. Left are the folder of a local server with its processes (those
 //! that were stopped by a fault never hear of their parent's death) and with what is
-//! mounted in it, or a container with its volume; in somebody else's server, a schema.
+//! mounted in it, or a container with its volume; in somebody else's server, a schema, or databases.
 //! Each carries the lease of its runner (`environment/lease.rs`), and only what a lease
 //! says belongs to nobody is removed. What cannot be judged from here is left alone and
 //! named, with the command that removes it.
@@ -12,6 +12,7 @@
 //! at once, or after an interruption does no harm.
 
 mod containers;
+mod databases;
 mod found;
 mod memory;
 mod mounts;
@@ -32,12 +33,12 @@ use super::{EnvironmentError, Kind, Wanted, chain};
 /// # Errors
 /// If the database may not be touched, or does not answer; nothing was removed then.
 pub async fn reap(wanted: &Wanted, dry_run: bool) -> Result<Reaped, EnvironmentError> {
-    let schemas = match wanted.database_url {
+    let in_database = match wanted.database_url {
         Some(_) => schemas::reap(wanted, dry_run).await?,
         None => Vec::new(),
     };
     let mut reaped = on_this_machine(wanted, dry_run).await;
-    reaped.things.extend(schemas);
+    reaped.things.extend(in_database);
     Ok(reaped)
 }
 

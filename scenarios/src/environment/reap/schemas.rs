@@ -14,7 +14,7 @@ use super::{
         EnvironmentError, Wanted, chain, external,
         lease::{Holder, Lease},
     },
-    Outcome, Thing,
+    Outcome, Thing, databases,
     found::why,
 };
 
@@ -31,7 +31,7 @@ const SCHEMAS: &str = "SELECT nspname::text, coalesce(obj_description(oid, 'pg_n
      FROM pg_namespace WHERE nspname ~ '^seawall_[0-9a-f]{8}$' ORDER BY 1 LIMIT $1";
 
 /// Looks through the database of `--database-url` and drops, unless `dry_run`, the
-/// schemas that belong to nobody.
+/// schemas that belong to nobody, and the databases beside it that do.
 ///
 /// Cancel safe: the rest is found the next time.
 ///
@@ -67,10 +67,12 @@ pub(super) async fn reap(wanted: &Wanted, dry_run: bool) -> Result<Vec<Thing>, E
         }
         things.push(thing);
     }
+    things.extend(databases::reap(client, &endpoint.address(), dry_run).await?);
     Ok(things)
 }
 
-fn holder(comment: &str) -> (Option<u32>, Holder) {
+/// The runner that a comment names, and what has become of it.
+pub(super) fn holder(comment: &str) -> (Option<u32>, Holder) {
     match comment.parse::<Lease>() {
         Ok(lease) => (Some(lease.pid()), lease.holder()),
         Err(_) => (None, Holder::Unknown("it has no lease of this version")),
