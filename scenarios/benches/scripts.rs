@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, error::Error, process::Command, sync::Arc, time
 
 use reports::run::{Callers, Mix};
 use scenarios::{
-    environment::{Endpoint, Environment, Kind, Wanted},
+    environment::{Endpoint, Environment, Fill, Kind, Wanted},
     load::{
         arrivals::Arrivals,
         client::Client,
@@ -58,7 +58,12 @@ fn settings() -> Outcome<(usize, u64)> {
 async fn compare(rounds: usize, seconds: u64) -> Outcome {
     let wanted = Wanted {
         kind: Kind::Local,
-        ..Wanted::default()
+        image: None,
+        pg_bin: None,
+        database_url: None,
+        small_disk: false,
+        own_database: None,
+        fill: Fill::default(),
     };
     let environment = Environment::start(&wanted, std::future::pending()).await?;
     let compared = rounds_of(environment.endpoint(), rounds, seconds).await;

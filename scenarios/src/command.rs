@@ -233,9 +233,15 @@ where
     let command = <E::Recorded as reports::experiment::Experiment>::COMMAND;
     let folder = output.folder(command, label.seed, &stage::utc_now());
     let folder = folder.map_err(usage)?;
+    let setting = experiment.setting();
     let place = Place {
         wanted: environment::Wanted {
-            small_disk: stage::wants_small_disk(&experiment.setting().schedule),
+            small_disk: stage::wants_small_disk(&setting.schedule),
+            fill: environment::Fill {
+                // Whatever scripts of the user's do, they do it to a copy.
+                copy: setting.scripts.is_some(),
+                ..wanted.fill
+            },
             ..wanted
         },
         toxiproxy,

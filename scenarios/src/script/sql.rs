@@ -1,52 +1,8 @@
-//! The lexer of SQL: it cuts a text into tokens, and a text of plain SQL into statements.
+//! The lexer of SQL: it cuts a text into tokens.
 //!
 //! It follows the lexer of psql, which pgbench uses, with `standard_conforming_strings`
 //! on. It knows where a `;`, a `$1`, a `:name` or a word is text and not SQL: in strings,
 //! quoted names, dollar quotes and comments.
-
-/// A statement, and what can be seen of it without a server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Statement {
-    /// Its text, as it was written, without the `;`.
-    pub(crate) text: String,
-    /// Its words outside of strings, quoted names and comments, in capitals.
-    pub(crate) words: Vec<String>,
-    /// Its first parameter (`$1`), if it has one.
-    pub(crate) parameter: Option<String>,
-}
-
-/// The statements of a text, in order. Empty ones are left out.
-pub(crate) fn statements(sql: &str) -> Vec<Statement> {
-    let mut found = Vec::new();
-    let mut current = Statement::default();
-    let mut rest = sql;
-    while !rest.is_empty() {
-        let (token, len) = token(rest);
-        let (text, after) = rest.split_at(len);
-        rest = after;
-        match token {
-            Token::End => {
-                found.push(std::mem::take(&mut current));
-                continue;
-            }
-            Token::Word => current.words.push(text.to_uppercase()),
-            Token::Parameter => {
-                current.parameter.get_or_insert_with(|| text.to_owned());
-            }
-            Token::LineComment | Token::BlockComment if current.text.is_empty() => continue,
-            _ => {}
-        }
-        if !(current.text.is_empty() && text.trim().is_empty()) {
-            current.text.push_str(text);
-        }
-    }
-    found.push(current);
-    for statement in &mut found {
-        statement.text.truncate(statement.text.trim_end().len());
-    }
-    found.retain(|statement| !statement.text.is_empty());
-    found
-}
 
 /// What a piece of SQL is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,6 +152,50 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// A statement, and what can be seen of it without a server.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    struct Statement {
+        /// Its text, as it was written, without the `;`.
+        text: String,
+        /// Its words outside of strings, quoted names and comments, in capitals.
+        words: Vec<String>,
+        /// Its first parameter (`$1`), if it has one.
+        parameter: Option<String>,
+    }
+
+    /// The statements of a text, in order. Empty ones are left out.
+    fn statements(sql: &str) -> Vec<Statement> {
+        let mut found = Vec::new();
+        let mut current = Statement::default();
+        let mut rest = sql;
+        while !rest.is_empty() {
+            let (token, len) = token(rest);
+            let (text, after) = rest.split_at(len);
+            rest = after;
+            match token {
+                Token::End => {
+                    found.push(std::mem::take(&mut current));
+                    continue;
+                }
+                Token::Word => current.words.push(text.to_uppercase()),
+                Token::Parameter => {
+                    current.parameter.get_or_insert_with(|| text.to_owned());
+                }
+                Token::LineComment | Token::BlockComment if current.text.is_empty() => continue,
+                _ => {}
+            }
+            if !(current.text.is_empty() && text.trim().is_empty()) {
+                current.text.push_str(text);
+            }
+        }
+        found.push(current);
+        for statement in &mut found {
+            statement.text.truncate(statement.text.trim_end().len());
+        }
+        found.retain(|statement| !statement.text.is_empty());
+        found
+    }
 
     fn texts(sql: &str) -> Vec<String> {
         statements(sql).into_iter().map(|s| s.text).collect()

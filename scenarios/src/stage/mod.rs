@@ -239,6 +239,17 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Puts the database of the user's scripts back to what it was, so that what one has
+    /// written is nothing that another meets.
+    ///
+    /// # Errors
+    /// If it cannot be made anew.
+    pub(crate) async fn put_back(&self) -> Result<(), Stop> {
+        self.environment.put_back().await?;
+        self.workload.create(self.environment.endpoint()).await?;
+        Ok(())
+    }
+
     /// Says that the server is ready for what is to be measured.
     pub(crate) fn ready(&self) {
         let ready = What::EnvironmentReady {

@@ -4,6 +4,8 @@
 //! quoted names, dollar quotes, comments, parentheses and the bodies of SQL functions), and
 //! what begins with a backslash.
 
+use crate::script::sql::{Token, token};
+
 /// A part of a dump that is sent as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece<'a> {
@@ -114,17 +116,22 @@ pub(super) fn lines(text: &str) -> usize {
     text.bytes().filter(|byte| *byte == b'\n').count()
 }
 
+/// The tokens of a text, each with its place.
+fn tokens(sql: &str) -> impl Iterator<Item = (Token, usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = sql.get(at..).filter(|rest| !rest.is_empty())?;
+        let (token, len) = token(rest);
+        let found = (token, at, &rest[..len]);
+        at += len;
+        Some(found)
+    })
+}
+
 /// The words of a statement outside of strings, quoted names and comments, in capitals.
 pub(super) fn words(sql: &str) -> Vec<String> {
-    let (mut words, mut at) = (Vec::new(), 0);
-    while at < sql.len() {
-        let (token, end) = token(sql.as_bytes(), at);
-        if let Token::Word = token {
-            words.push(sql[at..end].to_uppercase());
-        }
-        at = end;
-    }
-    words
+    let words = tokens(sql).filter(|(token, ..)| *token == Token::Word);
+    words.map(|(.., text)| text.to_uppercase()).collect()
 }
 
 fn copies_from_stdin(sql: &str) -> bool {
@@ -160,35 +167,33 @@ fn end_of_rows(text: &str) -> Option<(usize, usize)> {
 
 /// The length of the white space and the comments at the start of a text.
 fn blank(sql: &str) -> usize {
-    let mut at = 0;
-    while at < sql.len() {
-        match token(sql.as_bytes(), at) {
-            (Token::Blank, end) => at = end,
-            _ => break,
-        }
-    }
-    at
+    let is_blank = |token| {
+        matches!(
+            token,
+            Token::Space | Token::LineComment | Token::BlockComment
+        )
+    };
+    let first = tokens(sql).find(|(token, ..)| !is_blank(*token));
+    first.map_or(sql.len(), |(_, at, _)| at)
 }
 
 /// Where the statement at the start of a text ends: behind its `;`. `None` if it has none.
 fn end_of_statement(sql: &str) -> Option<usize> {
-    let (mut at, mut parentheses, mut blocks) = (0, 0_u32, 0_u32);
+    let (mut parentheses, mut blocks) = (0, 0_u32);
     // The first words, which say whether it makes a function.
     let mut first: Vec<String> = Vec::new();
-    while at < sql.len() {
-        let (token, end) = token(sql.as_bytes(), at);
+    for (token, at, text) in tokens(sql) {
         match token {
-            Token::Sign(b'(') => parentheses += 1,
-            Token::Sign(b')') => parentheses = parentheses.saturating_sub(1),
-            Token::Sign(b';') if parentheses == 0 && blocks == 0 => return Some(end),
+            Token::Opening => parentheses += 1,
+            Token::Closing => parentheses = 0.max(parentheses - 1),
+            Token::End if parentheses == 0 && blocks == 0 => return Some(at + text.len()),
             Token::Word => {
                 if first.len() < 4 {
-                    first.push(sql[at..end].to_uppercase());
+                    first.push(text.to_uppercase());
                 }
                 if parentheses == 0 && makes_function(&first) {
                     // `BEGIN ATOMIC ...; END`, as psql counts it.
-                    let word = &sql[at..end];
-                    let is = |other: &str| word.eq_ignore_ascii_case(other);
+                    let is = |other: &str| text.eq_ignore_ascii_case(other);
                     if is("begin") || (is("case") && blocks > 0) {
                         blocks += 1;
                     } else if is("end") {
@@ -196,9 +201,8 @@ fn end_of_statement(sql: &str) -> Option<usize> {
                     }
                 }
             }
-            Token::Sign(_) | Token::Blank | Token::Text => {}
+            _ => {}
         }
-        at = end;
     }
     None
 }
@@ -211,105 +215,6 @@ fn makes_function(first: &[String]) -> bool {
         _ => return false,
     };
     matches!(*of, "FUNCTION" | "PROCEDURE")
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Token {
-    /// White space, or a comment.
-    Blank,
-    Word,
-    /// A string, a quoted name, or what stands in dollar quotes.
-    Text,
-    /// Any other byte.
-    Sign(u8),
-}
-
-/// What there is at a place, and where it ends: at least one byte on, and never within a
-/// character.
-fn token(sql: &[u8], at: usize) -> (Token, usize) {
-    let rest = &sql[at..];
-    match rest[0] {
-        b'-' if rest.starts_with(b"--") => (Token::Blank, at + until(rest, 2, b"\n")),
-        b'/' if rest.starts_with(b"/*") => (Token::Blank, at + comment(rest)),
-        c if c.is_ascii_whitespace() => (Token::Blank, at + 1),
-        b'\'' => (Token::Text, at + quoted(rest, b'\'', false)),
-        b'"' => (Token::Text, at + quoted(rest, b'"', false)),
-        b'$' => match tag(rest) {
-            Some(tag) => (Token::Text, at + until(rest, tag.len(), tag)),
-            None => (Token::Sign(b'$'), at + 1),
-        },
-        c if is_of_word(c) => {
-            let inside = |c: &u8| is_of_word(*c) || *c == b'$';
-            let len = rest.iter().take_while(|c| inside(c)).count();
-            if len == 1 && matches!(c, b'e' | b'E') && rest.get(1) == Some(&b'\'') {
-                return (Token::Text, at + 1 + quoted(&rest[1..], b'\'', true));
-            }
-            (Token::Word, at + len)
-        }
-        c => (Token::Sign(c), at + 1),
-    }
-}
-
-/// Letters of other scripts are part of names.
-fn is_of_word(c: u8) -> bool {
-    c.is_ascii_alphanumeric() || c == b'_' || !c.is_ascii()
-}
-
-/// How far it is to behind the next `end`, from `from` on.
-fn until(text: &[u8], from: usize, end: &[u8]) -> usize {
-    // A dollar quote may be long, and the byte that it ends with is rare.
-    let mut at = from;
-    while let Some(step) = text[at..].iter().position(|c| *c == end[0]) {
-        at += step;
-        if text[at..].starts_with(end) {
-            return at + end.len();
-        }
-        at += 1;
-    }
-    text.len()
-}
-
-/// `$tag$` at the start of a text.
-fn tag(text: &[u8]) -> Option<&[u8]> {
-    let len = text[1..].iter().take_while(|c| is_of_word(**c)).count();
-    let closed = text.get(1 + len) == Some(&b'$');
-    let number = text.get(1).is_some_and(u8::is_ascii_digit);
-    (closed && !number).then(|| &text[..len + 2])
-}
-
-/// The length of a quoted text. A doubled quote does not end it, which two texts side by
-/// side are as good for; after a `\` nothing does, if `escapes`.
-fn quoted(text: &[u8], quote: u8, escapes: bool) -> usize {
-    let mut at = 1;
-    while let Some(c) = text.get(at) {
-        match *c {
-            b'\\' if escapes => at += 2,
-            c if c == quote && text.get(at + 1) == Some(&quote) => at += 2,
-            c if c == quote => return at + 1,
-            _ => at += 1,
-        }
-    }
-    text.len()
-}
-
-/// The length of a comment, which may hold others.
-fn comment(text: &[u8]) -> usize {
-    let (mut at, mut depth) = (0, 0_u32);
-    while at < text.len() {
-        if text[at..].starts_with(b"/*") {
-            depth += 1;
-            at += 2;
-        } else if text[at..].starts_with(b"*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return at;
-            }
-        } else {
-            at += 1;
-        }
-    }
-    text.len()
 }
 
 #[cfg(test)]

@@ -70,12 +70,7 @@ fn class(of: &Weighted) -> Result<Class, CliError> {
     })
 }
 
-fn no(
-    script: &Script,
-    place: (u32, u32),
-    what: String,
-    allowed: &'static str,
-) -> CliError {
+fn no(script: &Script, place: (u32, u32), what: String, allowed: &'static str) -> CliError {
     ScriptError::new(script.file(), place, what, allowed).into()
 }
 

@@ -148,6 +148,9 @@ impl Measured<'_> {
         let class = &self.plan.classes[wanted.class];
         let schema = stage.workload.schema();
         let of_guide = class.guide_batch.is_some();
+        if !of_guide && class.writes {
+            stage.put_back().await?;
+        }
         if of_guide && class.writes {
             let sql = afresh(schema);
             stage.workload.beside(direct, "emptying", &sql).await?;
