@@ -32,7 +32,7 @@ pub(crate) fn output(command: &mut Command, what: &str) -> String {
 }
 
 /// In PATH, else where Debian puts it, the newest version first.
-fn find(program: &str) -> PathBuf {
+pub(crate) fn find(program: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = env::split_paths(&path).collect();
     let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")

@@ -33,6 +33,7 @@ mod reachable;
 mod reap;
 mod relay;
 mod runner;
+mod scripts;
 mod server;
 mod serving;
 mod steady;

@@ -54,12 +54,11 @@ fn a_flag_that_means_nothing_to_a_command_is_no_flag_of_it() {
     for (command, flag, value) in [
         ("breaker-sweep", "--fault", "crash"),
         ("breaker-sweep", "--config", "pool.toml"),
-        ("breaker-sweep", "--file", "q.sql"),
         ("batch-sweep", "--repeats", "3"),
         ("batch-sweep", "--faults", "plan.toml"),
         ("batch-sweep", "--rate", "100"),
         ("batch-sweep", "--deadline-ms", "300"),
-        ("failure-sim", "-f", "q.sql"),
+        ("replay", "-f", "q.sql"),
         ("replay", "--seed", "3"),
         ("fault-proxy", "--rate", "100"),
         ("fault-proxy", "--env", "local"),
@@ -97,26 +96,44 @@ fn who_mistypes_a_command_is_not_led_to_one_that_deletes() {
 }
 
 #[test]
-fn files_of_statements_are_for_batch_sweep_and_are_read_before_anything_starts() {
-    let missing = ["batch-sweep", "-f", "nowhere/q.sql"];
+fn scripts_are_read_before_anything_starts() {
+    let missing = ["batch-sweep", "-f", "nowhere/q.sql@2"];
     fails(
         &missing,
         64,
         &["-f: nowhere/q.sql", "No such file", "allowed: "],
     );
-    let weight = ["batch-sweep", "-f", "nowhere/q.sql@2"];
-    fails(&weight, 64, &["nowhere/q.sql@2", "without @WEIGHT"]);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("q.sql");
     let file = path.to_str().expect("UTF-8");
-    for (sql, says) in [
-        ("", "no statement"),
-        ("SELECT 1; SELECT $1", "statement 2: $1, allowed: "),
-        ("COPY t FROM STDIN", "statement 1: COPY, allowed: "),
-        ("BEGIN; SELECT 1; COMMIT", "statement 1: BEGIN, allowed: "),
+    let weight = format!("{file}@few");
+    fs::write(&path, "SELECT 1").expect("written");
+    fails(
+        &["steady", "-f", &weight],
+        64,
+        &["q.sql@few", "FILE@WEIGHT"],
+    );
+    fails(
+        &["steady", "-f", file, "-D", "x"],
+        64,
+        &["-D: x", "NAME=VALUE"],
+    );
+    fails(
+        &["failure-sim", "-f", file, "--mix", "plain"],
+        64,
+        &["--mix: plain", "only without -f"],
+    );
+    for (command, sql, says) in [
+        ("steady", "", "q.sql:1:1: "),
+        ("steady", "SELECT 1; SELECT $1", "q.sql:1:18: "),
+        ("near-capacity", "SELECT 1;\nSELECT :nobody", "q.sql:2:8: "),
+        ("failure-sim", "\\set a random(5, 1", "q.sql:1:"),
+        ("observability", "COPY t FROM STDIN", "COPY"),
+        ("breaker-sweep", "FROBNICATE 1", "q.sql:1:1: "),
+        ("batch-sweep", "SELECT 1 \\gset\n", "q.sql:1:10: "),
     ] {
         fs::write(&path, sql).expect("written");
-        fails(&["batch-sweep", "-f", file], 64, &["-f: ", "q.sql", says]);
+        fails(&[command, "-f", file], 64, &["-f: ", says, "allowed: "]);
     }
 }
 

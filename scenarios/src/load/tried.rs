@@ -215,9 +215,10 @@ impl<'a> Trial<'a> {
                 Ok(done) => done,
                 Err(error) => {
                     let code = error.code().map(tokio_postgres::error::SqlState::code);
+                    let reason = format!("statement {}: {}", index + 1, chain(&error));
                     return Ok(Some(Refused {
                         writes: code == Some(READ_ONLY),
-                        error: self.refused(Some(statement), chain(&error)),
+                        error: self.refused(Some(statement), reason),
                     }));
                 }
             };

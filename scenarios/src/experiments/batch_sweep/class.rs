@@ -84,9 +84,13 @@ fn no_place(statement: &Statement) -> Option<(String, &'static str)> {
             format!("{first} changes the session that all queries share"),
             "statements that leave the session as it is",
         )),
-        Effect::Reads | Effect::Writes if !statement.parameters_allowed => Some((
-            format!("{first} has no place in a pipeline"),
-            "SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE and WITH",
+        Effect::Reads | Effect::Writes if first == "LOCK" => Some((
+            "LOCK needs a transaction around it, which a query on its own has not".to_owned(),
+            "statements that do without",
+        )),
+        Effect::Reads | Effect::Writes if !prepares(statement) => Some((
+            format!("{first} cannot be prepared with values"),
+            "SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE and WITH, one at a time",
         )),
         Effect::RollsBack | Effect::Savepoint => Some((
             format!("{first} takes back what a batch has done"),
@@ -94,6 +98,11 @@ fn no_place(statement: &Statement) -> Option<(String, &'static str)> {
         )),
         _ => None,
     }
+}
+
+/// Whether a statement can be prepared: any alone that has no values.
+fn prepares(statement: &Statement) -> bool {
+    statement.parameters_allowed || (statement.variables.is_empty() && statement.parts == 1)
 }
 
 #[cfg(test)]
@@ -114,6 +123,8 @@ mod tests {
         assert_eq!(class.name, "orders");
         assert_eq!(class.statements.len(), 2);
         assert!(class.writes && !class.transaction && class.guide_batch.is_none());
+        let class = of("CREATE TABLE IF NOT EXISTS t (a int); SELECT 1").expect("a class");
+        assert!(class.writes);
         let class = of("BEGIN; SELECT 1; UPDATE t SET a = 1; END;").expect("a class");
         assert!(class.writes && class.transaction);
     }
@@ -130,7 +141,8 @@ mod tests {
             ),
             ("SELECT 1; BEGIN; SELECT 2; END;", ":1:11:", "a transaction"),
             ("BEGIN; SELECT 2; ROLLBACK;", ":1:18:", "ROLLBACK"),
-            ("TRUNCATE t;", ":1:1:", "TRUNCATE has no place"),
+            ("DROP TABLE :scale;", ":1:1:", "DROP cannot be prepared"),
+            ("SELECT 1; LOCK t;", ":1:11:", "LOCK needs a transaction"),
         ] {
             let error = of(text).expect_err(text).to_string();
             assert!(error.contains(&format!("orders.sql{place}")), "{error}");
