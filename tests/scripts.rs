@@ -7,7 +7,7 @@ use reports::{
     run::{Ended, Kind as Does, Operations, Outcome},
 };
 use scenarios::{
-    environment::Endpoint,
+    environment::{Endpoint, Session},
     load::{
         client::Client,
         operation::Operation,
@@ -60,12 +60,11 @@ async fn runs(client: &Client) -> Outcome {
     client.run(operation, || {}).await
 }
 
-async fn rows(endpoint: &Endpoint) -> Vec<(i64, String)> {
-    let looks = session(endpoint, "seawall").await;
+/// What was written, which is gone then.
+async fn rows(ours: &Session) -> Vec<(i64, String)> {
     let select = "SELECT id, what FROM log ORDER BY id, what";
-    let rows = looks.client.query(select, &[]).await.expect(select);
-    run(&looks, "TRUNCATE log").await;
-    close(endpoint, looks).await;
+    let rows = ours.client.query(select, &[]).await.expect(select);
+    run(ours, "TRUNCATE log").await;
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
@@ -113,7 +112,7 @@ async fn every_part_of_the_language_does_what_it_says_through_every_client() {
             (201, "caller 3"),
         ];
         let expected = expected.map(|(id, what)| (id, what.to_owned()));
-        assert_eq!(rows(endpoint).await, expected, "{setup:?}");
+        assert_eq!(rows(&ours).await, expected, "{setup:?}");
     }
     close(endpoint, ours).await;
 }
@@ -163,7 +162,7 @@ async fn what_a_caller_is_told_of_a_marked_write_is_what_may_be_there() {
             let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
                        WHERE application_name LIKE 'seawall-load%'";
             run(&ours, end).await;
-            assert_eq!(rows(endpoint).await.len(), there, "{text} {setup:?}");
+            assert_eq!(rows(&ours).await.len(), there, "{text} {setup:?}");
         }
     }
     close(endpoint, ours).await;
