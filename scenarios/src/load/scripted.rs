@@ -105,7 +105,7 @@ impl Client {
             return Outcome::NotSent;
         };
         let Drawn { place, of, mut rng } = scripts.drawn(self.number(), seq);
-        let mut run = Run::new(&of.script, &scripts.variables(caller));
+        let mut run = scripts.run(&of.script, caller);
         let mut running = Running {
             client: self,
             session: None,

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use reports::run::{self, MOST_SCRIPTS, Run as Recorded};
 
 use super::proof::mixed;
-use crate::script::{Script, ScriptError, Value, Variables};
+use crate::script::{Run, Script, ScriptError, Value, Variables};
 
 /// The user's own scripts. Cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,14 +134,14 @@ impl Scripts {
         }
     }
 
-    /// What is defined for the caller with this number before a script sets anything.
+    /// A run of a script, for the caller with this number.
     #[must_use]
-    pub fn variables(&self, caller: i64) -> Variables {
-        let mut variables = (*self.variables).clone();
+    pub fn run<'s>(&self, script: &'s Script, caller: i64) -> Run<'s> {
+        let mut run = Run::new(script, &self.variables);
         if !self.defined.contains_key(CLIENT_ID) {
-            variables.insert(CLIENT_ID.to_owned(), Value::Int(caller));
+            run.define(CLIENT_ID, Value::Int(caller));
         }
-        variables
+        run
     }
 
     /// The run that operation `seq` of a client is.

@@ -12,7 +12,7 @@ use tokio_postgres::{Client, SimpleQueryMessage, Statement as Prepared};
 use super::{scripts::Scripts, text};
 use crate::{
     environment::{Endpoint, Session, chain},
-    script::{Effect, Run, Script, Statement, Step, Value, parameters},
+    script::{Effect, Script, Statement, Step, Value, parameters},
 };
 
 /// Longest wait for a statement.
@@ -181,9 +181,8 @@ impl<'a> Trial<'a> {
     async fn run(&mut self, seq: i64) -> Result<Option<Refused>, NotTried> {
         // No client has the number 0.
         let mut rng = self.scripts.drawn(0, seq).rng;
-        let variables = self.scripts.variables(0);
         let script = self.script;
-        let mut run = Run::new(script, &variables);
+        let mut run = self.scripts.run(script, 0);
         loop {
             let step = run.next(&mut rng).map_err(|error| NotTried::Refused {
                 place: format!("{}:{}:{}", error.file, error.line, error.column),

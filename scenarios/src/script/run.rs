@@ -174,6 +174,13 @@ impl<'s> Run<'s> {
         }
     }
 
+    /// Gives a variable another value, if the script has one of that name.
+    pub fn define(&mut self, name: &str, value: Value) {
+        if let Some(slot) = self.script.parts.names.find(name) {
+            self.set(slot, value);
+        }
+    }
+
     fn set(&mut self, slot: usize, value: Value) {
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Some(value);

@@ -1,6 +1,9 @@
 //! One statement after another of a script of the user's. Pure.
 
-use crate::script::{Run, Script, Step, Value, Variables};
+use crate::{
+    load::scripts::Scripts,
+    script::{Run, Script, Step, Value},
+};
 
 /// Runs of a script that come to no statement, one after another, until it is given up: all
 /// may be behind an `\\if`.
@@ -9,8 +12,7 @@ const IDLE_RUNS: u32 = 1_000;
 /// A script that is run again and again.
 #[derive(Debug)]
 pub(super) struct Own<'a> {
-    script: Option<&'a Script>,
-    variables: Variables,
+    of: Option<(&'a Scripts, &'a Script)>,
     run: Option<Run<'a>>,
     /// The statement that comes next, and its values.
     next: Option<(usize, Vec<Value>)>,
@@ -19,10 +21,9 @@ pub(super) struct Own<'a> {
 }
 
 impl<'a> Own<'a> {
-    pub(super) fn new(script: &'a Script, variables: Variables) -> Self {
+    pub(super) fn new(scripts: &'a Scripts, script: &'a Script) -> Self {
         Self {
-            script: Some(script),
-            variables,
+            of: Some((scripts, script)),
             ..Self::none()
         }
     }
@@ -30,8 +31,7 @@ impl<'a> Own<'a> {
     /// No script: its statements are empty.
     pub(super) fn none() -> Self {
         Self {
-            script: None,
-            variables: Variables::default(),
+            of: None,
             run: None,
             next: None,
             at_start: true,
@@ -40,7 +40,7 @@ impl<'a> Own<'a> {
 
     /// Statements of a run; 1 where runs differ.
     pub(super) fn cycle(&self) -> u64 {
-        let Some(script) = self.script.filter(|script| !script.branches()) else {
+        let Some((_, script)) = self.of.filter(|(_, script)| !script.branches()) else {
             return 1;
         };
         let does = script.statements().iter().filter(|s| !s.effect.controls());
@@ -71,9 +71,9 @@ impl<'a> Own<'a> {
 
     /// The first statement of a new run that has one.
     fn find(&mut self, rng: &mut fastrand::Rng) -> Option<(usize, Vec<Value>)> {
-        let script = self.script?;
+        let (scripts, script) = self.of?;
         (0..IDLE_RUNS).find_map(|_| {
-            self.run = Some(Run::new(script, &self.variables));
+            self.run = Some(scripts.run(script, 0));
             self.of_run(rng)
         })
     }

@@ -145,7 +145,7 @@ impl<'a> Queries<'a> {
         let own = scripts.filter(|_| class.guide_batch.is_none());
         let own = own.and_then(|scripts| {
             let weighted = scripts.all().iter().find(of_name)?;
-            Some(Own::new(&weighted.script, scripts.variables(0)))
+            Some(Own::new(scripts, &weighted.script))
         });
         let kind = match &*class.name {
             _ if let Some(own) = own => Kind::Own(own),

@@ -16,7 +16,7 @@ use crate::{
         scripts::{Drawn, Scripts},
         text::take,
     },
-    script::{Run, Step, parameters},
+    script::{Step, parameters},
 };
 
 /// Callers at once: more than the pool has connections.
@@ -206,7 +206,7 @@ impl Caller {
         };
         self.runs += 1;
         let Drawn { of, mut rng, .. } = scripts.drawn(self.number, self.runs);
-        let mut run = Run::new(&of.script, &scripts.variables(self.number.into()));
+        let mut run = scripts.run(&of.script, self.number.into());
         let borrowed = self.pool.acquire().await;
         let Ok(mut connection) = borrowed else {
             return;
