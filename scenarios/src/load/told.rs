@@ -50,7 +50,10 @@ pub struct Write {
 
 /// All marked writes of a client.
 #[derive(Debug, Default)]
-pub struct Told(Mutex<BTreeMap<(usize, String), (Vec<Value>, Counts)>>);
+pub struct Told(Mutex<ByKey>);
+
+/// The parameters of a check and what was said, by script and key.
+type ByKey = BTreeMap<(usize, String), (Vec<Value>, Counts)>;
 
 impl Told {
     /// Notes what the caller of a write was told.

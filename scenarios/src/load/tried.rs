@@ -186,7 +186,7 @@ impl<'a> Trial<'a> {
         loop {
             let step = run.next(&mut rng).map_err(|error| NotTried::Refused {
                 place: format!("{}:{}:{}", error.file, error.line, error.column),
-                reason: error.what.clone(),
+                reason: error.what,
                 allowed: "values that it can go on with, each time",
             })?;
             let (index, statement, got) = match step {

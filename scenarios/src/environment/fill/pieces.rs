@@ -221,7 +221,10 @@ fn makes_function(first: &[String]) -> bool {
 mod tests {
     use super::*;
 
-    fn read(dump: &str) -> Vec<(usize, &str, Option<(usize, &str)>)> {
+    /// A line and what stands there, and the same of the rows behind it.
+    type Read<'a> = (usize, &'a str, Option<(usize, &'a str)>);
+
+    fn read(dump: &str) -> Vec<Read<'_>> {
         let pieces = Pieces::of(dump).map(|piece| piece.expect("well-formed"));
         pieces
             .map(|p| (p.line, p.sql, p.rows.map(|rows| (rows.line, rows.text))))
