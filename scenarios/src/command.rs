@@ -62,6 +62,8 @@ pub fn main() -> ExitCode {
     let recorded = recorded.unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // A whole experiment is one future, which is large where nothing is optimised.
+        .thread_stack_size(STACK)
         .build();
     let code = match runtime {
         // On a task of its own, so that a panic unwinds through everything that
@@ -103,6 +105,9 @@ fn refused(mut error: clap::Error) -> ExitCode {
         _ => exit::USAGE.into(),
     }
 }
+
+/// Bytes of a worker's stack. Only what is used of it takes memory.
+const STACK: usize = 16 << 20;
 
 /// The command that deletes.
 const REAP: &str = "reap";

@@ -58,15 +58,14 @@ fn table(scripts: &[Script]) -> Table {
     let rows = scripts.iter().flat_map(|script| {
         let statements = script.statements.iter().enumerate();
         statements.map(move |(i, statement)| {
-            let writes = if script.writes { "writes" } else { "reads" };
+            let writes = if script.writes { " (writes)" } else { "" };
             Row {
                 first: i == 0,
                 cells: [
-                    script.name.clone(),
-                    script.weight.to_string(),
-                    writes.to_owned(),
-                    statement.line.to_string(),
+                    format!("{}{writes}", script.name),
                     one_line(&statement.sql),
+                    statement.line.to_string(),
+                    script.weight.to_string(),
                     statement.done.to_string(),
                     statement.rows.to_string(),
                 ]
@@ -79,10 +78,9 @@ fn table(scripts: &[Script]) -> Table {
     Table {
         columns: vec![
             Column::head("script").once(),
-            Column::number("weight").once(),
-            Column::text("effect").once(),
-            Column::number("line"),
             Column::text("statement"),
+            Column::number("line"),
+            Column::number("weight").once(),
             Column::number("tried"),
             Column::number("rows").about("that it returned or changed while it was tried"),
         ],
@@ -124,7 +122,7 @@ fn differing(script: &Script, line: u32, plans: &Plans) -> Block {
 
 /// A statement on one line, cut where it gets long.
 fn one_line(sql: &str) -> String {
-    const MOST: usize = 100;
+    const MOST: usize = 70;
     let words: Vec<&str> = sql.split_whitespace().collect();
     let line = words.join(" ");
     if line.chars().count() <= MOST {

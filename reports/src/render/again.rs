@@ -12,8 +12,11 @@ pub(super) fn command(report: &Report<'_>) -> String {
     format!("cargo run -p scenarios -- {}", words.join(" "))
 }
 
-/// The same run without the files that were read: their text is in the record. `None`
-/// if none was. `folder` is where the record is.
+/// Flags that say what fills a database. What that is does not stand in the record.
+const FILLS: [&str; 2] = ["--schema", "--setup"];
+
+/// The same run without the files that were read: their text is in the record, but for what
+/// fills a database. `None` if none was. `folder` is where the record is.
 pub(super) fn replay(report: &Report<'_>, folder: &str) -> Option<String> {
     let run = &report.record.run;
     let configured = run.arguments.iter().any(|argument| {
@@ -21,7 +24,14 @@ pub(super) fn replay(report: &Report<'_>, folder: &str) -> Option<String> {
         name == Some("--config")
     });
     let read = run.plan.is_some() || report.page.read_files || configured;
-    read.then(|| format!("cargo run -p scenarios -- replay {}", quoted(folder)))
+    read.then(|| {
+        let mut command = format!("cargo run -p scenarios -- replay {}", quoted(folder));
+        let pairs = run.arguments.iter().zip(run.arguments.iter().skip(1));
+        for (flag, value) in pairs.filter(|(flag, _)| FILLS.contains(&flag.as_str())) {
+            command += &format!(" {flag} {}", quoted(value));
+        }
+        command
+    })
 }
 
 /// A word as a POSIX shell takes it for itself.
