@@ -170,6 +170,7 @@ where
     reports::Data: From<Data<E>>,
 {
     let wanted = invocation.server.wanted().map_err(usage)?;
+    let wanted = invocation.fill.fill(wanted);
     let frame = invocation.draw.frame(&wanted, &invocation.scripts);
     let frame = frame.map_err(usage)?;
     let (experiment, remarks) = E::plan(&invocation.options, &frame).map_err(usage)?;
@@ -220,6 +221,7 @@ where
         size: size.name(),
     };
     let wanted = replay.server.wanted().map_err(usage)?;
+    let wanted = replay.fill.fill(wanted);
     let toxiproxy = replay.proxy.toxiproxy().map_err(usage)?;
     run(&experiment, &label, wanted, toxiproxy, &replay.output).await
 }

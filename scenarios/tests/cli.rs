@@ -63,6 +63,7 @@ fn a_flag_that_means_nothing_to_a_command_is_no_flag_of_it() {
         ("fault-proxy", "--rate", "100"),
         ("fault-proxy", "--env", "local"),
         ("fault-proxy", "--out", "here"),
+        ("doctor", "--schema", "dump.sql"),
         ("doctor", "--format", "json"),
         ("doctor", "--faults", "plan.toml"),
         ("reap", "--faults", "plan.toml"),

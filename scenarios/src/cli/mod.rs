@@ -14,7 +14,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     experiment::{Experiment, with_experiments},
-    flags::{self, DrawArgs, Format, OutputArgs, ProxyArgs, ScriptArgs, ServerArgs, TargetArgs},
+    flags::{
+        self, DrawArgs, FillArgs, Format, OutputArgs, ProxyArgs, ScriptArgs, ServerArgs, TargetArgs,
+    },
     load::DEADLINE_MS,
 };
 
@@ -94,6 +96,8 @@ pub struct Invocation<O: Args> {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
     #[command(flatten)]
+    pub(crate) fill: FillArgs,
+    #[command(flatten)]
     pub(crate) proxy: ProxyArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -107,6 +111,8 @@ pub struct Replay {
     pub(crate) run: PathBuf,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+    #[command(flatten)]
+    pub(crate) fill: FillArgs,
     #[command(flatten)]
     pub(crate) proxy: ProxyArgs,
     #[command(flatten)]
@@ -153,6 +159,8 @@ pub struct Serve {
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+    #[command(flatten)]
+    pub(crate) fill: FillArgs,
 }
 
 /// A proxy that runs alone.

@@ -19,7 +19,7 @@ pub(super) async fn serve(serve: &Serve) -> Result<u8, Failure> {
     let served = Served {
         wanted: environment::Wanted {
             small_disk: true,
-            ..serve.server.wanted().map_err(usage)?
+            ..serve.fill.fill(serve.server.wanted().map_err(usage)?)
         },
         monitoring: serve.monitoring,
         metrics: serve.metrics,

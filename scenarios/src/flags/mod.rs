@@ -87,12 +87,35 @@ pub struct ServerArgs {
     /// Folder of initdb and postgres
     #[arg(long, value_name = "DIR")]
     pg_bin: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it as the purpose of every command"
+)]
+pub struct FillArgs {
     /// Dump to run on: plain SQL of pg_dump, loaded into a database of the run's own
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
     /// Command that fills the run's own database, for sh, with PGHOST, DATABASE_URL and the like set: 'pgbench -i -s 1'
     #[arg(long, value_name = "CMD")]
     setup: Option<String>,
+}
+
+impl FillArgs {
+    /// The same server, with a database of the run's own that is filled, if it is to be.
+    #[must_use]
+    pub fn fill(&self, wanted: Wanted) -> Wanted {
+        Wanted {
+            fill: Fill {
+                schema: self.schema.clone(),
+                setup: self.setup.clone(),
+                ..wanted.fill
+            },
+            ..wanted
+        }
+    }
 }
 
 impl ServerArgs {
@@ -104,11 +127,6 @@ impl ServerArgs {
         Ok(Wanted {
             image: self.image.clone(),
             pg_bin: self.pg_bin.clone(),
-            fill: Fill {
-                schema: self.schema.clone(),
-                setup: self.setup.clone(),
-                copy: false,
-            },
             ..self.target.wanted()?
         })
     }
