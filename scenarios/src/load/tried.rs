@@ -96,8 +96,13 @@ fn finds_rows(script: &Script, seen: &run::Script) -> Result<(), NotTried> {
         return Ok(());
     };
     if empty.len() == seen.statements.len() {
+        let statements = script.statements().iter();
+        let at = statements
+            .filter(|of| of.line == first.line)
+            .map(|of| of.column);
+        let column = at.min().unwrap_or(1);
         return Err(NotTried::Refused {
-            place: format!("{}:{}", script.file(), first.line),
+            place: format!("{}:{}:{column}", script.file(), first.line),
             reason: format!(
                 "no row was found in {} runs, so it measures nothing",
                 seen.tried
