@@ -299,7 +299,9 @@ impl<'a> Trial<'a> {
             Ok::<_, tokio_postgres::Error>((shapes, texts))
         };
         let asked = clock::timeout_at(clock::now() + PATIENCE, asked).await;
-        let back = self.client.batch_execute("ROLLBACK TO SAVEPOINT seawall_plan");
+        let back = self
+            .client
+            .batch_execute("ROLLBACK TO SAVEPOINT seawall_plan");
         let back = clock::timeout_at(clock::now() + PATIENCE, back).await;
         let (Ok(Ok((shapes, texts))), Ok(Ok(()))) = (asked, back) else {
             return None;

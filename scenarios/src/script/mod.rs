@@ -26,9 +26,9 @@ mod read;
 mod run;
 pub(crate) mod sql;
 mod statement;
-mod uses;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod value;
 
 use std::{collections::BTreeMap, path::Path};

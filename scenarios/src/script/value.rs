@@ -259,7 +259,9 @@ mod tests {
     fn numerics_are_groups_of_four_digits() {
         let words = |text: &str| {
             let bytes = numeric(text)?;
-            let words = bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+            let words = bytes
+                .chunks(2)
+                .map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
             Some(words.collect::<Vec<u16>>())
         };
         // As select encode(numeric_send(1234567.05), 'hex') says it.
