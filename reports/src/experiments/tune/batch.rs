@@ -54,6 +54,8 @@ enum Gains {
 }
 
 const SIZES: Noun = Noun::new("size", "sizes");
+const ROUNDS: Noun = Noun::new("round", "rounds");
+const CONDITIONS: Noun = Noun::new("condition", "conditions");
 
 impl OfClass {
     /// Whether its queries are faster in batches under every condition.
@@ -200,17 +202,19 @@ pub(super) fn choices(data: &Data, found: &BatchFinding) -> (Vec<Choice>, Vec<Mi
 fn enabled(found: &BatchFinding, on: bool) -> Choice {
     let each = found.classes.iter().map(|class| match &class.recommended {
         Some(recommended) => format!(
-            "{} {} the speed of a bare client one at a time ({} a batch, {} rounds or more of {} \
-             conditions)",
+            "{} {} ({} a batch, at least {} of {})",
             class.name,
             speed(recommended),
             recommended.batch,
-            class.rounds,
-            recommended.conditions
+            ROUNDS.of(class.rounds),
+            CONDITIONS.of(recommended.conditions)
         ),
         None => format!("{} was not measured", class.name),
     });
-    let evidence = each.collect::<Vec<_>>().join("; ");
+    let evidence = format!(
+        "times the speed of a bare client one at a time: {}",
+        each.collect::<Vec<_>>().join("; ")
+    );
     let all = || found.classes.iter();
     let sure = all().any(|class| class.gains == Gains::Surely);
     let perhaps = all().any(|class| class.gains == Gains::Perhaps);
