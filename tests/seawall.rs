@@ -37,3 +37,4 @@ mod serving;
 mod steady;
 mod tidy;
 mod toxics;
+mod tune;

@@ -222,15 +222,18 @@ fn enabled(found: &BatchFinding, on: bool) -> Choice {
     let least = least.fold(f64::MAX, f64::min);
     let most = all().filter_map(|c| Some(c.recommended.as_ref()?.fastest));
     let most = most.fold(0.0, f64::max);
-    let if_wrong = if on {
-        format!(
-            "a class that does not gain loses what its slowest condition shows ({} at the least); \
-             left off, up to {} is given away",
+    let if_wrong = match (on, least > 1.0) {
+        (true, true) => format!(
+            "left off, {} to {} is given away; on, no condition was slower than one at a time",
             times(least),
             times(most)
-        )
-    } else {
-        format!("left off, up to {} is given away", times(most))
+        ),
+        (true, false) => format!(
+            "on for every class, the slowest condition runs at {}; left off, up to {} is given away",
+            times(least),
+            times(most)
+        ),
+        (false, _) => format!("left off, up to {} is given away", times(most)),
     };
     Choice {
         key: "enable_pipelining".to_owned(),

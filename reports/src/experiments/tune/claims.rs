@@ -89,7 +89,7 @@ fn chosen(findings: &Findings) -> Claim {
 fn again(class: &OfClass) -> Option<Claim> {
     let first = class.first.filter(|_| class.confirmed)?;
     let says = format!(
-        "{}: {first} a batch reach 0.8 of the best again",
+        "{}: batches of {first} reach 0.8 of the best again",
         class.name
     );
     let id = format!("{AGAIN}-{}", class.name);

@@ -123,7 +123,8 @@ fn connections(data: &Data, found: &PoolFinding) -> Option<Choice> {
     let callers = data.pool.load.clients.unwrap_or(0);
     let evidence = format!(
         "{:.0} operations a second with {callers} callers (median of {} windows of {} ms), \
-         {of_best}; p50 {}, p99 {}; the smallest that reaches 0.9 of the best",
+         {of_best}; p50 {}, p99 {}; the smallest that reaches 0.9 of the best or \
+         cannot be told from it",
         chosen.rate_per_s,
         chosen.rounds,
         data.pool.length_us / 1_000,

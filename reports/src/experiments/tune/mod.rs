@@ -12,7 +12,8 @@
 //! - Part of the best: the rate of a pool size over that of the best one, in the same round;
 //!   over the rounds the median, with its exact interval. The best one is that with the highest
 //!   median rate of those that had all rounds.
-//! - Chosen pool size: the smallest that had all rounds and reaches at least 0.9 of the best.
+//! - Chosen pool size: the smallest that had all rounds and reaches at least 0.9 of the best, or
+//!   whose interval reaches the best.
 //! - Chosen batch size: the smallest that is recommended for a class that gains by a pipeline
 //!   at all, by the second run, which had fewer sizes and more rounds.
 //! - Close: what the interval of some candidate leaves open, if the same rule is applied.

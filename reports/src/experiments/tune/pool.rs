@@ -22,7 +22,7 @@ pub struct PoolFinding {
     pub sizes: Vec<SizeFinding>,
     /// The one with the highest rate of those that had all rounds.
     pub best: Option<u32>,
-    /// The smallest of them that reaches [`ENOUGH`] of it.
+    /// The smallest of them that reaches [`ENOUGH`] of it, or cannot be told from it.
     pub chosen: Option<u32>,
     /// Others that may be it.
     pub close: Vec<u32>,
@@ -84,9 +84,9 @@ pub(super) fn find(pool: &Pool) -> PoolFinding {
     }
     let chosen = sizes.iter().filter(stayed);
     let chosen = chosen
-        .map(|of| (of.connections, of.share.median))
-        .find(|(_, share)| share.is_some_and(|share| share >= ENOUGH))
-        .map(|(connections, _)| connections);
+        .filter(|of| is_enough(&of.share))
+        .map(|of| of.connections)
+        .next();
     let contenders = sizes
         .iter()
         .map(|of| Contender::of(of.connections, &of.share));
@@ -98,6 +98,14 @@ pub(super) fn find(pool: &Pool) -> PoolFinding {
         best: Some(best),
         chosen,
     }
+}
+
+/// Whether so much of the best is enough, or is as much as far as anybody can tell: where two
+/// runs would come to this size or that, both come to the smaller one.
+fn is_enough(share: &Ratio) -> bool {
+    let not_told = share.low.zip(share.high);
+    share.median.is_some_and(|share| share >= ENOUGH)
+        || not_told.is_some_and(|(low, high)| low <= 1.0 && high >= 1.0)
 }
 
 fn windows(pool: &Pool, connections: u32) -> impl Iterator<Item = &Window> {

@@ -21,7 +21,8 @@ pub(super) const WORDS: [Definition; 6] = [
         word: "Of the best",
         means: "The rate of a candidate over that of the best one in the same round; the median over \
                 rounds, with its exact interval from order statistics. The best one has the highest \
-                median rate of those that had all rounds. Chosen is the smallest that reaches 0.9.",
+                median rate of those that had all rounds. Chosen is the smallest that reaches 0.9, or \
+                whose interval reaches 1, so that it cannot be told from the best.",
     },
     Definition {
         word: "First, then",
