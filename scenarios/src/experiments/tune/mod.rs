@@ -57,6 +57,9 @@ const CALLERS: u32 = 64;
 const WINDOW: Duration = Duration::from_millis(300);
 /// Up to this budget the grids are small.
 const SMALL_GRIDS: Duration = Duration::from_secs(6 * 60);
+/// What the outages of a small grid take, and those of a large one, with some time to spare.
+const FEW_OUTAGES: Duration = Duration::from_secs(55);
+const MANY_OUTAGES: Duration = Duration::from_secs(240);
 /// Apart from the seed by this, a second run has nothing of the first.
 const FRESH: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -160,11 +163,18 @@ impl Experiment for Tune {
     async fn run(&self, stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
         let budget = Duration::from_micros(data.budget_us);
         let end = self.began + budget.saturating_sub(Duration::from_micros(data.kept_us));
-        let batches = !data.batch.coarse.classes.is_empty();
+        let shares = Shares {
+            batches: !data.batch.coarse.classes.is_empty(),
+            budget,
+            outages: match size_of_grids(budget) {
+                Size::Quick => FEW_OUTAGES,
+                _ => MANY_OUTAGES,
+            },
+        };
         for part in Part::ALL {
             let now = clock::now();
             let left = end.saturating_duration_since(now);
-            let share = Shares { batches, budget }.of(part, left);
+            let share = shares.of(part, left);
             if share.is_zero() {
                 continue;
             }

@@ -21,20 +21,24 @@ pub(super) struct Shares {
     pub(super) batches: bool,
     /// What the whole run may take.
     pub(super) budget: Duration,
+    /// What all planned outages take at the most, as far as is known before.
+    pub(super) outages: Duration,
 }
 
 impl Shares {
     /// What a part may take of the time that is left for it and for those behind it.
     pub(super) fn of(self, part: Part, left: Duration) -> Duration {
-        let own = self.weight(part);
-        let parts = Part::ALL.into_iter().filter(|of| *of >= part);
-        let all: u32 = parts.map(|of| self.weight(of)).sum();
-        let share = left * own / all.max(1);
-        match part {
-            // It has as many outages as were planned, and more time is no use to it.
-            Part::Breaker => left,
-            _ => share,
+        if part == Part::Breaker {
+            return left;
         }
+        let behind = Part::ALL.into_iter().filter(|of| *of >= part);
+        let all: u32 = behind.clone().map(|of| self.weight(of)).sum();
+        let outages = self.weight(Part::Breaker);
+        // There are as many outages as were planned, and more time is no use to them.
+        let outages = (left * outages / all.max(1)).min(self.outages);
+        let others = behind.filter(|of| *of != Part::Breaker);
+        let others: u32 = others.map(|of| self.weight(of)).sum();
+        left.saturating_sub(outages) * self.weight(part) / others.max(1)
     }
 
     /// Outages cannot be hurried: of a small budget most is theirs.
@@ -57,7 +61,12 @@ mod tests {
 
     fn split(batches: bool, s: u64) -> Vec<Duration> {
         let budget = Duration::from_secs(s);
-        let shares = Shares { batches, budget };
+        let outages = Duration::from_secs(55);
+        let shares = Shares {
+            batches,
+            budget,
+            outages,
+        };
         let mut left = budget.saturating_sub(kept_for_end(budget));
         let each = Part::ALL.map(|part| {
             let share = shares.of(part, left);
@@ -75,7 +84,10 @@ mod tests {
             let budget = Duration::from_secs(s);
             assert!(all + kept_for_end(budget) <= budget, "{each:?}");
             assert!(all + kept_for_end(budget) * 2 > budget, "{each:?}");
-            assert!(each.iter().all(|of| *of * 8 > all), "{each:?}");
+            let (last, others) = each.split_last().expect("four parts");
+            assert!(others.iter().all(|of| *of * 8 > all), "{each:?}");
+            let outages = Duration::from_secs(55);
+            assert!(*last * 3 >= all.min(outages * 3), "{each:?}");
         }
     }
 
@@ -85,16 +97,18 @@ mod tests {
             panic!("four parts");
         };
         assert!(coarse.is_zero() && refined.is_zero());
-        assert!(pool > split(true, 180)[0] && breaker > split(true, 180)[3]);
+        assert!(pool > split(true, 180)[0] && breaker >= split(true, 180)[3]);
     }
 
     /// What a part leaves is for those behind it.
     #[test]
     fn a_part_that_ends_early_leaves_its_time() {
         let budget = Duration::from_secs(180);
+        let outages = Duration::from_secs(55);
         let shares = Shares {
             batches: true,
             budget,
+            outages,
         };
         let (few, many) = (Duration::from_secs(80), Duration::from_secs(120));
         for part in Part::ALL {
