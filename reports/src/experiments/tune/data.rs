@@ -23,11 +23,11 @@ pub struct Data {
     /// What each part took, in their order.
     pub spent: Vec<Spent>,
     /// How large a pool is to be.
-    pub pool: Pool,
+    pub pool: Box<Pool>,
     /// How large a batch is to be.
     pub batch: Batch,
     /// Which breaker settings: the arms of the record that are cells, and its whole schedule.
-    pub breaker: breaker_sweep::Data,
+    pub breaker: Box<breaker_sweep::Data>,
 }
 
 /// A part of the work.

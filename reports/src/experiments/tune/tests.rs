@@ -126,13 +126,13 @@ fn data(seed: u64, of_breaker: &mut Record) -> Data {
             share_us: 34_000_000,
             took_us: 33_000_000,
         }],
-        pool: pool(12, of),
+        pool: Box::new(pool(12, of)),
         batch: Batch {
             unmeasured: Vec::new(),
             coarse: grid(seed, 3),
             refined: Some(grid(seed + 100, 12)),
         },
-        breaker: synthetic::swept(of_breaker).clone(),
+        breaker: Box::new(synthetic::swept(of_breaker).clone()),
     }
 }
 
@@ -169,7 +169,7 @@ fn the_smallest_pool_that_is_not_told_from_the_best_is_chosen() {
 
     // It stays one of those that may be it where half of its rounds are 0.87 of the best.
     let noisy = |round: usize, connections| {
-        let low = connections == 8 && round % 2 == 0;
+        let low = connections == 8 && round.is_multiple_of(2);
         if low { 0.87 } else { 1.0 }
     };
     let found = pool::find(&pool(12, noisy));

@@ -23,7 +23,7 @@ pub(super) async fn carry_out(
     let before = data.clone();
     let save = |stage: &Stage<'_>, breaker: &breaker_sweep::Data| {
         stage.save(&Data {
-            breaker: breaker.clone(),
+            breaker: Box::new(breaker.clone()),
             ..before.clone()
         });
     };

@@ -250,16 +250,16 @@ impl Tune {
                 kept_us: us(kept_for_end(budget)),
                 took_us: None,
                 spent: Vec::new(),
-                pool: Pool {
+                pool: Box::new(Pool {
                     load,
                     length_us: us(WINDOW),
                     candidates,
                     most: None,
                     rounds: Vec::new(),
                     dropped: Vec::new(),
-                },
+                }),
                 batch: batch(frame.scripts.as_ref()),
-                breaker: of_breaker.nothing_yet(),
+                breaker: Box::new(of_breaker.nothing_yet()),
             },
         }
     }

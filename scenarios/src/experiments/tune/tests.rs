@@ -183,10 +183,10 @@ fn the_engine_takes_every_setting_that_can_be_chosen() {
 #[test]
 fn the_builder_calls_that_are_named_exist() {
     let calls = |pool: &seawall::Pool| {
-        pool.pipeline()
-            .group_commit(true)
-            .strategy(Strategy::Transactional);
-        pool.pipeline().read_only(true);
+        let writes = pool.pipeline().group_commit(true);
+        let writes = writes.strategy(Strategy::Transactional);
+        let reads = pool.pipeline().read_only(true);
+        format!("{writes:?} {reads:?}")
     };
     let _exist = calls;
 }
