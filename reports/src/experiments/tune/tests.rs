@@ -426,6 +426,6 @@ fn it_is_shown_whatever_was_measured() {
     assert_eq!(report.page.plots().count(), 0);
     let said = render::terminal(&report, Path::new("run"), false);
     assert!(said.contains("nothing: no setting was found"), "{said}");
-    assert!(render::html(&report, &|_| String::new()).contains("No setting was found"));
+    assert!(render::html(&report, &|_| String::new()).contains("no pool size was measured"));
     assert!(render::markdown(&report).contains("What to ship"));
 }
