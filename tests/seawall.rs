@@ -39,3 +39,4 @@ mod serving;
 mod steady;
 mod tidy;
 mod toxics;
+mod tune;

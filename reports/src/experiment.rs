@@ -188,4 +188,5 @@ registry! {
     near_capacity::NearCapacity,
     observability::Observability,
     steady::Steady,
+    tune::Tune,
 }

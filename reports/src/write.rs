@@ -34,7 +34,7 @@ pub enum WriteError {
 }
 
 /// Writes, into `dir`, `verdict.json`, `report.html`,
-/// `report.md`, `junit.xml` and `plots/`. The verdict comes first, so that it
+/// `report.md`, `junit.xml`, the files that the page has for its reader, and `plots/`. The verdict comes first, so that it
 /// is there whatever happens to a picture. `record.json` is not written: it is
 /// what all of this is made from.
 ///
@@ -53,6 +53,9 @@ pub fn write(report: &Report<'_>, dir: &Path) -> Result<(), WriteError> {
     let junit = render::junit(&report.verdict).map_err(WriteError::Junit)?;
     file(&dir.join("junit.xml"), &junit)?;
     file(&dir.join("report.md"), &render::markdown(report))?;
+    for of_user in &report.page.files {
+        file(&dir.join(&of_user.name), &of_user.text)?;
+    }
     let mut documents = BTreeMap::new();
     for plot in report.page.plots() {
         let svg = plot.svg().map_err(WriteError::Plot)?;

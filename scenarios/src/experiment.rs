@@ -203,6 +203,7 @@ macro_rules! with_experiments {
             NearCapacity => $crate::experiments::near_capacity::NearCapacity,
             Observability => $crate::experiments::observability::Observability,
             Steady => $crate::experiments::steady::Steady,
+            Tune => $crate::experiments::tune::Tune,
         }
     };
 }

@@ -7,8 +7,8 @@
 //! - `claims`: what is claimed of that, and which of it decides the exit code
 //! - `page`, with `table`, `plots`, `ship` and `words`: what its report says
 //!
-//! None of them knows another one; what several need stands outside, in
-//! [`crate::measure`] and [`crate::injections`]. [`crate::experiment`] has the trait and
+//! None of them knows another one, but for [`tune`], which is made of two others; what several
+//! need stands outside, in [`crate::measure`] and [`crate::injections`]. [`crate::experiment`] has the trait and
 //! the registry.
 
 pub mod batch_sweep;
@@ -17,3 +17,4 @@ pub mod failure_sim;
 pub mod near_capacity;
 pub mod observability;
 pub mod steady;
+pub mod tune;

@@ -36,6 +36,8 @@ pub struct Page {
     /// What to ship, if it is an experiment that says so; for a terminal, beside the
     /// section that says it in full.
     pub ship: Vec<Ship>,
+    /// Files to use, which are written beside the report.
+    pub files: Vec<File>,
     /// The rest, in the order of the questions that a reader has.
     pub sections: Vec<Section>,
     /// How it was measured: the load, and what the words mean.
@@ -69,6 +71,17 @@ pub struct Ship {
     pub says: Vec<String>,
     /// The block of configuration. Empty if nothing can be shipped.
     pub settings: String,
+}
+
+/// A file to use.
+#[derive(Debug, Clone, Default)]
+pub struct File {
+    /// Its name, in the folder of the report.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
+    /// A command that tries it out, to be completed by its path. Empty if there is none.
+    pub tried_by: String,
 }
 
 /// A part of a page with a heading.

@@ -35,7 +35,7 @@ pub(super) fn replay(report: &Report<'_>, folder: &str) -> Option<String> {
 }
 
 /// A word as a POSIX shell takes it for itself.
-fn quoted(word: &str) -> Cow<'_, str> {
+pub(super) fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         Cow::Borrowed(word)

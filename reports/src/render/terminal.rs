@@ -32,6 +32,15 @@ pub fn terminal(report: &Report<'_>, dir: &Path, color: bool) -> String {
         line(&mut out, "");
         ship(&mut out, shipped, ink);
     }
+    for file in &report.page.files {
+        let path = dir.join(&file.name);
+        line(&mut out, "");
+        line(&mut out, &format!("file     {}", path.display()));
+        if !file.tried_by.is_empty() {
+            let path = again::quoted(&path.to_string_lossy()).into_owned();
+            line(&mut out, &format!("try it   {} {path}", file.tried_by));
+        }
+    }
     for skipped in &report.verdict.skipped {
         line(
             &mut out,

@@ -356,6 +356,30 @@ impl Environment {
         }
     }
 
+    /// Whether the run works in a database of its own.
+    #[must_use]
+    pub fn has_own_database(&self) -> bool {
+        self.databases.is_some()
+    }
+
+    /// Makes a further copy, with this number, of the run's own database as it was when the
+    /// environment was started. One with that number that is there already goes, and with it
+    /// the sessions in it. Has a deadline.
+    ///
+    /// Not cancel safe: the copy may be gone until this is called again.
+    ///
+    /// # Errors
+    /// If the run has no database of its own, or that did not work.
+    pub async fn copy(&self, number: usize) -> Result<Endpoint, EnvironmentError> {
+        match &self.databases {
+            Some(databases) => databases.copy(number).await,
+            None => Err(EnvironmentError::failed(
+                "copying the database",
+                "the run has none of its own",
+            )),
+        }
+    }
+
     /// Drops the run's own database, with all that is in it, and makes it again as it was
     /// when the environment was started. Sessions in it are ended. Waits for a server that
     /// is being started, and has a deadline.

@@ -1,4 +1,5 @@
-//! The experiments, a file or folder each. None knows another.
+//! The experiments, a file or folder each. None knows another, but for
+//! [`tune`], which is made of two others.
 //!
 //! What is drawn before anything is started is in a folder's `mod.rs`; what is done on
 //! the [`stage`](crate::stage) stands beside it.
@@ -9,3 +10,4 @@ pub mod failure_sim;
 pub mod near_capacity;
 pub mod observability;
 pub mod steady;
+pub mod tune;

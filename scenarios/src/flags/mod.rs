@@ -11,6 +11,7 @@ mod scripts;
 use std::{
     fs,
     net::{SocketAddr, ToSocketAddrs as _},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -46,14 +47,27 @@ pub fn rates() -> RangedI64ValueParser<u32> {
 /// What is allowed.
 pub fn time(text: &str) -> Result<Duration, String> {
     const WEEK_S: u64 = 7 * 24 * 3_600;
+    seconds(text, 1..=WEEK_S).ok_or_else(|| "allowed: 1s to 168h, as in 60s, 5m, 1h".to_owned())
+}
+
+/// Reads what a whole run may take, of 60 s to a day: `90s`, `10m`, `1h`.
+///
+/// # Errors
+/// What is allowed.
+pub fn budget(text: &str) -> Result<Duration, String> {
+    const DAY_S: u64 = 24 * 3_600;
+    seconds(text, 60..=DAY_S).ok_or_else(|| "allowed: 60s to 24h, as in 90s, 10m, 1h".to_owned())
+}
+
+/// A number of seconds, minutes or hours, if it is within bounds.
+fn seconds(text: &str, allowed: RangeInclusive<u64>) -> Option<Duration> {
     let units = [("s", 1), ("m", 60), ("h", 3_600)];
     let read = units.iter().find_map(|(unit, seconds)| {
         let number = text.strip_suffix(unit)?.parse::<u64>().ok()?;
         number.checked_mul(*seconds)
     });
-    let read = read.filter(|seconds| (1..=WEEK_S).contains(seconds));
+    let read = read.filter(|seconds| allowed.contains(seconds));
     read.map(Duration::from_secs)
-        .ok_or_else(|| "allowed: 1s to 168h, as in 60s, 5m, 1h".to_owned())
 }
 
 #[derive(Debug, Clone, Args)]

@@ -137,8 +137,12 @@ impl<'a> Checker<'a> {
     }
 
     fn order(&mut self, connection: i32, index: usize, outcome: Outcome) {
-        let due_us = u64::try_from(self.arrivals.due(index as u64).as_micros());
-        let due_us = due_us.unwrap_or(u64::MAX);
+        // In a closed loop each operation has its own moment.
+        let due_us = self.operations.due_us.get(index).copied();
+        let due_us = due_us.unwrap_or_else(|| {
+            let due_us = self.arrivals.due(index as u64).as_micros();
+            u64::try_from(due_us).unwrap_or(u64::MAX)
+        });
         let after = |column: &[u64]| due_us.saturating_add(column.get(index).copied().unwrap_or(0));
         let before = self.begun_us.filter(|(of, _)| *of == connection);
         let before_us = before.map_or(0, |(_, us)| us);
@@ -329,6 +333,16 @@ mod tests {
         let mut slow = told("oo");
         slow.latencies_us[0] = 1_100;
         assert_eq!(check(&slow, &[(1, 1), (1, 0)]).out_of_order, 0, "at once");
+    }
+
+    /// Moments were once taken from the rate, which a closed loop does not have.
+    #[test]
+    fn in_a_closed_loop_the_order_is_that_of_the_callers_own_moments() {
+        let mut closed = told("oo");
+        closed.due_us = vec![5_000, 4_900];
+        assert_eq!(check(&closed, &[(1, 1), (1, 0)]).out_of_order, 0);
+        closed.due_us = vec![5_000, 5_200];
+        assert_eq!(check(&closed, &[(1, 1), (1, 0)]).out_of_order, 1);
     }
 
     /// The definitions, read aloud.

@@ -19,8 +19,8 @@ impl Stage<'_> {
         let Some(setup) = self.setups.get(arm) else {
             return Err(Stop::NoSteadyState(format!("{arm}: there is no such arm")));
         };
-        self.client_with_rows(arm, setup, self.environment.endpoint())
-            .await
+        let direct = self.environment.endpoint();
+        self.client_with_rows(arm, setup, direct, direct).await
     }
 
     /// A pool of an arm that goes through the proxy, as those under load do, with rows of its
@@ -32,8 +32,9 @@ impl Stage<'_> {
         let Some(setup) = self.setups.get(arm) else {
             return Err(Stop::NoSteadyState(format!("{arm}: there is no such arm")));
         };
-        let proxied = self.environment.endpoint().through(self.toxics.port());
-        self.client_with_rows(arm, setup, &proxied).await
+        let database = self.database_of(arm).await?;
+        let proxied = database.through(self.toxics.port());
+        self.client_with_rows(arm, setup, &database, &proxied).await
     }
 
     /// The arm without the engine that others are compared with.
@@ -43,11 +44,12 @@ impl Stage<'_> {
             .find(|name| self.setups.contains_key(*name))
     }
 
-    /// A pool of an arm, with rows under a number that no other has.
+    /// A pool of an arm, with rows in a database under a number that no other has.
     pub(super) async fn client_with_rows(
         &self,
         name: &str,
         setup: &Setup,
+        database: &Endpoint,
         endpoint: &Endpoint,
     ) -> Result<Client, Stop> {
         let number = self
@@ -55,8 +57,8 @@ impl Stage<'_> {
             .fetch_add(beside::NUMBERS, Ordering::Relaxed);
         self.know([number]);
         let client = self.client(name, setup, endpoint, number)?;
-        let (direct, rows) = (self.environment.endpoint(), client.proofs().initial());
-        self.workload.add_client(direct, number, rows).await?;
+        let rows = client.proofs().initial();
+        self.workload.add_client(database, number, rows).await?;
         Ok(client)
     }
 

@@ -19,11 +19,14 @@ use super::{
     nemesis::{Nemesis, Seen},
     sessions::SessionCounts,
 };
-use crate::load::{
-    arrivals::Arrivals,
-    beside::{self, Beside},
-    client::Client,
-    worker::{Driven, Load, Panicked},
+use crate::{
+    environment::Endpoint,
+    load::{
+        arrivals::Arrivals,
+        beside::{self, Beside},
+        client::Client,
+        worker::{Driven, Load, Panicked},
+    },
 };
 
 /// How often breakers are looked at.
@@ -51,6 +54,8 @@ pub struct Loaded<'s, 'a> {
 pub struct LoadedArm {
     /// Its name.
     pub name: String,
+    /// Where its operations go, directly.
+    database: Endpoint,
     load: Load,
     beside: Option<Beside>,
     pub(super) breaker: Vec<run::Transition>,
@@ -110,6 +115,8 @@ pub struct Finished {
     pub(super) strays_before: u64,
     /// Its pool: what it may have written and what it has read.
     pub pool: Arc<Client>,
+    /// Where its operations went, directly.
+    pub(super) database: Endpoint,
 }
 
 impl Finished {
@@ -167,13 +174,16 @@ impl<'s, 'a> Loaded<'s, 'a> {
         names: &[String],
     ) -> Result<Self, Stop> {
         let direct = stage.environment.endpoint();
-        let proxied = direct.through(stage.toxics.port());
         let mut clients = Vec::new();
         for name in names {
             let Some(setup) = stage.setups.get(name) else {
                 continue;
             };
-            let client = stage.client_with_rows(name, setup, &proxied).await?;
+            let database = stage.fresh(name).await?;
+            let proxied = database.through(stage.toxics.port());
+            let client = stage
+                .client_with_rows(name, setup, &database, &proxied)
+                .await?;
             let number = client.number();
             let quiet = if load.mix.beside {
                 stage.know(beside::numbers(number));
@@ -183,11 +193,13 @@ impl<'s, 'a> Loaded<'s, 'a> {
             } else {
                 None
             };
-            clients.push((name, Arc::new(client), quiet));
+            clients.push((name, database, Arc::new(client), quiet));
         }
         let strays_before = stage.strays().await?;
         let start = clock::now() + FIRST_OPERATION;
-        let names = clients.iter().map(|(_, client, _)| client.session_name());
+        let names = clients
+            .iter()
+            .map(|(_, _, client, _)| client.session_name());
         let mut loaded = Self {
             stage,
             load: load.clone(),
@@ -202,15 +214,21 @@ impl<'s, 'a> Loaded<'s, 'a> {
                 SessionCounts::start(direct, names.collect(), given_up, start)
             }),
         };
-        for (name, client, quiet) in clients {
-            let arm = loaded.arm(name, client, quiet);
+        for (name, database, client, quiet) in clients {
+            let arm = loaded.arm(name, database, client, quiet);
             loaded.arms.push(arm);
         }
         stage.events.all(planned, start, What::LoadStarted);
         Ok(loaded)
     }
 
-    fn arm(&self, name: &str, client: Arc<Client>, quiet: Option<Arc<Client>>) -> LoadedArm {
+    fn arm(
+        &self,
+        name: &str,
+        database: Endpoint,
+        client: Arc<Client>,
+        quiet: Option<Arc<Client>>,
+    ) -> LoadedArm {
         let start = run::Transition {
             at_us: 0,
             state: BreakerState::Closed,
@@ -219,6 +237,7 @@ impl<'s, 'a> Loaded<'s, 'a> {
         let has_breaker = client.engine().is_some();
         LoadedArm {
             name: name.to_owned(),
+            database,
             beside: quiet.map(|quiet| Beside::start(&client, quiet, self.start)),
             load: Load::start(
                 client,
@@ -390,6 +409,7 @@ impl<'s, 'a> Loaded<'s, 'a> {
                 start: self.start,
                 strays_before: self.strays_before,
                 pool,
+                database: arm.database,
             });
         }
         Ok(finished)

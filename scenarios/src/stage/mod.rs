@@ -8,6 +8,7 @@
 //! `nemesis` carries out; [`Events`] tells what happens as it happens, and [`Interrupt`]
 //! is the user's wish to stop.
 
+mod apart;
 mod capacity;
 mod clients;
 mod error;
@@ -37,6 +38,7 @@ use reports::{
 use seawall::clock;
 use serde::Serialize;
 
+use self::apart::Apart;
 pub(crate) use self::steady::STEADY_SPAN;
 pub use self::{
     error::{NotPrepared, RunError, Stop},
@@ -141,6 +143,7 @@ pub struct Stage<'a> {
     pub(crate) run: Run,
     sessions: Sessions,
     setups: BTreeMap<String, Setup>,
+    apart: Apart,
     /// The number of the next client.
     next_client: AtomicI32,
     /// The numbers that rows of the ledger may have: those of all clients so far, and of what
@@ -213,6 +216,7 @@ impl<'a> Stage<'a> {
             workload,
             run,
             setups: setups.map(|(arm, setup)| (arm.name, setup)).collect(),
+            apart: Apart::default(),
             next_client: AtomicI32::new(beside::NUMBERS),
             clients: Mutex::default(),
             record: place.folder.join("record.json"),

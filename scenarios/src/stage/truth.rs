@@ -67,7 +67,7 @@ impl Stage<'_> {
         if let Some(scripts) = self.workload.scripts() {
             // Of operations of ours there is none.
             let told = finished.pool.told().writes();
-            return marked::ledger(scripts, &told, direct).await;
+            return marked::ledger(scripts, &told, &finished.database).await;
         }
         workload
             .read_all(direct, finished.client, proofs, &mut checker)

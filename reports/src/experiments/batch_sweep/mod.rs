@@ -2,7 +2,8 @@
 //!
 //! - `measure`: what the slices of one way of running queries came to
 //! - `finding`: the curves of every condition, and what to ship for each class
-//! - `choose`: the knee of a curve, the model beside it, and the size to ship
+//! - `choose`: the knee of a curve, the model beside it, and the size to ship; `share`: what
+//!   part of the best each size reaches, with its interval
 //! - `claims`: what is said of the recommendation, and what noise there is; `client`: what
 //!   the engine costs without its pipeline; `loss`: what became of rows; `more`: what to do
 //!   where there were too few rounds
@@ -39,6 +40,7 @@ mod measure;
 mod more;
 mod page;
 mod plots;
+mod share;
 mod ship;
 mod table;
 mod words;
@@ -59,6 +61,9 @@ pub use finding::{ByRtt, Cell, ClassFinding, ConditionFinding, Curve, Findings, 
 pub use measure::PerQuery;
 use more::More;
 pub use more::{FULL_ROUNDS, MOST_ROUNDS};
+pub use share::{Share, shares};
+pub(crate) use ship::{sent, speed};
+pub(crate) use table::{MARKS, speedups};
 
 /// The experiment.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ pub(super) const NOTHING: &str =
     "nothing: no size was measured well enough in every condition of this class";
 
 /// How a batch is sent.
-pub(super) fn sent(mode: Mode) -> &'static str {
+pub(crate) fn sent(mode: Mode) -> &'static str {
     match mode {
         Mode::Autocommit => "each statement a transaction of its own",
         Mode::OneTransaction => "each batch one transaction",
@@ -28,7 +28,7 @@ pub(super) fn what(recommended: &Recommendation) -> String {
 }
 
 /// `6.20x to 52.1x`, over conditions.
-pub(super) fn speed(recommended: &Recommendation) -> String {
+pub(crate) fn speed(recommended: &Recommendation) -> String {
     let slowest = times(recommended.slowest);
     match recommended.conditions {
         1 => slowest,

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// What the marks in a speed-up mean.
-pub(super) const MARKS: &str = "> to ship, * knee (the smallest size with 0.9 of the row's best; \
+pub(crate) const MARKS: &str = "> to ship, * knee (the smallest size with 0.9 of the row's best; \
                                 none where only the largest has), ! queries failed";
 
 /// What to ship, by class.
@@ -87,7 +87,7 @@ fn shipped(recommended: &Recommendation) -> [page::Cell; 4] {
 }
 
 /// Speed-up by condition and size, the pipeline's own choice last.
-pub(super) fn speedups(findings: &Findings, class: &ClassFinding) -> Table {
+pub(crate) fn speedups(findings: &Findings, class: &ClassFinding) -> Table {
     let curves = || {
         let conditions = findings.of_class(&class.name);
         conditions.flat_map(|condition| condition.curves.iter().map(move |c| (condition, c)))

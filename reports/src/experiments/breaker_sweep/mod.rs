@@ -39,6 +39,8 @@ pub use data::{Alarm, AlarmSpan, Cell, CellRun, Data, Outage, ProbeMode, Stretch
 pub use finding::{CellFinding, Findings, Recovered, Week, find};
 pub use measure::Columns;
 pub use recommend::Recommendation;
+pub(crate) use ship::{confirmed, scale_in_full};
+pub(crate) use table::cells;
 
 /// The experiment.
 #[derive(Debug, Clone, Copy)]

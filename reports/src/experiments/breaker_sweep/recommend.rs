@@ -25,6 +25,9 @@ pub struct Recommendation {
     pub toml: String,
     /// Why, as a sentence.
     pub reason: String,
+    /// The names of the other cells that are too close to it to tell apart.
+    #[serde(skip)]
+    pub tied: Vec<String>,
 }
 
 /// Half of the longest wait between two probes (`circuit_breaker_probe_interval_ms`):
@@ -68,7 +71,9 @@ pub(super) fn recommend(
         let shortest = a.recovery_timeout_s.total_cmp(&b.recovery_timeout_s);
         fewest.then(patient).then(shortest)
     })?;
-    let rest = tied.count() - 1;
+    let others = tied.map(|(other, ..)| other.arm.clone());
+    let others: Vec<String> = others.filter(|arm| *arm != cell.arm).collect();
+    let rest = others.len();
     let reason = format!(
         "of {} cells without a false open, an outage costs it {outage:.2} s (median){}; it wastes \
          {wasted:.1} operations an outage, and none of these a whole one less",
@@ -83,6 +88,7 @@ pub(super) fn recommend(
         arm: cell.arm.clone(),
         toml: toml(cell),
         reason,
+        tied: others,
     })
 }
 

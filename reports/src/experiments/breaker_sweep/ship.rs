@@ -14,7 +14,7 @@ pub(super) fn scale(findings: &Findings) -> String {
 }
 
 /// The same, in full.
-pub(super) fn scale_in_full(findings: &Findings) -> String {
+pub(crate) fn scale_in_full(findings: &Findings) -> String {
     let scale = match findings.scale {
         0 | 1 => return "All times are the guide's own.".to_owned(),
         scale => f64::from(scale),
@@ -56,7 +56,7 @@ fn listed(items: &[String]) -> String {
 }
 
 /// Whether fresh outages bear the recommendation out.
-pub(super) fn confirmed(claims: &[Claim]) -> String {
+pub(crate) fn confirmed(claims: &[Claim]) -> String {
     let of = |id: &str| claims.iter().find(|c| c.id == id);
     let Some(claim) = of(CONFIRMATION) else {
         return "not confirmed: no fresh outage was carried out".to_owned();

@@ -48,7 +48,7 @@ const MEASURES: [Measure<CellFinding>; 8] = [
 ];
 
 /// A row for each cell of the grid, in its order.
-pub(super) fn cells(findings: &Findings) -> Table {
+pub(crate) fn cells(findings: &Findings) -> Table {
     let measures = MEASURES.map(|(name, about, _)| Column::number(name).about(about));
     let shipped = findings.recommended.as_ref().map(|r| &*r.arm);
     let rows = findings.cells.iter().map(|cell| {

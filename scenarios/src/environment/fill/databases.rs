@@ -5,7 +5,12 @@
 //! be made by a transaction, so the comment is sent right behind what makes it, and the
 //! server gives up making one whose client has gone.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::future::join;
 use seawall::clock::{self, Instant};
@@ -62,6 +67,8 @@ pub(in super::super) struct Databases {
     copied: bool,
     /// How a copy of a server of ours is made, where it can be chosen.
     strategy: &'static str,
+    /// The numbers of further copies.
+    copies: Mutex<BTreeSet<usize>>,
 }
 
 impl Databases {
@@ -75,6 +82,7 @@ impl Databases {
             external,
             copied: false,
             strategy: "",
+            copies: Mutex::default(),
         }
     }
 
@@ -141,7 +149,40 @@ impl Databases {
             .await
     }
 
-    /// Drops both, if they are there.
+    /// Makes a further copy with this number, as the database that the run works in was at
+    /// first. One that is there already goes, whoever has a session in it.
+    ///
+    /// Not cancel safe: the copy may be gone until this is called again.
+    ///
+    /// # Errors
+    /// If that does not work before a deadline.
+    pub(in super::super) async fn copy(&self, number: usize) -> Result<Endpoint, EnvironmentError> {
+        let deadline = clock::now() + PUT_BACK;
+        let session = self.session(deadline).await?;
+        let client = &session.client;
+        let name = self.numbered(number);
+        let known = self.numbers().contains(&number);
+        if known {
+            self.remove(client, &name, deadline).await?;
+        }
+        self.copies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number);
+        self.create(client, &name, &self.copy_of_before()).await?;
+        Ok(self.of(&name))
+    }
+
+    fn numbers(&self) -> BTreeSet<usize> {
+        let numbers = self.copies.lock();
+        numbers.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn numbered(&self, number: usize) -> String {
+        format!("{}_{number}", self.work)
+    }
+
+    /// Drops all of them, if they are there.
     ///
     /// # Errors
     /// If one may be left, and its name.
@@ -151,8 +192,13 @@ impl Databases {
         let client = &session.client;
         self.end_ours(client).await?;
         let work = self.remove(client, &self.work, deadline).await;
+        let mut removed = work;
+        for number in self.numbers() {
+            let copy = self.remove(client, &self.numbered(number), deadline).await;
+            removed = removed.and(copy);
+        }
         let before = self.remove(client, &self.before, deadline).await;
-        work.and(before)
+        removed.and(before)
     }
 
     async fn session(&self, deadline: Instant) -> Result<Session, EnvironmentError> {

@@ -28,7 +28,7 @@ const FORCES: i32 = 130_000;
 const DATABASES: &str = "SELECT datname::text, coalesce(shobj_description(oid, 'pg_database'), ''),
             current_setting('server_version_num')::int
      FROM pg_database
-     WHERE datname ~ '^seawall_[0-9a-f]{8}(_before)?$' AND datname <> current_database()
+     WHERE datname ~ '^seawall_[0-9a-f]{8}(_before|_[0-9]+)?$' AND datname <> current_database()
      ORDER BY 1 LIMIT $1";
 
 /// Looks through the databases of a server and drops, unless `dry_run`, those that belong to

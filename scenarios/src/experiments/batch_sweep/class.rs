@@ -13,10 +13,14 @@ use crate::{
 /// # Errors
 /// The first script of which no batches can be made, with line and column.
 pub(super) fn classes(scripts: &Scripts) -> Result<Vec<Class>, CliError> {
-    scripts.all().iter().map(class).collect()
+    scripts.all().iter().map(class_of).collect()
 }
 
-fn class(of: &Weighted) -> Result<Class, CliError> {
+/// The class of one of the user's scripts.
+///
+/// # Errors
+/// If no batches can be made of it, with line and column.
+pub(crate) fn class_of(of: &Weighted) -> Result<Class, CliError> {
     let script = &of.script;
     if let Some((line, column, command)) = script.waits() {
         return Err(no(

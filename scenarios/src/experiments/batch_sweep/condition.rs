@@ -12,7 +12,7 @@ use reports::{
     experiments::batch_sweep::{Class, Condition, Data, How, LeftOut, Mode, Round, Size},
     run::What,
 };
-use seawall::clock;
+use seawall::clock::{self, Instant};
 
 use super::{
     BatchError, Queries, Until, Way, afresh,
@@ -37,17 +37,35 @@ const WAITING: Duration = Duration::from_millis(10);
 /// times from where it begins.
 const LEARNING: u32 = 4;
 
+/// How a plan is carried out beside what is in it.
+pub(crate) struct Course<'a> {
+    /// The order of conditions and of slices is drawn from it.
+    pub(crate) seed: u64,
+    /// No condition goes on after this moment, whatever rounds it has.
+    pub(crate) until: Option<Instant>,
+    /// Writes the record after each condition.
+    pub(crate) save: &'a (dyn Fn(&Stage<'_>, &Data) + Sync),
+}
+
 /// Carries the whole of it out. What was measured is in the record, also where this is
 /// an error.
-pub(super) async fn carry_out(stage: &Stage<'_>, plan: &Plan, data: &mut Data) -> Result<(), Stop> {
+pub(crate) async fn carry_out(
+    stage: &Stage<'_>,
+    plan: &Plan,
+    data: &mut Data,
+    course: &Course<'_>,
+) -> Result<(), Stop> {
     let plan = &as_it_writes(stage, plan);
     data.classes.clone_from(&plan.classes);
-    let mut rng = fastrand::Rng::with_seed(stage.run.seed);
+    let mut rng = fastrand::Rng::with_seed(course.seed);
     let mut order: Vec<usize> = (0..plan.conditions.len()).collect();
     rng.shuffle(&mut order);
     let end = clock::now() + plan.budget;
     let mut carried_out = Vec::new();
     for (done, index) in order.iter().enumerate() {
+        if course.until.is_some_and(|until| clock::now() >= until) {
+            break;
+        }
         let wanted = &plan.conditions[*index];
         let left = u32::try_from(order.len() - done).unwrap_or(u32::MAX);
         let share = end.saturating_duration_since(clock::now()) / left;
@@ -66,6 +84,7 @@ pub(super) async fn carry_out(stage: &Stage<'_>, plan: &Plan, data: &mut Data) -
         let through = tokio::select! {
             biased;
             () = stage.interrupt.raised() => Err(Interrupted.into()),
+            () = at(course.until) => Ok(()),
             through = measured.through(share) => through,
         };
         for (way, _) in &measured.ways {
@@ -82,11 +101,19 @@ pub(super) async fn carry_out(stage: &Stage<'_>, plan: &Plan, data: &mut Data) -
             // As it is reported, not as it was measured.
             carried_out.sort_by_key(|(index, _)| *index);
             data.conditions = carried_out.iter().map(|(_, c)| c.clone()).collect();
-            stage.save(data);
+            (course.save)(stage, data);
         }
         through?;
     }
     Ok(())
+}
+
+/// Waits until a moment, or for ever if there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => clock::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The plan, with what was found of the user's scripts that do not look as if they wrote.

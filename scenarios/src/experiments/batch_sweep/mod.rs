@@ -38,6 +38,10 @@ use reports::{
 };
 
 pub use self::queries::{BUILT_IN, built_in};
+pub(crate) use self::{
+    class::class_of,
+    condition::{Course, carry_out},
+};
 use self::{
     link::round_trip,
     plan::{ONE_AT_A_TIME, Plan, Wanted, modes},
@@ -128,17 +132,30 @@ impl Experiment for BatchSweep {
 
     /// Makes the tables of the guide's classes.
     async fn prepare(&self, direct: &Endpoint, workload: &Workload) -> Result<(), NotPrepared> {
-        let classes = &self.plan.classes;
-        if classes.iter().any(|class| class.guide_batch.is_some()) {
-            let sql = tables(workload.schema());
-            workload.beside(direct, "making", &sql).await?;
-        }
-        Ok(())
+        make_tables(&self.plan.classes, direct, workload).await
     }
 
     async fn run(&self, stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
-        condition::carry_out(stage, &self.plan, data).await
+        let course = Course {
+            seed: stage.run.seed,
+            until: None,
+            save: &|stage, data| stage.save(data),
+        };
+        carry_out(stage, &self.plan, data, &course).await
     }
+}
+
+/// Makes the tables of those classes that are the guide's.
+pub(crate) async fn make_tables(
+    classes: &[Class],
+    direct: &Endpoint,
+    workload: &Workload,
+) -> Result<(), NotPrepared> {
+    if classes.iter().any(|class| class.guide_batch.is_some()) {
+        let sql = tables(workload.schema());
+        workload.beside(direct, "making", &sql).await?;
+    }
+    Ok(())
 }
 
 impl BatchSweep {
@@ -156,7 +173,7 @@ impl BatchSweep {
 }
 
 /// What is measured of classes.
-fn plan_of(classes: Vec<Class>, size: Size) -> Plan {
+pub(crate) fn plan_of(classes: Vec<Class>, size: Size) -> Plan {
     let extent = extent(size);
     let mut conditions = Vec::new();
     for (index, class) in classes.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! What a sweep of batch sizes is to measure.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use reports::experiments::batch_sweep::{Class, How, MOST_ROUNDS, Mode, Size};
 
@@ -45,6 +45,27 @@ pub struct Wanted {
 }
 
 impl Plan {
+    /// The same with less to measure: of each class that is named only these sizes, sent in
+    /// this mode. Classes that are not named are left out.
+    #[must_use]
+    pub fn only(mut self, kept: &BTreeMap<String, (Mode, Vec<u32>)>) -> Self {
+        self.conditions.retain_mut(|wanted| {
+            let Some((mode, sizes)) = kept.get(&self.classes[wanted.class].name) else {
+                return false;
+            };
+            wanted.ways.retain(|how| match how {
+                How::Bare | How::Sequential => true,
+                How::Pipelined {
+                    mode: of,
+                    size: Size::Fixed(size),
+                } => of == mode && sizes.contains(size),
+                How::Pipelined { .. } => false,
+            });
+            true
+        });
+        self
+    }
+
     /// How long a slice may be where all rounds of a condition have to fit into
     /// `share`, and a batch of each of its ways takes as long as is said.
     #[must_use]
@@ -378,6 +399,18 @@ mod tests {
             ];
             assert_eq!(wanted.ways, expected);
         }
+    }
+
+    #[test]
+    fn a_smaller_plan_has_only_what_is_named() {
+        let mut plan = two_round_trips();
+        plan.conditions[0].ways.push(pipelined(Size::Fixed(10)));
+        let kept = [("q".to_owned(), (Mode::Reads, vec![10]))];
+        let smaller = plan.clone().only(&kept.into());
+        let ways = [How::Bare, How::Sequential, pipelined(Size::Fixed(10))];
+        assert_eq!(smaller.conditions[0].ways, ways);
+        assert_eq!(smaller.conditions[1].ways, ONE_AT_A_TIME);
+        assert!(plan.only(&BTreeMap::new()).conditions.is_empty());
     }
 
     #[test]

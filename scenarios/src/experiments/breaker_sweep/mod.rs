@@ -12,6 +12,8 @@
 mod alarms;
 mod stretch;
 
+pub(crate) use self::stretch::{Course, carry_out};
+
 use std::{ops::RangeInclusive, time::Duration};
 
 use clap::Args;
@@ -112,11 +114,20 @@ impl Experiment for BreakerSweep {
             let all: Vec<String> = data.cells.iter().map(|cell| cell.arm.clone()).collect();
             stage.fit(&mut data.load, &all).await?;
         }
-        stretch::carry_out(stage, data).await
+        let course = Course {
+            until: None,
+            save: &|stage, data| stage.save(data),
+        };
+        carry_out(stage, data, &course).await
     }
 }
 
 impl BreakerSweep {
+    /// A grid with the usual load, of a size and drawn from a seed.
+    pub(crate) fn usual(deadline: Duration, frame: &Frame) -> Self {
+        Self::new(RATE_PER_S, deadline, frame)
+    }
+
     fn new(rate_per_s: u32, deadline: Duration, frame: &Frame) -> Self {
         let extent = extent(frame.size);
         let cells = cells(frame.size);

@@ -17,11 +17,34 @@ use seawall::clock::{self, Instant};
 use super::alarms;
 use crate::stage::{Interrupted, Loaded, LoadedArm, Moments, Stage, Stop};
 
+/// How long the outages of the grid may take, of all the time that there is, in hundredths:
+/// the rest is for the fresh ones.
+const SEARCHING: u32 = 58;
+
+/// How a grid is carried out beside what is in it.
+pub(crate) struct Course<'a> {
+    /// No outage is begun that may not be over by this moment.
+    pub(crate) until: Option<Instant>,
+    /// Writes the record after each stretch.
+    pub(crate) save: &'a (dyn Fn(&Stage<'_>, &Data) + Sync),
+}
+
 /// Carries the whole of it out. What was measured is in `data`, also where this is an
 /// error.
-pub(super) async fn carry_out(stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
+pub(crate) async fn carry_out(
+    stage: &mut Stage<'_>,
+    data: &mut Data,
+    course: &Course<'_>,
+) -> Result<(), Stop> {
     let all: Vec<String> = data.cells.iter().map(|cell| cell.arm.clone()).collect();
-    stretch(stage, data, false, all, 0..data.outages).await?;
+    let now = clock::now();
+    let searching = Course {
+        until: course
+            .until
+            .map(|until| now + until.saturating_duration_since(now) * SEARCHING / 100),
+        save: course.save,
+    };
+    stretch(stage, data, false, all, 0..data.outages, &searching).await?;
     let Some(chosen) = find(data).recommended else {
         return Ok(());
     };
@@ -36,7 +59,7 @@ pub(super) async fn carry_out(stage: &mut Stage<'_>, data: &mut Data) -> Result<
     for planned in fresh.clone() {
         stage.run.schedule[planned].arms.clone_from(&two);
     }
-    stretch(stage, data, true, two, fresh).await
+    stretch(stage, data, true, two, fresh, course).await
 }
 
 async fn stretch(
@@ -45,10 +68,18 @@ async fn stretch(
     fresh: bool,
     arms: Vec<String>,
     planned: Range<usize>,
+    course: &Course<'_>,
 ) -> Result<(), Stop> {
     let first = planned.start;
     let possible = stage.possible(planned);
-    if first >= stage.run.schedule.len() {
+    let one = possible
+        .first()
+        .map(|one| BEFORE_OUTAGES + at_most(stage, data, *one));
+    let late = course
+        .until
+        .zip(one)
+        .is_some_and(|(until, one)| clock::now() + one > until);
+    if first >= stage.run.schedule.len() || (fresh && late) {
         return Ok(());
     }
     let mut loaded = Loaded::start(stage, &data.load, Some(first), &arms).await?;
@@ -61,7 +92,7 @@ async fn stretch(
         outages: Vec::new(),
         runs: arms.iter().map(|arm| empty(arm)).collect(),
     };
-    let carried_out = through(stage, data, possible, &mut loaded, &mut done).await;
+    let carried_out = through(stage, data, possible, course.until, &mut loaded, &mut done).await;
     let ended = clock::now();
     done.ended_us = loaded.us(ended);
     for (finished, run) in loaded.finish(ended).await?.into_iter().zip(&mut done.runs) {
@@ -71,8 +102,19 @@ async fn stretch(
         run.breaker = finished.breaker;
     }
     data.stretches.push(done);
-    stage.save(data);
+    (course.save)(stage, data);
     carried_out
+}
+
+/// What comes before the first outage of a stretch: a load that is served, and false alarms.
+const BEFORE_OUTAGES: Duration = Duration::from_secs(6);
+
+/// How long an outage may take until all cells are back.
+fn at_most(stage: &Stage<'_>, data: &Data, planned: usize) -> Duration {
+    let faults = stage.run.schedule.get(planned).map(|entry| &entry.faults);
+    let ends = faults.into_iter().flatten();
+    let longest = ends.map(|step| step.phase_us + step.length_us).max();
+    Duration::from_micros(longest.unwrap_or(0) + data.patience_us)
 }
 
 fn empty(arm: &str) -> CellRun {
@@ -90,6 +132,7 @@ async fn through(
     stage: &Stage<'_>,
     data: &Data,
     planned: Vec<usize>,
+    until: Option<Instant>,
     loaded: &mut Loaded<'_, '_>,
     done: &mut Stretch,
 ) -> Result<(), Stop> {
@@ -99,6 +142,10 @@ async fn through(
         raise(stage, data, alarm, loaded, done).await?;
     }
     for planned in planned {
+        let over = clock::now() + at_most(stage, data, planned);
+        if until.is_some_and(|until| over > until) {
+            break;
+        }
         let Moments {
             requested,
             injected,
