@@ -45,15 +45,21 @@ impl Capacity {
 }
 
 impl Stage<'_> {
-    /// Measures what so many bare pools can do at once, through the proxy: each of their
-    /// callers holds a session of the server, or runs a script of the user's.
+    /// Measures what a bare pool in the place of each of these arms can do at once, through
+    /// the proxy: each of its callers holds a session of the server, or runs a script of the
+    /// user's.
     ///
     /// # Errors
     /// If an operation fails (of scripts, all of a caller's), or the user wants to stop.
-    pub(crate) async fn capacity(&self, pools: usize, length: Duration) -> Result<Capacity, Stop> {
+    pub(crate) async fn capacity(
+        &self,
+        arms: &[String],
+        length: Duration,
+    ) -> Result<Capacity, Stop> {
         let mut clients = Vec::new();
-        for _ in 0..pools {
-            clients.push(Arc::new(self.proxied(ARM_BARE).await?));
+        for arm in arms {
+            let bare = self.in_the_place_of(arm, ARM_BARE).await?;
+            clients.push(Arc::new(bare));
         }
         self.capacity_of(&clients, length).await
     }

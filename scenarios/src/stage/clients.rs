@@ -29,12 +29,23 @@ impl Stage<'_> {
     /// # Errors
     /// If there is no such arm, its configuration is not valid, or its rows cannot be made.
     pub(crate) async fn proxied(&self, arm: &str) -> Result<Client, Stop> {
-        let Some(setup) = self.setups.get(arm) else {
-            return Err(Stop::NoSteadyState(format!("{arm}: there is no such arm")));
+        self.in_the_place_of(arm, arm).await
+    }
+
+    /// A pool as another arm has it, in the place of an arm: on its database, through the proxy.
+    ///
+    /// # Errors
+    /// As [`proxied`](Self::proxied).
+    pub(super) async fn in_the_place_of(&self, arm: &str, other: &str) -> Result<Client, Stop> {
+        let Some(setup) = self.setups.get(other) else {
+            return Err(Stop::NoSteadyState(format!(
+                "{other}: there is no such arm"
+            )));
         };
         let database = self.database_of(arm).await?;
         let proxied = database.through(self.toxics.port());
-        self.client_with_rows(arm, setup, &database, &proxied).await
+        self.client_with_rows(other, setup, &database, &proxied)
+            .await
     }
 
     /// The arm without the engine that others are compared with.

@@ -82,7 +82,7 @@ impl Condition {
 
 /// What pools did with as many callers as connections, each asking again as soon as it was
 /// answered: as much as they can.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Capacity {
     /// Pools that were busy at once: as many as there are arms under load at once.
     pub pools: u32,
@@ -92,6 +92,18 @@ pub struct Capacity {
     pub operations: u64,
     /// How long these took together.
     pub took_us: u64,
+    /// Part of that rate that counts as what a pool can do, 0..=1: less than all of scripts,
+    /// since arrivals cost the runner more than callers that wait for their answers.
+    #[serde(default = "all", skip_serializing_if = "is_all")]
+    pub open_share: f64,
+}
+
+fn all() -> f64 {
+    1.0
+}
+
+fn is_all(share: &f64) -> bool {
+    *share >= 1.0
 }
 
 impl Capacity {
@@ -99,7 +111,7 @@ impl Capacity {
     #[must_use]
     pub fn per_s(&self) -> Option<f64> {
         let took_s = self.took_us as f64 / 1e6;
-        let one = self.operations as f64 / took_s;
+        let one = self.operations as f64 / took_s * self.open_share;
         (self.operations > 0 && self.took_us > 0).then(|| one * f64::from(self.connections))
     }
 }

@@ -196,13 +196,22 @@ fn load(run: &Run, data: &Data) -> String {
     };
     let ms = |us: u64| us / 1_000;
     let capacity = data.capacity.as_ref();
+    let part = capacity.map_or(1.0, |c| c.open_share);
+    let part = if part < 1.0 {
+        format!(
+            " ({:.0} % of what callers get that wait for their answers: arrivals cost the runner more)",
+            part * 100.0
+        )
+    } else {
+        String::new()
+    };
     let capacity = capacity.and_then(|c| Some((c.connections, c.per_s()?)));
     let capacity = capacity.map_or_else(
         || "The capacity was not measured.".to_owned(),
         |(connections, per_s)| {
             format!(
                 "A pool has {connections} connections, and did {per_s:.1} operations per second \
-                 when it was asked for as many as it can do."
+                 when it was asked for as many as it can do{part}."
             )
         },
     );

@@ -70,6 +70,7 @@ fn record(answers: Answers, per_ms: fn(&str) -> u64) -> Record {
             connections: 20,
             operations: 1_000,
             took_us: 50_000 * MS,
+            open_share: 1.0,
         }),
         trials,
         unserved: Vec::new(),

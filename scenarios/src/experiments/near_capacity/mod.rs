@@ -33,6 +33,11 @@ const COUNTED: Duration = Duration::from_secs(3);
 /// Deadline in milliseconds, if the user does not say: the fault lasts for several of them.
 const DEADLINE_MS: u32 = 250;
 
+/// Part of what callers in a closed loop get of scripts that arrivals can be given: these keep
+/// the runner's processors busy beside the server's, where an operation that only holds its
+/// session leaves both idle.
+const OPEN_SHARE: f64 = 0.6;
+
 /// Load close to the capacity, and a fault.
 #[derive(Debug, Clone)]
 pub struct NearCapacity {
@@ -162,16 +167,20 @@ impl Experiment for NearCapacity {
     async fn run(&self, stage: &mut Stage<'_>, data: &mut Data) -> Result<(), Stop> {
         let possible = stage.possible(0..stage.run.schedule.len());
         let schedule = &stage.run.schedule;
-        let pools = schedule.iter().map(|entry| entry.arms.len()).max();
+        let together = schedule.iter().map(|entry| &entry.arms);
+        let together = together.max_by_key(|arms| arms.len()).cloned();
         let subject = "the capacity of a pool";
         stage.events.of(subject, clock::now(), What::LoadStarted);
         let length = Duration::from_micros(data.calibration_us);
-        let capacity = stage.capacity(pools.unwrap_or(1), length).await?;
+        let together = together.unwrap_or_default();
+        let capacity = stage.capacity(&together, length).await?;
+        let scripts = self.setting.scripts.is_some();
         data.capacity = Some(Capacity {
             pools: capacity.pools,
             connections: capacity.connections,
             operations: capacity.operations,
             took_us: capacity.took_us,
+            open_share: if scripts { OPEN_SHARE } else { 1.0 },
         });
         stage.save(data);
         for planned in possible {

@@ -197,6 +197,7 @@ mod tests {
             connections: 10,
             operations: 1_000,
             took_us: 50_000_000,
+            open_share: 1.0,
         });
         let load = load(&data, 0).expect("it is known");
         assert_eq!((load.rate_per_s, load.callers.retries), (190, 5));
