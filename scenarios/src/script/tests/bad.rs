@@ -1,12 +1,39 @@
-//! Scripts that cannot be used, where they are wrong, and what is said.
+//! Commands that cannot be used, where they are wrong, and what is said.
 
 use super::given;
 use crate::script::Script;
 
+/// A script, the line and column of its error, and a part of what is said to be wrong and to be
+/// allowed there.
+pub(super) type Bad = (&'static str, u32, u32, &'static str, &'static str);
+
+/// Reads scripts that cannot be read.
+#[track_caller]
+pub(super) fn refused(all: &[Bad]) {
+    for (text, line, column, what, allowed) in all.iter().copied() {
+        let error = match Script::read("q.sql", text) {
+            Ok(_) => panic!("it was read: {text}"),
+            Err(error) => error,
+        };
+        let message = error.to_string();
+        assert_eq!(
+            (error.line, error.column),
+            (line, column),
+            "{text}: {message}"
+        );
+        assert!(error.what.contains(what), "{text}: {message}");
+        assert!(error.allowed.contains(allowed), "{text}: {message}");
+        let start = format!("q.sql:{line}:{column}: ");
+        assert!(
+            message.starts_with(&start) && message.contains(", allowed: "),
+            "{message}"
+        );
+    }
+}
+
 #[test]
-fn each_error_has_its_place_and_says_what_is_allowed() {
-    for (text, line, column, what, allowed) in [
-        // Commands.
+fn each_error_of_a_command_has_its_place_and_says_what_is_allowed() {
+    refused(&[
         (
             "\\sett x 1\nSELECT 1",
             1,
@@ -279,354 +306,7 @@ fn each_error_has_its_place_and_says_what_is_allowed() {
             "in a pipeline",
             "after",
         ),
-        // Statements.
-        ("", 1, 1, "without a statement", "one or more"),
-        ("-- nothing\n;;", 1, 1, "without a statement", "one or more"),
-        (
-            "SELECT 'abc",
-            1,
-            8,
-            "a quote that does not end",
-            "quotation mark",
-        ),
-        (
-            "SELECT 1,\n  \"a\"\"",
-            2,
-            3,
-            "a quote that does not end",
-            "quotation mark",
-        ),
-        (
-            "SELECT $a$ b $c$",
-            1,
-            8,
-            "a dollar quote that",
-            "second tag",
-        ),
-        (
-            "SELECT 1 /* /* */",
-            1,
-            10,
-            "a comment that does not end",
-            "*/",
-        ),
-        (
-            "SELECT 1;\nSELECT $1, $2",
-            2,
-            8,
-            "$1 without a value",
-            "-- @param 1 = random(1, ",
-        ),
-        (
-            "-- @param 1 = 5\nSELECT $1, ä, $2",
-            2,
-            15,
-            "$2 without a value",
-            "@param 2 =",
-        ),
-        (
-            "SELECT 1;\n  CALL f()",
-            2,
-            3,
-            "CALL, whose effect is not known",
-            "-- @effect reads or",
-        ),
-        (
-            "DO $$ BEGIN END $$",
-            1,
-            1,
-            "DO, whose effect",
-            "-- @effect writes",
-        ),
-        ("FROBNICATE t", 1, 1, "FROBNICATE, whose effect", "SELECT"),
-        (
-            "CREATE FUNCTION f()",
-            1,
-            1,
-            "CREATE FUNCTION, whose",
-            "@effect",
-        ),
-        (
-            "COPY t FROM STDIN",
-            1,
-            1,
-            "COPY, which reaches beyond",
-            "INSERT",
-        ),
-        (
-            "-- @effect writes\nCOPY t FROM STDIN",
-            2,
-            1,
-            "COPY, which reaches",
-            "INSERT",
-        ),
-        ("CREATE DATABASE d", 1, 1, "CREATE DATABASE, which", "TABLE"),
-        (
-            "ALTER SYSTEM SET a = 1",
-            1,
-            1,
-            "ALTER SYSTEM, which",
-            "TABLE",
-        ),
-        ("DROP ROLE r", 1, 1, "DROP ROLE, which", "TABLE"),
-        (
-            "CREATE EXTENSION e",
-            1,
-            1,
-            "CREATE EXTENSION, which",
-            "TABLE",
-        ),
-        ("NOTIFY c", 1, 1, "NOTIFY, which", "SELECT"),
-        ("PREPARE p AS SELECT 1", 1, 1, "PREPARE, which", "SELECT"),
-        (
-            "DECLARE c CURSOR FOR SELECT 1",
-            1,
-            1,
-            "DECLARE, which",
-            "SELECT",
-        ),
-        ("VACUUM t", 1, 1, "VACUUM, which", "ANALYZE"),
-        ("LOAD 'x'", 1, 1, "LOAD, which", "SELECT"),
-        (
-            "COMMIT PREPARED 'x'",
-            1,
-            1,
-            "COMMIT PREPARED, which",
-            "COMMIT",
-        ),
-        (
-            "SELECT 1 \\; CALL f()",
-            1,
-            13,
-            "CALL, whose effect",
-            "@effect",
-        ),
-        (
-            "EXPLAIN EXECUTE p",
-            1,
-            1,
-            "EXPLAIN EXECUTE, which",
-            "SELECT",
-        ),
-        // Transactions.
-        (
-            "BEGIN;\nSELECT 1;\nBEGIN;\nEND;",
-            3,
-            1,
-            "BEGIN inside",
-            "COMMIT or ROLLBACK",
-        ),
-        ("SELECT 1;\nCOMMIT", 2, 1, "COMMIT outside", "BEGIN before"),
-        ("ROLLBACK", 1, 1, "ROLLBACK outside", "BEGIN before"),
-        (
-            "SELECT 1;\nSTART TRANSACTION;\nSELECT 1",
-            2,
-            1,
-            "does not end",
-            "COMMIT or",
-        ),
-        (
-            "BEGIN;\nCOMMIT AND CHAIN",
-            2,
-            1,
-            "does not end",
-            "COMMIT or",
-        ),
-        (
-            "SAVEPOINT a",
-            1,
-            1,
-            "outside of a transaction",
-            "BEGIN before",
-        ),
-        // Marks.
-        (
-            "-- @parm 1 = 5\nSELECT $1",
-            1,
-            4,
-            "did you mean @param?",
-            "-- @param N",
-        ),
-        (
-            "SELECT 1;\n  -- @Rows none",
-            2,
-            6,
-            "did you mean @rows?",
-            "-- @rows none",
-        ),
-        (
-            "-- @efect reads\nSELECT 1",
-            1,
-            4,
-            "did you mean @effect?",
-            "@effect",
-        ),
-        (
-            "-- @param x = 5\nSELECT 1",
-            1,
-            11,
-            "@param x = 5",
-            "-- @param 1 = random",
-        ),
-        (
-            "-- @param 0 = 5\nSELECT 1",
-            1,
-            11,
-            "@param 0 = 5",
-            "from 1 on",
-        ),
-        (
-            "-- @param 1 5\nSELECT $1",
-            1,
-            11,
-            "@param 1 5",
-            "N = EXPRESSION",
-        ),
-        (
-            "-- @param 1 = 5 +\nSELECT $1",
-            1,
-            18,
-            "ends too early",
-            "numbers",
-        ),
-        (
-            "-- @param 1 = rand()\nSELECT $1",
-            1,
-            15,
-            "unknown function rand",
-            "random",
-        ),
-        (
-            "-- @rows some\nSELECT 1",
-            1,
-            10,
-            "@rows some",
-            "-- @rows none",
-        ),
-        (
-            "-- @effect maybe\nSELECT 1",
-            1,
-            12,
-            "@effect maybe",
-            "reads or",
-        ),
-        (
-            "SELECT 1;\n-- @effect reads",
-            2,
-            4,
-            "no statement follows",
-            "before a statement",
-        ),
-        (
-            "-- @effect reads\n-- @effect reads\nSELECT 1",
-            2,
-            4,
-            "twice",
-            "one -- @effect",
-        ),
-        (
-            "-- @effect reads\nDELETE FROM t",
-            1,
-            4,
-            "@effect before DELETE",
-            "before a query",
-        ),
-        (
-            "-- @effect reads\nBEGIN;COMMIT",
-            1,
-            4,
-            "@effect before BEGIN",
-            "before a query",
-        ),
-        (
-            "SELECT 1;\n-- @write key = 1",
-            2,
-            4,
-            "@write without @check",
-            "-- @check SELECT",
-        ),
-        (
-            "SELECT 1;\n-- @check SELECT 1",
-            2,
-            4,
-            "@check without @write",
-            "-- @write key",
-        ),
-        (
-            "-- @write kay = 1\nSELECT 1",
-            1,
-            11,
-            "@write kay",
-            "-- @write key =",
-        ),
-        (
-            "-- @write key = 1\n-- @write key = 2",
-            2,
-            4,
-            "a second @write",
-            "one",
-        ),
-        (
-            "-- @check SELECT 1\n-- @check SELECT 2",
-            2,
-            4,
-            "a second @check",
-            "one",
-        ),
-        (
-            "-- @check DELETE FROM t",
-            1,
-            11,
-            "does more than read",
-            "one statement that reads",
-        ),
-        (
-            "-- @check CALL f()",
-            1,
-            11,
-            "CALL, whose effect",
-            "one statement that reads",
-        ),
-        (
-            "-- @check SELECT 1; SELECT 2",
-            1,
-            19,
-            "; in @check",
-            "one statement",
-        ),
-        (
-            "-- @check ",
-            1,
-            11,
-            "@check without a statement",
-            "one statement",
-        ),
-        (
-            "-- @check SELECT 'a",
-            1,
-            18,
-            "does not end",
-            "quotation mark",
-        ),
-    ] {
-        let error = match Script::read("q.sql", text) {
-            Ok(_) => panic!("it was read: {text}"),
-            Err(error) => error,
-        };
-        let message = error.to_string();
-        assert_eq!(
-            (error.line, error.column),
-            (line, column),
-            "{text}: {message}"
-        );
-        assert!(error.what.contains(what), "{text}: {message}");
-        assert!(error.allowed.contains(allowed), "{text}: {message}");
-        let start = format!("q.sql:{line}:{column}: ");
-        assert!(
-            message.starts_with(&start) && message.contains(", allowed: "),
-            "{message}"
-        );
-    }
+    ]);
 }
 
 #[test]

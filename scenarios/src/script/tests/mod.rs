@@ -1,6 +1,7 @@
 //! Tests of whole scripts.
 
 mod bad;
+mod bad_statements;
 mod distributions;
 mod expressions;
 mod golden;
