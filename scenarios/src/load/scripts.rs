@@ -113,6 +113,12 @@ impl Scripts {
         &self.all
     }
 
+    /// The script of that name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Weighted> {
+        self.all.iter().find(|of| of.script.name() == name)
+    }
+
     /// As the record keeps them.
     #[must_use]
     pub fn record(&self) -> (Vec<run::Script>, BTreeMap<String, String>) {

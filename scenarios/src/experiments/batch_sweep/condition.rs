@@ -22,7 +22,7 @@ use super::{
     prime, round_trip, truth,
 };
 use crate::{
-    load::scripts::{Scripts, Weighted},
+    load::scripts::Weighted,
     stage::{Interrupted, Stage, Stop},
 };
 
@@ -118,12 +118,9 @@ async fn at(moment: Option<Instant>) {
 
 /// The plan, with what was found of the user's scripts that do not look as if they wrote.
 fn as_it_writes(stage: &Stage<'_>, plan: &Plan) -> Plan {
-    let scripts = stage.workload.scripts().map(Scripts::all);
-    let writes = |class: &Class| {
-        let of_name = |of: &&Weighted| of.script.name() == class.name;
-        let script = scripts.and_then(|all| all.iter().find(of_name));
-        script.is_some_and(Weighted::writes)
-    };
+    let scripts = stage.workload.scripts();
+    let script = |class: &Class| scripts.and_then(|all| all.named(&class.name));
+    let writes = |class: &Class| script(class).is_some_and(Weighted::writes);
     let classes = plan.classes.iter().enumerate();
     let writing = classes.filter(|(_, class)| !class.writes && writes(class));
     let writing: Vec<usize> = writing.map(|(index, _)| index).collect();

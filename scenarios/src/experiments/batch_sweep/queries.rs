@@ -13,7 +13,7 @@ use super::{
     own::Own,
 };
 use crate::{
-    load::scripts::{Scripts, Weighted},
+    load::scripts::Scripts,
     script::{Value, parameters},
 };
 
@@ -141,10 +141,9 @@ impl<'a> Queries<'a> {
         mut rng: fastrand::Rng,
     ) -> Self {
         let [events, users, joins, updates] = BUILT_IN;
-        let of_name = |of: &&Weighted| of.script.name() == class.name;
         let own = scripts.filter(|_| class.guide_batch.is_none());
         let own = own.and_then(|scripts| {
-            let weighted = scripts.all().iter().find(of_name)?;
+            let weighted = scripts.named(&class.name)?;
             Some(Own::new(scripts, &weighted.script))
         });
         let kind = match &*class.name {
