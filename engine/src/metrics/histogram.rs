@@ -104,12 +104,17 @@ impl Histogram {
         self.sum
     }
 
-    /// The value that a share of all, above 0 and at most 1, is not above. `None` if nothing was
-    /// recorded.
+    /// The smallest value that a share of all, above 0 and at most 1, is not above. `None` if
+    /// nothing was recorded.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<u64> {
         let hdr = self.hdr.as_ref().filter(|hdr| !hdr.is_empty())?;
-        Some(hdr.value_at_quantile(share).min(self.max))
+        let count = hdr.len() as f64;
+        // 0.56 of 175 are 98, but the nearest numbers to 0.56 make it a little more: what
+        // exceeds a whole number by no more than rounding is that number.
+        let rank = (share * count * (1.0 - 4.0 * f64::EPSILON)).ceil().max(1.0);
+        // Half a rank below, the histogram rounds up to this one, whatever the rounding.
+        Some(hdr.value_at_quantile((rank - 0.5) / count).min(self.max))
     }
 
     /// How many were at most this, as exactly as the buckets are.
@@ -170,6 +175,20 @@ mod tests {
         let q = histogram.quantiles();
         assert_eq!((q.count, q.sum, q.max), (3, HIGHEST, HIGHEST));
         assert!(histogram.bytes() < 32_000, "{}", histogram.bytes());
+    }
+
+    #[test]
+    fn a_percentile_of_so_many_is_the_value_of_that_rank() {
+        // Up to 255, each value has a bucket of its own.
+        for count in 1..=255 {
+            let mut histogram = Histogram::default();
+            (1..=count).for_each(|value| histogram.record_n(value, 1));
+            for percent in 1..=100 {
+                let rank = (percent * count).div_ceil(100);
+                let got = histogram.quantile(percent as f64 / 100.0);
+                assert_eq!(got, Some(rank), "{percent} % of {count}");
+            }
+        }
     }
 
     proptest! {
