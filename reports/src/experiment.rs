@@ -11,6 +11,7 @@ use crate::{
     measure::Effect,
     page::Page,
     run::{Contradiction, Ledger, Run},
+    sample::{Measure, Sample},
 };
 
 /// One way of finding something out: what it records, and what follows from that.
@@ -33,6 +34,12 @@ pub trait Experiment {
 
     /// Measures.
     fn find(run: &Run, data: &Self::Data) -> Self::Findings;
+
+    /// What can be measured of it: what thresholds and gates may name.
+    fn measures() -> Vec<Measure>;
+
+    /// What was measured: of each measure, at each place where there is something.
+    fn samples(run: &Run, data: &Self::Data, findings: &Self::Findings) -> Vec<Sample>;
 
     /// Judges: those that gate first, those of an arm together.
     fn claims(run: &Run, data: &Self::Data, findings: &Self::Findings) -> Vec<Claim>;
@@ -62,6 +69,7 @@ pub(crate) struct Judged {
     pub(crate) claims: Vec<Claim>,
     pub(crate) injections: Vec<Effect>,
     pub(crate) ledger: Ledger,
+    pub(crate) samples: Vec<Sample>,
     pub(crate) findings: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -77,6 +85,7 @@ fn judged<E: Experiment>(run: &Run, data: &E::Data) -> (Judged, Page) {
         claims,
         injections: E::injections(&findings).to_vec(),
         ledger: E::ledger(data),
+        samples: E::samples(run, data, &findings),
         findings: published
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
@@ -142,6 +151,18 @@ macro_rules! registry {
                 match self { $(Self::$experiment(_) => $experiment::COMMAND,)+ }
             }
 
+            /// What can be measured by the experiment of a command. `None` if there is no such
+            /// command.
+            #[must_use]
+            pub fn measures(command: &str) -> Option<Vec<Measure>> {
+                $(
+                    if command == $experiment::COMMAND {
+                        return Some($experiment::measures());
+                    }
+                )+
+                None
+            }
+
             /// Reads a whole record. `None` if there is no such command.
             pub(crate) fn read(
                 command: &str,
@@ -189,4 +210,52 @@ registry! {
     observability::Observability,
     steady::Steady,
     tune::Tune,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{judge, synthetic};
+
+    /// What thresholds and gates rely on.
+    #[test]
+    fn every_sample_is_of_a_measure_that_its_experiment_names_and_has_a_place_of_its_own() {
+        for record in [
+            synthetic::record(7, 2, &["bare", "careful", "guide", "seawall"]),
+            synthetic::usual_batches(),
+            synthetic::sweep(4, |_, _| 1_000_000),
+        ] {
+            let command = record.run.command.as_str();
+            let measures = Data::measures(command).expect(command);
+            let names: BTreeSet<&str> = measures.iter().map(|measure| measure.name).collect();
+            assert_eq!(names.len(), measures.len(), "{command}: two of a name");
+            let samples = judge(&record).measured.samples;
+            let mut places = BTreeSet::new();
+            for sample in &samples {
+                assert!(
+                    names.contains(&*sample.measure),
+                    "{command}: {}",
+                    sample.measure
+                );
+                assert!(!sample.values.is_empty(), "{command}: {}", sample.measure);
+                let place = (sample.measure.clone(), sample.labels.clone());
+                assert!(places.insert(place), "{command}: {sample:?} twice");
+            }
+            assert!(samples.len() > 20, "{command}: {}", samples.len());
+        }
+        for command in Data::COMMANDS {
+            for measure in Data::measures(command).expect(command) {
+                assert!(measure.resolution > 0.0, "{command}: {}", measure.name);
+                let plain =
+                    |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+                assert!(
+                    measure.name.chars().all(plain),
+                    "{command}: {}",
+                    measure.name
+                );
+            }
+        }
+    }
 }

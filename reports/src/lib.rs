@@ -6,6 +6,7 @@
 //! - [`run`]: what every run recorded.
 //! - [`record`]: a run with its experiment's data, on disk.
 //! - [`stats`]: intervals from a handful of injections.
+//! - [`sample`]: what was measured, number by number, for thresholds, gates and comparisons.
 //! - [`measure`]: what one fault did to one arm, in numbers.
 //! - [`claim`]: what is claimed, and whether a record bears it out.
 //! - [`page`], [`plot`]: what a report says, before it has a form; pictures.
@@ -29,6 +30,7 @@ pub mod plot;
 pub mod record;
 pub mod render;
 pub mod run;
+pub mod sample;
 pub mod stats;
 pub mod verdict;
 

@@ -3,6 +3,7 @@
 use crate::{
     Record, Verdict,
     page::{self, Page},
+    sample::Measured,
 };
 
 /// A record, judged.
@@ -12,6 +13,8 @@ pub struct Report<'a> {
     pub record: &'a Record,
     /// What it says.
     pub verdict: Verdict,
+    /// What was measured, number by number.
+    pub measured: Measured,
     /// How it is said to people.
     pub page: Page,
 }
@@ -19,13 +22,15 @@ pub struct Report<'a> {
 /// Judges a record.
 #[must_use]
 pub fn judge(record: &Record) -> Report<'_> {
-    let (judged, mut page) = record.data.judged(&record.run);
+    let (mut judged, mut page) = record.data.judged(&record.run);
     if let Some(scripts) = page::scripts(&record.run) {
         page.sections.push(scripts);
         page.read_files = true;
     }
+    let samples = std::mem::take(&mut judged.samples);
     Report {
         record,
+        measured: Measured::of(&record.run, samples),
         verdict: Verdict::new(&record.run, judged),
         page,
     }

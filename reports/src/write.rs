@@ -25,6 +25,9 @@ pub enum WriteError {
     /// `verdict.json` could not be written.
     #[error("the verdict could not be written")]
     Verdict(#[source] RecordError),
+    /// `measures.json` could not be written.
+    #[error("the measures could not be written")]
+    Measures(#[source] RecordError),
     /// A picture could not be painted.
     #[error("a plot could not be drawn")]
     Plot(#[source] PlotError),
@@ -33,8 +36,8 @@ pub enum WriteError {
     Junit(#[source] quick_junit::SerializeError),
 }
 
-/// Writes, into `dir`, `verdict.json`, `report.html`,
-/// `report.md`, `junit.xml`, the files that the page has for its reader, and `plots/`. The verdict comes first, so that it
+/// Writes, into `dir`, `verdict.json`, `measures.json`, `report.html`, `report.md`, `junit.xml`,
+/// the files that the page has for its reader, and `plots/`. The verdict comes first, so that it
 /// is there whatever happens to a picture. `record.json` is not written: it is
 /// what all of this is made from.
 ///
@@ -50,6 +53,10 @@ pub fn write(report: &Report<'_>, dir: &Path) -> Result<(), WriteError> {
         .verdict
         .save(&dir.join("verdict.json"))
         .map_err(WriteError::Verdict)?;
+    report
+        .measured
+        .save(&dir.join("measures.json"))
+        .map_err(WriteError::Measures)?;
     let junit = render::junit(&report.verdict).map_err(WriteError::Junit)?;
     file(&dir.join("junit.xml"), &junit)?;
     file(&dir.join("report.md"), &render::markdown(report))?;

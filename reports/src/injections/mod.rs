@@ -7,6 +7,7 @@
 //! - `injected`: injections with their measures
 //! - `settings`: what an arm's configuration promises
 //! - `recovery`, `detect`, `fail_fast`, `availability`, `no_worse`, `served`, `towards`, `no_loss`: claims
+//! - `samples`: what they are measured by, number by number
 //! - `table`, `sentence`, `plots`: for people
 
 pub(crate) mod availability;
@@ -17,6 +18,7 @@ pub(crate) mod no_loss;
 pub(crate) mod no_worse;
 mod plots;
 pub(crate) mod recovery;
+pub(crate) mod samples;
 mod sentence;
 pub(crate) mod served;
 pub(crate) mod settings;

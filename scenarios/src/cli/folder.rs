@@ -77,8 +77,9 @@ fn new_folder(runs: &Path, name: &str) -> io::Result<PathBuf> {
 
 /// What a run writes. An old verdict must not outlive the start of a new run, or a
 /// crash would be read as the result of the last one.
-const RESULTS: [&str; 6] = [
+const RESULTS: [&str; 7] = [
     "verdict.json",
+    "measures.json",
     "record.json",
     "events.jsonl",
     "junit.xml",

@@ -40,6 +40,7 @@ mod measure;
 mod more;
 mod page;
 mod plots;
+mod samples;
 mod share;
 mod ship;
 mod table;
@@ -50,6 +51,7 @@ use crate::{
     experiment::{Experiment, json},
     page::Page,
     run::{Contradiction, Ledger, Run},
+    sample::{Measure, Sample},
 };
 
 pub use choose::{AutoCompared, KNEE, Recommendation, SHARE};
@@ -80,6 +82,14 @@ impl Experiment for BatchSweep {
 
     fn find(run: &Run, data: &Data) -> Findings {
         find(run, data)
+    }
+
+    fn measures() -> Vec<Measure> {
+        samples::measures()
+    }
+
+    fn samples(run: &Run, data: &Data, findings: &Findings) -> Vec<Sample> {
+        samples::samples(run, data, findings)
     }
 
     fn claims(run: &Run, _data: &Data, findings: &Findings) -> Vec<Claim> {

@@ -22,6 +22,7 @@ mod measure;
 mod page;
 mod plots;
 mod recommend;
+mod samples;
 mod ship;
 mod table;
 mod words;
@@ -32,6 +33,7 @@ use crate::{
     injections::RECOVERY_S,
     page::Page,
     run::{Contradiction, Ledger, Run},
+    sample::{Measure, Sample},
 };
 
 pub use claims::{CONFIRMATION, FALSE_OPENS};
@@ -57,6 +59,14 @@ impl Experiment for BreakerSweep {
 
     fn find(_run: &Run, data: &Data) -> Findings {
         find(data)
+    }
+
+    fn measures() -> Vec<Measure> {
+        samples::measures()
+    }
+
+    fn samples(run: &Run, data: &Data, findings: &Findings) -> Vec<Sample> {
+        samples::samples(run, data, findings)
     }
 
     fn claims(_run: &Run, data: &Data, findings: &Findings) -> Vec<Claim> {

@@ -9,6 +9,7 @@
 mod claims;
 mod data;
 mod page;
+mod samples;
 mod windows;
 mod words;
 
@@ -19,6 +20,7 @@ use crate::{
     measure::{Effect, Measured, measure, side_by_side},
     page::Page,
     run::{Contradiction, Ledger, Run},
+    sample::{Measure, Sample},
 };
 
 pub use data::{Counted, Data, Side, Unserved, Window};
@@ -60,6 +62,14 @@ impl Experiment for FailureSim {
             effects: side_by_side(run, &data.injections, &measured),
             measured,
         }
+    }
+
+    fn measures() -> Vec<Measure> {
+        samples::measures()
+    }
+
+    fn samples(run: &Run, data: &Data, findings: &Findings) -> Vec<Sample> {
+        samples::samples(run, data, findings)
     }
 
     fn claims(run: &Run, data: &Data, findings: &Findings) -> Vec<Claim> {

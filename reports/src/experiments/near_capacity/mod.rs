@@ -16,6 +16,7 @@ mod data;
 mod finding;
 mod page;
 mod plot;
+mod samples;
 mod words;
 
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
     measure::Effect,
     page::Page,
     run::{Contradiction, Ledger, Run},
+    sample::{Measure, Sample},
 };
 
 pub use claims::{ATTEMPTS, COMES_BACK};
@@ -45,6 +47,14 @@ impl Experiment for NearCapacity {
 
     fn find(run: &Run, data: &Data) -> Findings {
         find(run, data)
+    }
+
+    fn measures() -> Vec<Measure> {
+        samples::measures()
+    }
+
+    fn samples(run: &Run, data: &Data, findings: &Findings) -> Vec<Sample> {
+        samples::samples(run, data, findings)
     }
 
     fn claims(run: &Run, data: &Data, findings: &Findings) -> Vec<Claim> {

@@ -10,12 +10,14 @@ mod data;
 mod finding;
 mod page;
 mod plot;
+mod samples;
 
 use crate::{
     claim::Claim,
     experiment::{Experiment, json},
     page::Page,
     run::{Contradiction, Run},
+    sample::{Measure, Sample},
 };
 
 pub use claims::{COMPLETE_VISIBILITY, PRICE, QUANTILES, SCRAPES};
@@ -37,6 +39,14 @@ impl Experiment for Observability {
 
     fn find(_run: &Run, data: &Data) -> Findings {
         find(data)
+    }
+
+    fn measures() -> Vec<Measure> {
+        samples::measures()
+    }
+
+    fn samples(run: &Run, data: &Data, findings: &Findings) -> Vec<Sample> {
+        samples::samples(run, data, findings)
     }
 
     fn claims(_run: &Run, _data: &Data, findings: &Findings) -> Vec<Claim> {

@@ -11,12 +11,14 @@ mod data;
 mod finding;
 mod page;
 mod plot;
+mod samples;
 
 use crate::{
     claim::Claim,
     experiment::{Experiment, json},
     page::Page,
     run::{Contradiction, Ledger, Run},
+    sample::{Measure, Sample},
 };
 
 pub use claims::NO_FAILURE;
@@ -38,6 +40,14 @@ impl Experiment for Steady {
 
     fn find(run: &Run, data: &Data) -> Findings {
         find(run, data)
+    }
+
+    fn measures() -> Vec<Measure> {
+        samples::measures()
+    }
+
+    fn samples(run: &Run, data: &Data, findings: &Findings) -> Vec<Sample> {
+        samples::samples(run, data, findings)
     }
 
     fn claims(_run: &Run, data: &Data, findings: &Findings) -> Vec<Claim> {

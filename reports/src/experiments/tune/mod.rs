@@ -30,6 +30,7 @@ mod finding;
 mod page;
 mod plot;
 mod pool;
+mod samples;
 mod table;
 mod words;
 
@@ -38,6 +39,7 @@ use crate::{
     experiment::{Experiment, json},
     page::Page,
     run::{Contradiction, Ledger, Run},
+    sample::{Measure, Sample},
 };
 
 pub use batch::better_half;
@@ -61,6 +63,14 @@ impl Experiment for Tune {
 
     fn find(run: &Run, data: &Data) -> Findings {
         find(run, data)
+    }
+
+    fn measures() -> Vec<Measure> {
+        samples::measures()
+    }
+
+    fn samples(run: &Run, data: &Data, findings: &Findings) -> Vec<Sample> {
+        samples::samples(run, data, findings)
     }
 
     fn claims(_run: &Run, data: &Data, findings: &Findings) -> Vec<Claim> {

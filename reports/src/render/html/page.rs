@@ -126,8 +126,9 @@ fn at_last(report: &Report<'_>, context: &Context<'_>) -> Markup {
 }
 
 /// What stands beside the page.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "verdict.json",
+    "measures.json",
     "record.json",
     "events.jsonl",
     "report.md",

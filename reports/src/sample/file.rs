@@ -1,0 +1,198 @@
+//! `measures.json`: the samples of a run, with what they are of.
+
+use std::{io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::Sample;
+use crate::{
+    experiment::Data,
+    record::{RecordError, whole},
+    run::{Arm, Environment, Run},
+};
+
+/// The version of the file's schema.
+pub const SCHEMA: u32 = 1;
+
+/// What a run measured, and where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The experiment, as typed.
+    pub command: String,
+    /// What was typed behind it.
+    pub arguments: Vec<String>,
+    /// The seed of the run.
+    pub seed: u64,
+    /// `quick`, `default` or `full`.
+    pub size: String,
+    /// When the run began, UTC, RFC 3339.
+    pub started_utc: String,
+    /// Where it took place.
+    pub environment: Environment,
+    /// The configurations under test.
+    pub arms: Vec<Arm>,
+    /// What was measured: by arm and place.
+    pub samples: Vec<Sample>,
+}
+
+impl Measured {
+    /// The samples of a run.
+    pub(crate) fn of(run: &Run, samples: Vec<Sample>) -> Self {
+        Self {
+            schema: SCHEMA,
+            command: run.command.clone(),
+            arguments: run.arguments.clone(),
+            seed: run.seed,
+            size: run.size.clone(),
+            started_utc: run.started_utc.clone(),
+            environment: run.environment.clone(),
+            arms: run.arms.clone(),
+            samples,
+        }
+    }
+
+    /// Reads `measures.json`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not one of this schema.
+    pub fn load(path: &Path) -> Result<Self, MeasuredError> {
+        let name = || path.display().to_string();
+        let text = std::fs::read(path).map_err(|source| MeasuredError::Io {
+            path: name(),
+            source,
+        })?;
+        let read: Self = serde_json::from_slice(&text).map_err(|source| MeasuredError::Json {
+            path: name(),
+            source,
+        })?;
+        read.checked().map_err(|reason| MeasuredError::Schema {
+            path: name(),
+            reason,
+        })
+    }
+
+    /// Itself, if this version reads it.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn checked(self) -> Result<Self, String> {
+        if self.schema != SCHEMA {
+            return Err(format!(
+                "schema: {}, this version reads {SCHEMA}",
+                self.schema
+            ));
+        }
+        if Data::measures(&self.command).is_none() {
+            let known = Data::COMMANDS.join(", ");
+            return Err(format!(
+                "command: {}, this version knows {known}",
+                self.command
+            ));
+        }
+        Ok(self)
+    }
+
+    /// Writes `measures.json`, a sample a line.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), RecordError> {
+        let name = || path.display().to_string();
+        let json = |source| RecordError::Json {
+            path: name(),
+            source,
+        };
+        let text = self.to_json().map_err(json)?;
+        whole(path, text.as_bytes()).map_err(|source| RecordError::Io {
+            path: name(),
+            source,
+        })
+    }
+
+    fn to_json(&self) -> Result<String, serde_json::Error> {
+        let head = Self {
+            samples: Vec::new(),
+            ..self.clone()
+        };
+        let head = serde_json::to_string(&head)?;
+        let lines: Result<Vec<String>, _> =
+            self.samples.iter().map(serde_json::to_string).collect();
+        let lines = lines?.join(",\n");
+        // The samples are the last field.
+        Ok(match head.strip_suffix("[]}") {
+            Some(head) => format!("{head}[\n{lines}\n]}}\n"),
+            None => serde_json::to_string(self)? + "\n",
+        })
+    }
+}
+
+/// Why the measures of a run could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MeasuredError {
+    /// The file could not be read.
+    #[error("{path}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file does not hold measures.
+    #[error("{path} does not hold measures")]
+    Json {
+        /// The file.
+        path: String,
+        /// Where it stops making sense.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Another version wrote it.
+    #[error("{path}: {reason}")]
+    Schema {
+        /// The file.
+        path: String,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{judge, synthetic};
+
+    #[test]
+    fn measures_are_read_as_they_were_written_a_sample_a_line() {
+        let record = synthetic::record(7, 1, &["bare", "seawall"]);
+        let measured = judge(&record).measured;
+        assert!(measured.samples.len() > 50, "{}", measured.samples.len());
+        let text = measured.to_json().unwrap();
+        assert_eq!(text.lines().count(), measured.samples.len() + 2);
+        let dir = std::env::temp_dir().join(format!("measures-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("measures.json");
+        measured.save(&path).unwrap();
+        assert_eq!(Measured::load(&path).unwrap(), measured);
+        for (from, to, says) in [
+            (
+                r#""schema":1"#,
+                r#""schema":9"#,
+                "schema: 9, this version reads 1",
+            ),
+            (
+                r#""command":"failure-sim""#,
+                r#""command":"x""#,
+                "command: x, this version knows",
+            ),
+        ] {
+            std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+            let error = Measured::load(&path).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}
