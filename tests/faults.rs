@@ -352,6 +352,7 @@ async fn a_panic_takes_the_fault_back_too() {
         arguments: Vec::new(),
         seed: frame.seed,
         size: frame.size.name(),
+        thresholds: Vec::new(),
     };
     let folder = tempfile::tempdir().expect("a folder");
     let place = Place {

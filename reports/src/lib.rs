@@ -9,6 +9,7 @@
 //! - [`sample`]: what was measured, number by number, for thresholds, gates and comparisons.
 //! - [`measure`]: what one fault did to one arm, in numbers.
 //! - [`claim`]: what is claimed, and whether a record bears it out.
+//! - [`threshold`]: bounds of the user's on what is measured.
 //! - [`page`], [`plot`]: what a report says, before it has a form; pictures.
 //! - [`injections`]: claims, tables and pictures of injections, for every experiment
 //!   that injects faults.
@@ -32,6 +33,7 @@ pub mod render;
 pub mod run;
 pub mod sample;
 pub mod stats;
+pub mod threshold;
 pub mod verdict;
 
 mod numbers;

@@ -1,9 +1,10 @@
 //! A record with all that follows from it, before it has a form.
 
 use crate::{
-    Record, Verdict,
+    Data, Record, Verdict,
     page::{self, Page},
     sample::Measured,
+    threshold,
 };
 
 /// A record, judged.
@@ -28,6 +29,10 @@ pub fn judge(record: &Record) -> Report<'_> {
         page.read_files = true;
     }
     let samples = std::mem::take(&mut judged.samples);
+    let measures = Data::measures(record.data.command()).unwrap_or_default();
+    let mut claims = threshold::judge_recorded(&record.run.thresholds, &measures, &samples);
+    claims.append(&mut judged.claims);
+    judged.claims = claims;
     Report {
         record,
         measured: Measured::of(&record.run, samples),

@@ -172,6 +172,8 @@ where
     let wanted = invocation.fill.fill(wanted);
     let frame = invocation.draw.frame(&wanted, &invocation.scripts);
     let frame = frame.map_err(usage)?;
+    let measures = <E::Recorded as reports::experiment::Experiment>::measures();
+    let thresholds = invocation.thresholds.checked(&measures).map_err(usage)?;
     let (experiment, remarks) = E::plan(&invocation.options, &frame).map_err(usage)?;
     for remark in remarks {
         say(&format!("warning: {remark}"));
@@ -180,6 +182,7 @@ where
         arguments: arguments.to_vec(),
         seed: frame.seed,
         size: frame.size.name(),
+        thresholds,
     };
     let toxiproxy = invocation.proxy.toxiproxy().map_err(usage)?;
     run(&experiment, &label, wanted, toxiproxy, &invocation.output).await
@@ -218,6 +221,7 @@ where
         arguments: Label::unresolved(&of.arguments),
         seed: of.seed,
         size: size.name(),
+        thresholds: of.thresholds.clone(),
     };
     let wanted = replay.server.wanted().map_err(usage)?;
     let wanted = replay.fill.fill(wanted);
@@ -286,6 +290,7 @@ where
 fn list(list: &List) -> u8 {
     let text = match list.what {
         Listing::Faults => kind::list(list.deadline_ms),
+        Listing::Measures => measures(),
         Listing::Experiments => {
             let mut all: Vec<(&str, &str)> = cli::EXPERIMENTS.to_vec();
             all.push(("replay DIR", "What an earlier run did, exactly, once more"));
@@ -293,12 +298,29 @@ fn list(list: &List) -> u8 {
             let lines = all
                 .iter()
                 .map(|(name, about)| format!("{name:<width$} {about}\n"));
-            let more = "\n`scenarios list faults` lists what a plan may hold.\n";
+            let more = "\n`scenarios list faults` lists what a plan may hold, `scenarios list measures` \
+                        what thresholds may name.\n";
             lines.collect::<String>() + more
         }
     };
     print(&text);
     0
+}
+
+/// What each experiment measures.
+fn measures() -> String {
+    let mut text = String::new();
+    for command in reports::Data::COMMANDS {
+        text += &format!("{command}\n");
+        let mut measures = reports::Data::measures(command).unwrap_or_default();
+        measures.sort_by_key(|measure| measure.name);
+        let width = measures.iter().map(|m| m.name.len()).max().unwrap_or(0);
+        for measure in measures {
+            let (name, unit) = (measure.name, measure.quantity.unit());
+            text += &format!("  {name:<width$}  {} [{unit}]\n", measure.about);
+        }
+    }
+    text
 }
 
 /// Raises the soft limit on open files to the hard one, as Go does: a proxied connection

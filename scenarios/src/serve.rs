@@ -94,6 +94,7 @@ pub async fn serve(
         arguments: Vec::new(),
         seed: served.seed,
         size: "default",
+        thresholds: Vec::new(),
     };
     let setting = setting(served.seed);
     let stage = Stage::set("serve", setting, &label, &place, interrupt, &|_| {}).await?;

@@ -42,6 +42,10 @@ pub enum Source {
     Guide,
     /// We do.
     Seawall,
+    /// Whoever asked for it, by a threshold.
+    User,
+    /// An earlier run of the same, which this one is to be no worse than.
+    Baseline,
 }
 
 impl Source {
@@ -51,6 +55,8 @@ impl Source {
         match self {
             Self::Guide => "the migration guide",
             Self::Seawall => "seawall",
+            Self::User => "the user",
+            Self::Baseline => "the baseline",
         }
     }
 }

@@ -103,6 +103,7 @@ fn convert(old: Old) -> Result<(Run, Data), serde_json::Error> {
         arms: old.arms,
         plan: old.plan,
         scripts: Vec::new(),
+        thresholds: Vec::new(),
         variables: std::collections::BTreeMap::new(),
         schedule: old.schedule,
         skipped: old.skipped,

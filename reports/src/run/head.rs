@@ -45,6 +45,9 @@ pub struct Run {
     /// The variables that the user defined for them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
+    /// The user's bounds on what is measured, as they were typed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<String>,
     /// The plan as drawn from the seed, before anything was started. Empty for an
     /// experiment without faults.
     pub schedule: Vec<Planned>,

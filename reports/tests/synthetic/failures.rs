@@ -54,6 +54,7 @@ pub(crate) fn record(seed: u64, rounds: usize, arms: &[&str]) -> Record {
         arms: self::arms(arms),
         plan: None,
         scripts: Vec::new(),
+        thresholds: Vec::new(),
         variables: BTreeMap::new(),
         schedule: Vec::new(),
         skipped: Vec::new(),

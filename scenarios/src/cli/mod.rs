@@ -15,7 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     experiment::{Experiment, with_experiments},
     flags::{
-        self, DrawArgs, FillArgs, Format, OutputArgs, ProxyArgs, ScriptArgs, ServerArgs, TargetArgs,
+        self, DrawArgs, FillArgs, Format, OutputArgs, ProxyArgs, ScriptArgs, ServerArgs,
+        TargetArgs, ThresholdArgs,
     },
     load::DEADLINE_MS,
 };
@@ -94,6 +95,8 @@ pub struct Invocation<O: Args> {
     #[command(flatten)]
     pub(crate) draw: DrawArgs,
     #[command(flatten)]
+    pub(crate) thresholds: ThresholdArgs,
+    #[command(flatten)]
     pub(crate) server: ServerArgs,
     #[command(flatten)]
     pub(crate) fill: FillArgs,
@@ -137,6 +140,8 @@ pub enum Listing {
     Experiments,
     /// The faults that a plan may hold, and what can be set of each.
     Faults,
+    /// What each experiment measures: what thresholds may name.
+    Measures,
 }
 
 /// What is served.

@@ -29,6 +29,9 @@ pub enum CliError {
     /// A script has an error.
     #[error("-f: {0}")]
     Script(#[from] ScriptError),
+    /// A threshold is malformed.
+    #[error("--threshold: {0}")]
+    Threshold(#[from] reports::threshold::Malformed),
     /// The folder of the run cannot be made.
     #[error("--out: {path}: {reason}, allowed: a folder that can be written")]
     Out {

@@ -1,12 +1,13 @@
 //! Flags that several commands have in common, and what they mean.
 //!
 //! `draw`: what a run is drawn within; `mix`: what a load does; `scripts`: the user's own;
-//! `error`: what is wrong with a flag.
+//! `thresholds`: bounds on what is measured; `error`: what is wrong with a flag.
 
 mod draw;
 mod error;
 mod mix;
 mod scripts;
+mod thresholds;
 
 use std::{
     fs,
@@ -24,6 +25,7 @@ pub use self::{
     error::CliError,
     mix::MixArgs,
     scripts::ScriptArgs,
+    thresholds::ThresholdArgs,
 };
 use crate::{
     environment::{Fill, Kind, Wanted},

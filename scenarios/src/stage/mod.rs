@@ -98,6 +98,8 @@ pub struct Label {
     pub seed: u64,
     /// `quick`, `default` or `full`.
     pub size: &'static str,
+    /// The user's bounds on what is measured.
+    pub thresholds: Vec<String>,
 }
 
 /// Flags that are recorded as they came out, whether they were typed or not.
@@ -442,6 +444,7 @@ fn begun(
         plan: setting.plan.clone(),
         scripts: scripts.0,
         variables: scripts.1,
+        thresholds: label.thresholds.clone(),
         schedule: setting.schedule.clone(),
         skipped: Vec::new(),
         tables: Vec::new(),
@@ -504,6 +507,7 @@ pub(crate) mod tests {
             arguments: typed.clone(),
             seed: 9,
             size: "quick",
+            thresholds: Vec::new(),
         };
         let resolved = label.resolved("local");
         assert_eq!(resolved[3..], ["--seed", "9", "--env", "local"]);
@@ -529,6 +533,7 @@ pub(crate) mod tests {
             arms: Vec::new(),
             plan: None,
             scripts: Vec::new(),
+            thresholds: Vec::new(),
             variables: BTreeMap::new(),
             schedule: Vec::new(),
             skipped: Vec::new(),
