@@ -306,7 +306,7 @@ fn a_record_that_contradicts_itself_is_refused() {
 fn it_is_shown_whatever_was_measured() {
     let record = record(usual, |_| 1);
     let report = judge(&record);
-    let said = render::terminal(&report, Path::new("run"), false);
+    let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     for part in [
         "NEAR CAPACITY",
         "80 % with 5 retries",
@@ -340,7 +340,7 @@ fn it_is_shown_whatever_was_measured() {
     all.capacity = None;
     let report = judge(&none);
     assert_eq!(report.page.plots().count(), 0);
-    let said = render::terminal(&report, Path::new("run"), false);
+    let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     assert!(said.contains("No trial was carried out."), "{said}");
     let unserved = "80 % with 5 retries was not carried out with all arms: careful: expected more";
     assert!(said.contains(unserved), "{said}");

@@ -165,7 +165,7 @@ fn a_record_that_contradicts_itself_is_refused() {
 fn it_is_shown_whatever_was_measured() {
     let all = served();
     let report = judge(&all);
-    let said = render::terminal(&report, Path::new("run"), false);
+    let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     for part in [
         "no operation fails",
         "STEADY",
@@ -186,6 +186,6 @@ fn it_is_shown_whatever_was_measured() {
     data.stretches.clear();
     let report = judge(&none);
     assert_eq!(report.page.plots().count(), 0);
-    let said = render::terminal(&report, Path::new("run"), false);
+    let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     assert!(said.contains("Nothing was claimed"), "{said}");
 }

@@ -1,21 +1,16 @@
 //! The verdict in one sentence, and where and when it was found.
 
 use crate::{
-    Report,
+    Verdict,
     claim::{Claim, Decision},
     numbers::thousands,
+    page::Headline,
     run::{Ended, Run, UserTable},
     verdict::exit,
 };
 
-/// What the run came to, and in one word how well.
-pub(super) struct Headline {
-    pub(super) mood: Decision,
-    pub(super) sentence: String,
-}
-
-pub(super) fn headline(report: &Report<'_>) -> Headline {
-    let (verdict, done) = (&report.verdict, &report.page.carried_out);
+/// What the run came to. `done` says how much of it was carried out.
+pub(super) fn headline(verdict: &Verdict, done: &str) -> Headline {
     let ended = match &verdict.ended {
         Ended::Complete => None,
         Ended::Interrupted => Some(format!("The run was interrupted: {done}")),
