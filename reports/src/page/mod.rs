@@ -164,7 +164,23 @@ impl Section {
 /// As a sentence: a capital first, a full stop last.
 #[must_use]
 pub fn sentence(clause: &str) -> String {
+    capital(clause) + "."
+}
+
+/// With a capital first.
+#[must_use]
+pub fn capital(clause: &str) -> String {
     let mut chars = clause.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), chars.as_str())
+    first.unwrap_or_default() + chars.as_str()
+}
+
+/// `a`, `a and b`, `a, b and c`.
+#[must_use]
+pub fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }

@@ -20,7 +20,17 @@ use super::{
 pub fn markdown(document: &Document<'_>) -> String {
     let mut out = String::new();
     let page = &document.page;
-    let _ = writeln!(out, "# {}\n", escape(&document.headline.sentence));
+    let verdict = escape(&document.headline.sentence);
+    if page.finding.is_empty() {
+        let _ = writeln!(out, "# {verdict}\n");
+    } else {
+        let mood = document.headline.mood.name();
+        let _ = writeln!(
+            out,
+            "# {}\n\n**{mood}**: {verdict}\n",
+            escape(&page.finding)
+        );
+    }
     for fact in &document.facts {
         let _ = writeln!(out, "- {}: {}", fact.name, escape(&fact.says));
     }

@@ -25,6 +25,14 @@ pub fn terminal(document: &Document<'_>, dir: &Path, color: bool, width: usize) 
     let width = width.max(LEAST);
     let ink = Ink { color, width };
     let mut out = String::new();
+    let verdict = ink.decision(document.headline.mood, &document.headline.sentence);
+    if !document.page.finding.is_empty() {
+        for part in wrapped(&document.page.finding, width) {
+            line(&mut out, &ink.bold(&part));
+        }
+        line(&mut out, &verdict);
+        line(&mut out, "");
+    }
     claims(&mut out, &document.claims, ink);
     summary(&mut out, &document.page, ink);
     for shipped in &document.page.ship {
@@ -43,7 +51,6 @@ pub fn terminal(document: &Document<'_>, dir: &Path, color: bool, width: usize) 
     for skipped in &document.skipped {
         line(&mut out, &format!("skipped  {skipped}"));
     }
-    let verdict = ink.decision(document.headline.mood, &document.headline.sentence);
     line(&mut out, "");
     line(&mut out, &format!("verdict  {verdict}"));
     for fact in &document.facts {

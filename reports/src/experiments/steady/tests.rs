@@ -175,6 +175,9 @@ fn it_is_shown_whatever_was_measured() {
     ] {
         assert!(said.contains(part), "{part} not in {said}");
     }
+    let found = &report.page.finding;
+    let ours = "While nothing is wrong, answered well and in time: seawall 100 % (p99 ";
+    assert!(found.starts_with(ours), "{found}");
     let plots: Vec<_> = report.page.plots().collect();
     assert_eq!(plots.len(), 1);
     is_legible(plots[0]);
@@ -188,4 +191,8 @@ fn it_is_shown_whatever_was_measured() {
     assert_eq!(report.page.plots().count(), 0);
     let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     assert!(said.contains("Nothing was claimed"), "{said}");
+    assert!(
+        said.starts_with("No arm was measured, so that nothing can be said"),
+        "{said}"
+    );
 }

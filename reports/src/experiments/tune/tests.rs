@@ -400,6 +400,8 @@ fn a_terminal_shows_all_of_it_and_the_file_is_written() {
     let plots: Vec<_> = report.page.plots().collect();
     assert_eq!(plots.len(), 1);
     is_legible(plots[0]);
+    let found = &report.page.finding;
+    assert!(found.starts_with("Ship max_connections = 8, "), "{found}");
     let page = render::html(&report.document(), &|_| String::new());
     assert!(page.contains("What to ship") && page.contains("pool.toml"));
 
@@ -426,6 +428,10 @@ fn it_is_shown_whatever_was_measured() {
     assert_eq!(report.page.plots().count(), 0);
     let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     assert!(said.contains("nothing: no setting was found"), "{said}");
+    assert!(
+        said.starts_with("No setting was found; not found: max_connections, "),
+        "{said}"
+    );
     assert!(
         render::html(&report.document(), &|_| String::new()).contains("no pool size was measured")
     );

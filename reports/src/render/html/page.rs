@@ -29,21 +29,26 @@ pub fn html(document: &Document<'_>, drawn: &dyn Fn(&Plot) -> String) -> String 
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (document.name) ": " (headline.sentence) }
+                title { (document.name) ": " (first_line(document)) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 header {
-                    h1 { (page.title) }
-                    p.intro { (page.intro) }
-                    p.muted { @for (i, fact) in document.facts.iter().enumerate() {
-                        @if i > 0 { br; }
-                        (fact.name) ": " (fact.says)
-                    } }
+                    @if page.finding.is_empty() {
+                        h1 { (page.title) }
+                    } @else {
+                        p.question { (page.title) }
+                        h1 { (page.finding) }
+                    }
                     p.headline.(headline.mood.name()) {
                         span.sign { (sign(headline.mood)) } " " (headline.sentence)
                     }
+                    p.intro { (page.intro) }
                     (blocks(&page.lead, &context))
+                    p.muted.facts { @for (i, fact) in document.facts.iter().enumerate() {
+                        @if i > 0 { br; }
+                        (fact.name) ": " (fact.says)
+                    } }
                 }
                 main {
                     @for of in sections { (section(of, &context)) }
@@ -57,6 +62,15 @@ pub fn html(document: &Document<'_>, drawn: &dyn Fn(&Plot) -> String) -> String 
         }
     };
     whole.into_string()
+}
+
+/// What a reader sees first.
+fn first_line<'a>(document: &'a Document<'_>) -> &'a str {
+    if document.page.finding.is_empty() {
+        &document.headline.sentence
+    } else {
+        &document.page.finding
+    }
 }
 
 fn section(section: &Section, context: &Context<'_>) -> Markup {
