@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = reports::judge(&record);
     reports::write(&report, &dir)?;
     record.save(&dir.join("record.json"))?;
-    let summary = reports::render::terminal(&report, &dir, false);
+    let summary = reports::render::terminal(&report.document(), &dir, false, 100);
     std::io::stdout().write_all(summary.as_bytes())?;
     Ok(())
 }

@@ -19,7 +19,8 @@
 //! - [`render`]: a page for people, build servers and browsers.
 //!
 //! [`judge`] makes a [`Report`] of a record: its verdict and its page. [`write()`] does
-//! all of it, from a record to the files beside it.
+//! all of it, from a record to the files beside it. What comes from no single run makes a
+//! [`page::Document`] by itself, and [`write_document`] writes that.
 
 pub mod claim;
 pub mod experiment;
@@ -44,7 +45,7 @@ pub use experiment::Data;
 pub use record::Record;
 pub use report::{Report, judge};
 pub use verdict::Verdict;
-pub use write::{WriteError, write};
+pub use write::{WriteError, write, write_document};
 
 #[cfg(test)]
 extern crate self as reports;

@@ -1,9 +1,10 @@
-//! The files of a run that follow from its record.
+//! The files that follow from a record, or from any document.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use crate::{
     Report,
+    page::Document,
     plot::{Plot, PlotError},
     record::{RecordError, whole},
     render,
@@ -36,19 +37,15 @@ pub enum WriteError {
     Junit(#[source] quick_junit::SerializeError),
 }
 
-/// Writes, into `dir`, `verdict.json`, `measures.json`, `report.html`, `report.md`, `junit.xml`,
-/// the files that the page has for its reader, and `plots/`. The verdict comes first, so that it
-/// is there whatever happens to a picture. `record.json` is not written: it is
-/// what all of this is made from.
+/// Writes, into `dir`, all that follows from a record: `verdict.json`, `measures.json`, `junit.xml`, and
+/// what
+/// [`write_document`] does. The verdict comes first, so that it is there whatever happens to a
+/// picture. `record.json` is not written: it is what all of this is made from.
 ///
 /// # Errors
 /// If a file cannot be written; those before it are.
 pub fn write(report: &Report<'_>, dir: &Path) -> Result<(), WriteError> {
-    let folder = dir.join("plots");
-    fs::create_dir_all(&folder).map_err(|source| WriteError::Io {
-        path: folder.display().to_string(),
-        source,
-    })?;
+    folder(dir)?;
     report
         .verdict
         .save(&dir.join("verdict.json"))
@@ -59,20 +56,31 @@ pub fn write(report: &Report<'_>, dir: &Path) -> Result<(), WriteError> {
         .map_err(WriteError::Measures)?;
     let junit = render::junit(&report.verdict).map_err(WriteError::Junit)?;
     file(&dir.join("junit.xml"), &junit)?;
-    file(&dir.join("report.md"), &render::markdown(report))?;
-    for of_user in &report.page.files {
+    write_document(&report.document(), dir)
+}
+
+/// Writes a document into `dir`: `report.html`, `report.md`, the files that the page has for
+/// its reader, and `plots/`.
+///
+/// # Errors
+/// If a file cannot be written; those before it are.
+pub fn write_document(document: &Document<'_>, dir: &Path) -> Result<(), WriteError> {
+    let plots = dir.join("plots");
+    folder(&plots)?;
+    file(&dir.join("report.md"), &render::markdown(document))?;
+    for of_user in &document.page.files {
         file(&dir.join(&of_user.name), &of_user.text)?;
     }
-    let mut documents = BTreeMap::new();
-    for plot in report.page.plots() {
+    let mut drawings = BTreeMap::new();
+    for plot in document.page.plots() {
         let svg = plot.svg().map_err(WriteError::Plot)?;
-        file(&folder.join(format!("{}.svg", plot.name)), &svg)?;
-        documents.insert(&plot.name, svg);
+        file(&plots.join(format!("{}.svg", plot.name)), &svg)?;
+        drawings.insert(&plot.name, svg);
     }
-    let drawn = |plot: &Plot| documents.get(&plot.name).cloned().unwrap_or_default();
-    file(&dir.join("report.html"), &render::html(report, &drawn))?;
-    for plot in report.page.plots() {
-        let path = folder.join(format!("{}.png", plot.name));
+    let drawn = |plot: &Plot| drawings.get(&plot.name).cloned().unwrap_or_default();
+    file(&dir.join("report.html"), &render::html(document, &drawn))?;
+    for plot in document.page.plots() {
+        let path = plots.join(format!("{}.png", plot.name));
         plot.png(&path).map_err(|error| {
             // Half a picture is none.
             let _unless_gone = fs::remove_file(&path);
@@ -80,6 +88,13 @@ pub fn write(report: &Report<'_>, dir: &Path) -> Result<(), WriteError> {
         })?;
     }
     Ok(())
+}
+
+fn folder(path: &Path) -> Result<(), WriteError> {
+    fs::create_dir_all(path).map_err(|source| WriteError::Io {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 fn file(path: &Path, text: &str) -> Result<(), WriteError> {
@@ -156,6 +171,6 @@ mod tests {
     fn a_folder_that_cannot_be_made_is_named() {
         let record = synthetic::record(7, 0, &[]);
         let error = write(&judge(&record), Path::new("/dev/null/x")).unwrap_err();
-        assert_eq!(error.to_string(), "/dev/null/x/plots could not be written");
+        assert_eq!(error.to_string(), "/dev/null/x could not be written");
     }
 }

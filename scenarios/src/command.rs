@@ -274,7 +274,12 @@ where
     }
     // What cannot be written can still be read.
     match output.format {
-        Format::Text => print(&reports::render::terminal(&report, &folder, colour())),
+        Format::Text => print(&reports::render::terminal(
+            &report.document(),
+            &folder,
+            colour(),
+            reports::render::USUAL,
+        )),
         Format::Json => print(&report.verdict.to_json().map_err(|e| bug(&e))?),
     }
     for reason in &unwritten {

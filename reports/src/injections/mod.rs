@@ -8,11 +8,13 @@
 //! - `settings`: what an arm's configuration promises
 //! - `recovery`, `detect`, `fail_fast`, `availability`, `no_worse`, `served`, `towards`, `no_loss`: claims
 //! - `samples`: what they are measured by, number by number
+//! - `finding`: what they came to, in a sentence
 //! - `table`, `sentence`, `plots`: for people
 
 pub(crate) mod availability;
 pub(crate) mod detect;
 pub(crate) mod fail_fast;
+mod finding;
 mod injected;
 pub(crate) mod no_loss;
 pub(crate) mod no_worse;
@@ -25,6 +27,7 @@ pub(crate) mod settings;
 mod table;
 pub(crate) mod towards;
 
+pub(crate) use finding::finding;
 pub use injected::Injected;
 pub(crate) use plots::{by_fault, summary};
 pub use recovery::RECOVERY_S;

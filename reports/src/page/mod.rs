@@ -1,18 +1,21 @@
 //! What a report says, before it has a form.
 //!
 //! An experiment builds a page of blocks; a renderer gives it a form and knows no
-//! experiment. What every report has (the verdict, where and when it was run, how to do
-//! it again) is no part of the page: a renderer has that from the record.
+//! experiment. What stands around every page (the verdict, where and when it was run, how
+//! to do it again) is its document.
 //!
 //! - `block`: the parts of a section
+//! - `document`: a page with all that stands around it
 //! - `table`: rows of numbers
 //! - `scripts`: what is said of the user's own scripts
 
 mod block;
+mod document;
 mod scripts;
 mod table;
 
 pub use block::{Block, Definition, Style, Text};
+pub use document::{Again, Document, Fact, Headline, quoted};
 pub use scripts::operations;
 pub(crate) use scripts::section as scripts;
 pub(crate) use table::maybe;
@@ -25,6 +28,8 @@ use crate::plot::Plot;
 pub struct Page {
     /// The question that it answers, as a heading.
     pub title: String,
+    /// What came out, in a sentence or two. Where nothing can be said, what is missing for it.
+    pub finding: String,
     /// What was done, for who has never seen such a run.
     pub intro: String,
     /// How much of it was done: `12 of 12 injections carried out`.
@@ -159,7 +164,23 @@ impl Section {
 /// As a sentence: a capital first, a full stop last.
 #[must_use]
 pub fn sentence(clause: &str) -> String {
+    capital(clause) + "."
+}
+
+/// With a capital first.
+#[must_use]
+pub fn capital(clause: &str) -> String {
     let mut chars = clause.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), chars.as_str())
+    first.unwrap_or_default() + chars.as_str()
+}
+
+/// `a`, `a and b`, `a, b and c`.
+#[must_use]
+pub fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }

@@ -6,31 +6,36 @@
 use std::fmt::Write;
 
 use crate::{
-    Report,
     claim::Claim,
-    page::{Block, Form, Table, Text, sentence},
+    page::{Block, Document, Form, Table, Text},
 };
 
 use super::{
-    again,
     group::{Shown, kinds, says, shown, worst},
-    headline::{environment, headline, run, tables},
     quantity::{interval, observed, sample},
 };
 
 /// Pictures stand beside the file, in `plots/`.
 #[must_use]
-pub fn markdown(report: &Report<'_>) -> String {
+pub fn markdown(document: &Document<'_>) -> String {
     let mut out = String::new();
-    let (of, page) = (&report.record.run, &report.page);
-    let _ = writeln!(out, "# {}\n", escape(&headline(report).sentence));
-    let place = [run(of), environment(of)].map(|text| escape(&text));
-    let _ = writeln!(out, "{}. {}.", place[0], place[1]);
-    if let Some(tables) = tables(of) {
-        let _ = writeln!(out, "\n{}", escape(&sentence(&tables)));
+    let page = &document.page;
+    let verdict = escape(&document.headline.sentence);
+    if page.finding.is_empty() {
+        let _ = writeln!(out, "# {verdict}\n");
+    } else {
+        let mood = document.headline.mood.name();
+        let _ = writeln!(
+            out,
+            "# {}\n\n**{mood}**: {verdict}\n",
+            escape(&page.finding)
+        );
+    }
+    for fact in &document.facts {
+        let _ = writeln!(out, "- {}: {}", fact.name, escape(&fact.says));
     }
     blocks(&mut out, &page.lead);
-    claims(&mut out, &report.verdict.claims);
+    claims(&mut out, &document.claims);
     for section in page.sections.iter().filter(|s| s.is_in(Form::Markdown)) {
         let shown =
             |block: &Block| !matches!(block, Block::Plot(_) | Block::Claims | Block::Details(..));
@@ -47,10 +52,11 @@ pub fn markdown(report: &Report<'_>) -> String {
     out.push_str("\n## How it was measured\n");
     blocks(&mut out, &page.measured);
     out.push_str("\n## Again\n");
-    code(&mut out, "", &again::command(report));
-    if let Some(replay) = again::replay(report, "FOLDER") {
-        out.push_str("\nOr, without the files that it read, from the folder of this run:\n");
-        code(&mut out, "", &replay);
+    for again in &document.again {
+        if !again.purpose.is_empty() {
+            let _ = writeln!(out, "\n{}", escape(&again.purpose));
+        }
+        code(&mut out, "", &again.in_folder("FOLDER"));
     }
     out
 }

@@ -4,15 +4,12 @@
 use std::path::Path;
 
 use crate::{
-    Report, Verdict,
     claim::{Claim, Decision},
-    page::{Block, Page, Ship},
+    page::{Block, Document, Page, Ship, quoted},
 };
 
 use super::{
-    again,
     group::{Shown, says, shown, worst},
-    headline::{environment, headline, run, tables},
     quantity::{greatest, interval, observed},
 };
 
@@ -21,59 +18,63 @@ mod table;
 use table::table;
 
 /// Claims first, then the numbers, then what to ship. `dir` is where the report is;
-/// `color` asks for ANSI colours.
+/// `color` asks for ANSI colours; `width` is how many columns there are, of which at least
+/// [`LEAST`] are used.
 #[must_use]
-pub fn terminal(report: &Report<'_>, dir: &Path, color: bool) -> String {
-    let ink = Ink { color };
+pub fn terminal(document: &Document<'_>, dir: &Path, color: bool, width: usize) -> String {
+    let width = width.max(LEAST);
+    let ink = Ink { color, width };
     let mut out = String::new();
-    claims(&mut out, &report.verdict, ink);
-    summary(&mut out, &report.page, ink);
-    for shipped in &report.page.ship {
+    let verdict = ink.decision(document.headline.mood, &document.headline.sentence);
+    if !document.page.finding.is_empty() {
+        for part in wrapped(&document.page.finding, width) {
+            line(&mut out, &ink.bold(&part));
+        }
+        line(&mut out, &verdict);
+        line(&mut out, "");
+    }
+    claims(&mut out, &document.claims, ink);
+    summary(&mut out, &document.page, ink);
+    for shipped in &document.page.ship {
         line(&mut out, "");
         ship(&mut out, shipped, ink);
     }
-    for file in &report.page.files {
+    for file in &document.page.files {
         let path = dir.join(&file.name);
         line(&mut out, "");
         line(&mut out, &format!("file     {}", path.display()));
         if !file.tried_by.is_empty() {
-            let path = again::quoted(&path.to_string_lossy()).into_owned();
+            let path = quoted(&path.to_string_lossy()).into_owned();
             line(&mut out, &format!("try it   {} {path}", file.tried_by));
         }
     }
-    for skipped in &report.verdict.skipped {
-        line(
-            &mut out,
-            &format!("skipped  {}: {}", skipped.fault, skipped.reason),
-        );
+    for skipped in &document.skipped {
+        line(&mut out, &format!("skipped  {skipped}"));
     }
-    let (headline, of) = (headline(report), &report.record.run);
-    let verdict = ink.decision(headline.mood, &headline.sentence);
     line(&mut out, "");
     line(&mut out, &format!("verdict  {verdict}"));
-    line(&mut out, &format!("run      {}", run(of)));
-    line(&mut out, &format!("on       {}", environment(of)));
-    for (i, part) in wrapped(&tables(of).unwrap_or_default(), WIDTH - 9)
-        .iter()
-        .enumerate()
-    {
-        let name = if i == 0 { "tables" } else { "" };
-        if !part.is_empty() {
+    for fact in &document.facts {
+        for (i, part) in wrapped(&fact.says, ink.width - 9).iter().enumerate() {
+            let name = if i == 0 { &*fact.name } else { "" };
             line(&mut out, &format!("{name:<9}{part}"));
         }
     }
     let page = dir.join("report.html");
     line(&mut out, &format!("report   {}", page.display()));
-    line(&mut out, &format!("again    {}", again::command(report)));
-    if let Some(replay) = again::replay(report, &dir.to_string_lossy()) {
-        line(&mut out, &format!("or       {replay}"));
+    for (i, again) in document.again.iter().enumerate() {
+        let name = if i == 0 { "again" } else { "or" };
+        let command = again.in_folder(&dir.to_string_lossy());
+        line(&mut out, &format!("{name:<9}{command}"));
     }
     out
 }
 
-fn claims(out: &mut String, verdict: &Verdict, ink: Ink) {
+fn claims(out: &mut String, claims: &[Claim], ink: Ink) {
+    if claims.is_empty() {
+        return;
+    }
     line(out, &ink.bold("CLAIMS"));
-    for of_arm in verdict.claims.chunk_by(|a, b| a.arm == b.arm) {
+    for of_arm in claims.chunk_by(|a, b| a.arm == b.arm) {
         let gates = of_arm.iter().any(|claim| claim.gating);
         let note = if gates { "" } else { " (for comparison)" };
         line(out, &format!("  {}{note}", of_arm[0].arm));
@@ -103,10 +104,10 @@ fn numbers(claim: &Claim) -> String {
 
 fn claim(out: &mut String, claim: &Claim, says: &str, numbers: &str, ink: Ink) {
     let verdict = ink.decision(claim.verdict, &format!("{:<12}", claim.verdict.name()));
-    if INDENT + says.len().max(41) + 1 + numbers.len() <= MOST {
+    if INDENT + says.len().max(41) + 1 + numbers.len() <= ink.width {
         line(out, &format!("    {verdict}  {says:<41} {numbers}"));
     } else {
-        let mut parts = wrapped(says, WIDTH - INDENT).into_iter();
+        let mut parts = wrapped(says, ink.width - INDENT).into_iter();
         let first = parts.next().unwrap_or_default();
         line(out, &format!("    {verdict}  {first}"));
         for part in parts {
@@ -116,15 +117,16 @@ fn claim(out: &mut String, claim: &Claim, says: &str, numbers: &str, ink: Ink) {
     }
     if let Some(reason) = &claim.reason {
         let gate = if claim.gating { "" } else { "; does not gate" };
-        for part in wrapped(&format!("{reason}{gate}"), WIDTH - INDENT) {
+        for part in wrapped(&format!("{reason}{gate}"), ink.width - INDENT) {
             line(out, &ink.dim(&format!("{:INDENT$}{part}", "")));
         }
     }
 }
 
-const WIDTH: usize = 100;
-/// A claim and its numbers may stand on one line up to here.
-const MOST: usize = 108;
+/// How many columns there are where nobody says so.
+pub const USUAL: usize = 100;
+/// The fewest columns that a summary needs.
+pub const LEAST: usize = 60;
 const INDENT: usize = 18;
 
 fn wrapped(text: &str, width: usize) -> Vec<String> {
@@ -150,7 +152,7 @@ fn summary(out: &mut String, page: &Page, ink: Ink) {
     let mut name = summary.name.as_str();
     if !summary.says.is_empty() {
         let head = format!("{name:<12}{}", summary.says);
-        for (i, part) in wrapped(&head, WIDTH).iter().enumerate() {
+        for (i, part) in wrapped(&head, ink.width).iter().enumerate() {
             match i {
                 0 => line(out, &ink.bold(part)),
                 _ => line(out, &ink.dim(&format!("  {part}"))),
@@ -172,7 +174,7 @@ fn summary(out: &mut String, page: &Page, ink: Ink) {
         match block {
             Block::Table(of) => table(out, of, &of.heading, "    ", ink),
             Block::Text(text) => {
-                for part in wrapped(&text.plain(), WIDTH - 2) {
+                for part in wrapped(&text.plain(), ink.width - 2) {
                     line(out, &ink.dim(&format!("  {part}")));
                 }
             }
@@ -189,7 +191,7 @@ fn ship(out: &mut String, ship: &Ship, ink: Ink) {
     }
     line(out, &format!("ship     {}", ink.bold(&ship.name)));
     for text in &ship.says {
-        for part in wrapped(text, WIDTH - 9) {
+        for part in wrapped(text, ink.width - 9) {
             line(out, &ink.dim(&format!("         {part}")));
         }
     }
@@ -207,6 +209,8 @@ fn line(out: &mut String, text: &str) {
 #[derive(Clone, Copy)]
 struct Ink {
     color: bool,
+    /// How many columns there are.
+    width: usize,
 }
 
 impl Ink {

@@ -49,7 +49,7 @@ fn compare(name: &str, found: &str) {
 /// The page, with pictures of nothing.
 fn page(report: &Report<'_>) -> String {
     let nothing = |_: &Plot| "<svg width=\"9\" viewBox=\"0 0 9 9\"></svg>".to_owned();
-    html(report, &nothing)
+    html(&report.document(), &nothing)
 }
 
 /// A line for each element, so that a difference can be read.
@@ -60,9 +60,9 @@ fn lines(page: &str) -> String {
 fn all(name: &str, record: &Record, folder: &str) {
     let report = judge(record);
     compare(&format!("{name}.json"), &report.verdict.to_json().unwrap());
-    let text = terminal(&report, Path::new(folder), false);
+    let text = terminal(&report.document(), Path::new(folder), false, 100);
     compare(&format!("{name}.txt"), &text);
-    compare(&format!("{name}.md"), &markdown(&report));
+    compare(&format!("{name}.md"), &markdown(&report.document()));
     compare(&format!("{name}.xml"), &junit(&report.verdict).unwrap());
     compare(&format!("{name}.html"), &lines(&page(&report)));
 }
@@ -85,12 +85,12 @@ fn the_terminal_gets_ascii_of_about_a_hundred_columns() {
         synthetic::record(3, 2, &["bare", "guide", "seawall"]),
     ] {
         let report = judge(&record);
-        let plain = terminal(&report, Path::new("out"), false);
+        let plain = terminal(&report.document(), Path::new("out"), false, 100);
         assert!(plain.is_ascii());
         for line in plain.lines() {
             assert!(line.len() <= 110, "{}: {line}", line.len());
         }
-        let colored = terminal(&report, Path::new("out"), true);
+        let colored = terminal(&report.document(), Path::new("out"), true, 100);
         assert!(colored.contains("\u{1b}[32mholds"));
         let stripped = ["0", "1", "2", "31", "32", "33"]
             .iter()
@@ -105,7 +105,7 @@ fn the_terminal_gets_ascii_of_about_a_hundred_columns() {
 fn the_page_fetches_nothing_and_runs_nothing() {
     let record = complete();
     let report = judge(&record);
-    let page = html(&report, &|plot| plot.svg().unwrap());
+    let page = html(&report.document(), &|plot| plot.svg().unwrap());
     for forbidden in [
         "<script",
         "<link",
@@ -131,7 +131,7 @@ fn text_from_outside_stays_text() {
     let page = page(&report);
     assert!(!page.contains("<i>a") && page.contains("&lt;i&gt;a|b"));
     assert!(!page.contains("<b>|") && page.contains("&lt;b&gt;|*x*"));
-    let text = markdown(&report);
+    let text = markdown(&report.document());
     assert!(text.contains("\\<i\\>a\\|b"), "{text}");
 }
 
@@ -141,7 +141,7 @@ fn the_headline_follows_the_exit_code() {
         let mut record = complete();
         change(&mut record);
         let report = judge(&record);
-        let headline = headline::headline(&report);
+        let headline = report.document().headline;
         (headline.mood, headline.sentence)
     };
     assert_eq!(
@@ -186,7 +186,12 @@ fn what_files_held_is_had_from_the_record_again() {
     let last = |change: &dyn Fn(&mut Record)| {
         let mut record = complete();
         change(&mut record);
-        let text = terminal(&judge(&record), Path::new("runs/of today"), false);
+        let text = terminal(
+            &judge(&record).document(),
+            Path::new("runs/of today"),
+            false,
+            100,
+        );
         let at = text.find("\nagain ").unwrap();
         text[at + 1..].to_owned()
     };
@@ -253,7 +258,7 @@ proptest! {
             prop_assert!(!svg.contains("NaN") && !svg.contains("inf\""));
         }
         prop_assert!(page(&report).ends_with("</html>"));
-        prop_assert!(terminal(&report, Path::new("x"), true).is_ascii());
+        prop_assert!(terminal(&report.document(), Path::new("x"), true, 100).is_ascii());
         junit(&report.verdict).unwrap();
     }
 }
@@ -292,7 +297,7 @@ fn a_sweep_says_what_to_ship_and_by_what_times_were_divided() {
     let record = swept();
     all("sweep", &record, "runs/sweep");
     let report = judge(&record);
-    let text = terminal(&report, Path::new("runs/sweep"), false);
+    let text = terminal(&report.document(), Path::new("runs/sweep"), false, 100);
     let page = page(&report);
     for text in [&text, &page] {
         assert!(text.contains("circuit_breaker_recovery_timeout = 120"));
@@ -311,10 +316,10 @@ fn a_sweep_without_anything_measured_is_rendered() {
     synthetic::swept(&mut record).stretches.clear();
     record.run.ended = Ended::Interrupted;
     let report = judge(&record);
-    let text = terminal(&report, Path::new("runs/sweep"), true);
+    let text = terminal(&report.document(), Path::new("runs/sweep"), true, 100);
     assert!(text.contains("0 of 18 outages carried out"), "{text}");
     assert!(page(&report).contains("Nothing: no cell"));
-    assert!(markdown(&report).contains("Nothing: no cell"));
+    assert!(markdown(&report.document()).contains("Nothing: no cell"));
 }
 
 /// Two of the guide's classes and one of the user's own, at a few sizes.
@@ -344,13 +349,13 @@ fn batch_sizes_look_as_they_did() {
 fn batch_sizes_say_what_to_ship_and_fit_a_terminal() {
     let record = synthetic::usual_batches();
     let report = judge(&record);
-    let text = terminal(&report, Path::new("runs/batches"), false);
+    let text = terminal(&report.document(), Path::new("runs/batches"), false, 100);
     assert!(text.is_ascii());
     for line in text.lines() {
         assert!(line.len() <= 110, "{}: {line}", line.len());
     }
     let page = page(&report);
-    let text_of_ticket = markdown(&report);
+    let text_of_ticket = markdown(&report.document());
     let findings = report.verdict.findings["batches"].clone();
     let findings: crate::experiments::batch_sweep::Findings =
         serde_json::from_value(findings).unwrap();
@@ -384,7 +389,7 @@ fn a_failing_batch_size_is_marked_and_one_left_out_is_named() {
         slices.for_each(|slice| slice.failed = 1);
     }
     let report = judge(&record);
-    let text = terminal(&report, Path::new("x"), false);
+    let text = terminal(&report.document(), Path::new("x"), false, 100);
     assert!(text.contains("*! "), "{text}");
     let left_out = "reads, 5000</b> was left out: the connection takes no more";
     assert!(page(&report).contains(left_out));
@@ -396,7 +401,7 @@ fn a_sweep_of_batch_sizes_without_anything_measured_is_rendered() {
     swept_batches(&mut record).conditions.truncate(2);
     record.run.ended = Ended::Interrupted;
     let report = judge(&record);
-    let text = terminal(&report, Path::new("x"), true);
+    let text = terminal(&report.document(), Path::new("x"), true, 100);
     assert!(
         text.contains("interrupted: 2 conditions measured"),
         "{text}"
@@ -411,7 +416,7 @@ fn a_sweep_of_batch_sizes_without_anything_measured_is_rendered() {
     batches.classes.clear();
     let report = judge(&record);
     assert!(page(&report).contains("Nothing: no class was measured"));
-    assert!(markdown(&report).contains("## What to ship"));
+    assert!(markdown(&report.document()).contains("## What to ship"));
     assert_eq!(report.page.plots().count(), 0);
 }
 
@@ -422,7 +427,7 @@ fn the_name_of_a_user_s_class_stays_text() {
     let report = judge(&record);
     let page = page(&report);
     assert!(!page.contains("<i>") && page.contains("&lt;i&gt;a|b/../c"));
-    let text = markdown(&report);
+    let text = markdown(&report.document());
     // What stands between fences is taken as it is.
     let prose: String = text.split("```").step_by(2).collect();
     assert!(
@@ -478,8 +483,8 @@ proptest! {
             prop_assert!(!svg.contains("NaN") && !svg.contains("inf\""));
         }
         prop_assert!(page(&report).ends_with("</html>"));
-        prop_assert!(terminal(&report, Path::new("x"), true).is_ascii());
-        prop_assert!(markdown(&report).contains("## Again"));
+        prop_assert!(terminal(&report.document(), Path::new("x"), true, 100).is_ascii());
+        prop_assert!(markdown(&report.document()).contains("## Again"));
         junit(&report.verdict).unwrap();
     }
 }

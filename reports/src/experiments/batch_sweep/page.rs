@@ -20,6 +20,7 @@ pub(super) fn page(data: &Data, findings: &Findings, claims: &[Claim]) -> Page {
     let classes = findings.classes.iter();
     Page {
         title: "Which batch size to ship".to_owned(),
+        finding: ship::finding(findings),
         intro: "Queries were run one at a time by a bare client of tokio-postgres, and by the \
                 engine one at a time and through its pipeline, in batches of different sizes, \
                 at different round-trip times and with commits that wait for the disk or do \

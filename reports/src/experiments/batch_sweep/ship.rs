@@ -1,8 +1,11 @@
 //! What to ship for a class, as sentences.
 
-use crate::numbers::{latency, times};
+use crate::{
+    numbers::{latency, times},
+    page::listed,
+};
 
-use super::{ByRtt, ClassFinding, Mode, Recommendation};
+use super::{ByRtt, ClassFinding, Findings, Mode, Recommendation};
 
 /// Where no size can be named.
 pub(super) const NOTHING: &str =
@@ -34,6 +37,38 @@ pub(crate) fn speed(recommended: &Recommendation) -> String {
         1 => slowest,
         _ => format!("{slowest} to {}", times(recommended.fastest)),
     }
+}
+
+/// What came out: the sizes to ship, and what they give.
+pub(super) fn finding(findings: &Findings) -> String {
+    if findings.classes.is_empty() {
+        return "No class of queries was measured, so that no batch size can be named.".to_owned();
+    }
+    let classes = findings.classes.iter();
+    let named = classes.clone().filter_map(|class| {
+        let recommended = class.recommended.as_ref()?;
+        let (batch, speed) = (recommended.batch, speed(recommended));
+        Some(format!("{batch} for {} ({speed})", class.name))
+    });
+    let without = classes.filter(|class| class.recommended.is_none());
+    let without: Vec<String> = without.map(|class| class.name.clone()).collect();
+    let named: Vec<String> = named.collect();
+    let client = if findings.has_bare() {
+        "a bare client"
+    } else {
+        "the engine"
+    };
+    let mut said = match named.len() {
+        0 => "No batch size can be named yet".to_owned(),
+        _ => format!(
+            "Ship batches of {}: times the rate of {client} that sends one query at a time",
+            listed(&named)
+        ),
+    };
+    if !named.is_empty() && !without.is_empty() {
+        said += &format!("; no size can be named yet for {}", listed(&without));
+    }
+    said + "."
 }
 
 /// The block of configuration, and as a comment what the code says beside it.

@@ -19,6 +19,7 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings, claims: &[Claim]
     let plots = plots.map(|(title, plot)| Section::new("", title, vec![Block::Plot(plot)]));
     Page {
         title: format!("Which circuit breaker settings to ship ({scale})"),
+        finding: ship::finding(findings, claims),
         intro: "Pools with different breaker settings were under the same load, on one server, \
                 through the same outages and false alarms. This page says which of them cost \
                 least, and how long the guide's own settings take to recover."

@@ -1,7 +1,11 @@
 //! What to ship, as sentences: the scale, the block, and whether fresh outages
 //! confirm it.
 
-use crate::claim::{Claim, Decision};
+use crate::{
+    claim::{Claim, Decision},
+    numbers::seconds,
+    page::{listed, sentence},
+};
 
 use super::{CLAIM_S, CONFIRMATION, FALSE_OPENS, Findings, ProbeMode};
 
@@ -46,14 +50,42 @@ pub(crate) fn scale_in_full(findings: &Findings) -> String {
     )
 }
 
-/// `120, 60 and 45`.
-fn listed(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+/// What came out: the settings to ship, and what they save.
+pub(super) fn finding(findings: &Findings, claims: &[Claim]) -> String {
+    let shipped = findings.recommended.as_ref();
+    let cell = |arm: &str| findings.cells.iter().find(|cell| cell.arm == arm);
+    let Some(cell) = shipped.and_then(|shipped| cell(&shipped.arm)) else {
+        return format!(
+            "No breaker settings can be named: {}.",
+            NOTHING.trim_start_matches("nothing: ")
+        );
+    };
+    let mut said = format!(
+        "Ship a failure threshold of {}, a recovery timeout of {} s, an error rate of {} and an \
+         {} probe",
+        cell.failure_threshold,
+        cell.recovery_timeout_s,
+        cell.error_rate,
+        cell.probe.name()
+    );
+    said = said.replace("an passive", "a passive");
+    if let Some(outage_s) = cell.outage_equivalent_s {
+        said += &format!(": an outage costs {} of service", seconds(outage_s));
     }
+    let others = findings.cells.iter();
+    let mut weeks = others.filter(|other| other.week == Some(GUIDE) && other.arm != cell.arm);
+    if let Some(guide_s) = weeks.find_map(|other| other.outage_equivalent_s) {
+        said += &format!(", the guide's week {GUIDE} {}", seconds(guide_s));
+    }
+    format!(
+        "{said} (medians, {}). {}",
+        scale(findings),
+        sentence(&confirmed(claims))
+    )
 }
+
+/// The week of the guide's that is compared with: what fresh outages are run beside, too.
+const GUIDE: u8 = 2;
 
 /// Whether fresh outages bear the recommendation out.
 pub(crate) fn confirmed(claims: &[Claim]) -> String {

@@ -4,7 +4,7 @@
 use crate::{
     injections::{self, Injected, no_loss},
     numbers::seconds,
-    page::{Block, Page, Section, Summary, operations, sentence},
+    page::{Block, Page, Section, Summary, operations},
     run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL, Ledger, Load, Run},
     stats::median,
 };
@@ -14,15 +14,13 @@ use super::{Data, Findings, words::WORDS};
 pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
     let subject = super::injected(run, data, findings);
     let recovery = injections::summary(&subject);
-    let title = recovery
-        .iter()
-        .map(|plot| Block::finding(sentence(&plot.title)));
     let as_good = as_good(run, findings).map(Block::text);
-    let lead = title.chain(as_good).chain([Block::Arms(run.arms.clone())]);
+    let lead = as_good.into_iter().chain([Block::Arms(run.arms.clone())]);
     let lead: Vec<Block> = lead.collect();
     let planned: usize = run.schedule.iter().map(|entry| entry.arms.len()).sum();
     Page {
         title: "What database failures do to a service, by client".to_owned(),
+        finding: injections::finding(run, &findings.effects),
         intro: "A service under a steady load was given database failures, one after another, \
                 once with each of the clients below. This page says what its callers saw, and \
                 which claims about it hold."

@@ -8,7 +8,7 @@ use crate::{
         Block, Cell, Column, Measure, Page, Row, Section, Style, Summary, Table, Text, maybe,
         operations, sentence,
     },
-    run::{ARM_SEAWALL, Arm, Run},
+    run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL, Arm, Run},
 };
 
 /// The columns after condition and arm.
@@ -41,7 +41,6 @@ const MEASURES: [Measure<Found>; 4] = [
 pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
     let planned: usize = run.schedule.iter().map(|entry| entry.arms.len()).sum();
     let plot = plot::goodput(run, data, findings);
-    let found = who_comes_back(run, findings).map(|found| Block::finding(sentence(&found)));
     let plot =
         plot.map(|plot| Section::new("goodput", "What callers got", vec![Block::Plot(plot)]));
     let mut numbers = vec![Block::Table(table(run, findings)), note(findings)];
@@ -49,16 +48,18 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
     numbers.extend(injections::skipped(&run.skipped));
     Page {
         title: "Does a service come back that runs close to what its pool can do?".to_owned(),
+        finding: match who_comes_back(run, findings) {
+            Some(found) => sentence(&found),
+            None => "No trial was carried out, so that nothing can be said of who comes back."
+                .to_owned(),
+        },
         intro: "A service was given nearly as much to do as its pool of connections can do. Its \
                 callers try again at once when they are not served. Then its database failed for \
                 about a second. This page says whether the service came back by itself, with \
                 each of the clients below."
             .to_owned(),
         carried_out: format!("{} of {planned} trials carried out", data.trials.len()),
-        lead: found
-            .into_iter()
-            .chain([Block::Arms(run.arms.clone())])
-            .collect(),
+        lead: vec![Block::Arms(run.arms.clone())],
         summary: Summary {
             name: "NEAR CAPACITY".to_owned(),
             blocks: [Block::Table(table(run, findings)), note(findings)]
@@ -154,10 +155,16 @@ fn table(run: &Run, findings: &Findings) -> Table {
 }
 
 /// `seawall comes back in 6 of 6 conditions, at once; bare comes back in none of 6 conditions`, the arm
-/// that we would ship first.
+/// that we would ship first, then the careful pool, then the bare one.
 pub(super) fn who_comes_back(run: &Run, findings: &Findings) -> Option<String> {
     let mut arms: Vec<&Arm> = run.arms.iter().collect();
-    arms.sort_by_key(|arm| arm.name != ARM_SEAWALL);
+    let order = [ARM_SEAWALL, ARM_CAREFUL, ARM_BARE];
+    arms.sort_by_key(|arm| {
+        order
+            .iter()
+            .position(|of| *of == arm.name)
+            .unwrap_or(order.len())
+    });
     let clauses = arms.into_iter().filter_map(|arm| {
         let of_arm: Vec<&Found> = findings.rows.iter().filter(|r| r.arm == arm.name).collect();
         let back: Vec<&&Found> = of_arm.iter().filter(|r| r.back == r.trials).collect();

@@ -306,7 +306,7 @@ fn a_record_that_contradicts_itself_is_refused() {
 fn it_is_shown_whatever_was_measured() {
     let record = record(usual, |_| 1);
     let report = judge(&record);
-    let said = render::terminal(&report, Path::new("run"), false);
+    let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     for part in [
         "NEAR CAPACITY",
         "80 % with 5 retries",
@@ -326,9 +326,13 @@ fn it_is_shown_whatever_was_measured() {
     );
     is_legible(plots[0]);
     let found = page::who_comes_back(&record.run, &find_of(&record)).unwrap();
-    let ours =
-        "seawall comes back in 2 of 2 conditions, after 0.29 s at most; bare comes back in none";
+    let ours = "seawall comes back in 2 of 2 conditions, after 0.29 s at most; careful comes back \
+                in 2 of 2 conditions, after 0.99 s at most; bare comes back in none";
     assert!(found.starts_with(ours), "{found}");
+    assert!(
+        said.starts_with("Seawall comes back in 2 of 2 conditions, "),
+        "{said}"
+    );
 
     let mut none = record;
     let all = data(&mut none);
@@ -340,8 +344,14 @@ fn it_is_shown_whatever_was_measured() {
     all.capacity = None;
     let report = judge(&none);
     assert_eq!(report.page.plots().count(), 0);
-    let said = render::terminal(&report, Path::new("run"), false);
+    let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     assert!(said.contains("No trial was carried out."), "{said}");
+    assert!(
+        report
+            .page
+            .finding
+            .starts_with("No trial was carried out, so that nothing")
+    );
     let unserved = "80 % with 5 retries was not carried out with all arms: careful: expected more";
     assert!(said.contains(unserved), "{said}");
 }

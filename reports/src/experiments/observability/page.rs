@@ -1,7 +1,8 @@
 //! What its report says: where metrics and events differ, and what observing costs.
 
-use super::{Data, Findings, plot};
+use super::{Data, Findings, Observed, plot};
 use crate::{
+    numbers::thousands,
     page::{Block, Cell, Column, Definition, Page, Row, Section, Summary, Table, maybe},
     run::Run,
     stats::Ratio,
@@ -41,6 +42,7 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
     let plot = plot.map(|plot| Section::new("picture", "Price", vec![Block::Plot(plot)]));
     Page {
         title: "Whether the metrics say what happened".to_owned(),
+        finding: finding(findings),
         intro: "A pool was under load while everything was done to its database that can be done. \
                 This page compares what its metrics say with what happened, event for event, and \
                 says what it costs to know."
@@ -95,6 +97,45 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
         repeats: "The same seed and flags draw the same faults and callers.".to_owned(),
         ..Page::default()
     }
+}
+
+/// Whether the metrics agree with what happened, and what all of observing costs.
+pub(super) fn finding(findings: &Findings) -> String {
+    let exams = &findings.exams;
+    let events: u64 = exams.iter().map(|exam| exam.events).sum();
+    let differ: usize = exams.iter().map(|exam| exam.differ.len()).sum();
+    let compared: usize = exams.iter().map(|exam| exam.compared).sum();
+    let against: usize = exams.iter().map(|exam| exam.contradictions.len()).sum();
+    let faults = exams.len();
+    let mut said = match (faults, differ) {
+        (0, _) => "No fault was carried out, so that nothing can be said of the metrics".to_owned(),
+        (_, 0) => format!(
+            "The metrics agree with what happened, event for event: {} events in {faults} \
+             stretches, with and without a fault",
+            thousands(events)
+        ),
+        (_, differ) => {
+            format!("The metrics differ from what happened in {differ} of {compared} comparisons")
+        }
+    };
+    match against {
+        0 => {}
+        1 => said += ", and contradicted themselves in one scrape",
+        n => said += &format!(", and contradicted themselves {n} times"),
+    }
+    let all = findings
+        .prices
+        .iter()
+        .find(|price| price.of == Observed::Everything);
+    let price = all.and_then(|price| {
+        let (throughput, cpu) = (price.throughput.median?, price.cpu.median?);
+        Some(format!(
+            "with everything that can be observed a pool does {throughput:.2} times the queries, \
+             at {cpu:.2} times the processor time each"
+        ))
+    });
+    let price = price.unwrap_or_else(|| "what observing costs was not measured".to_owned());
+    format!("{said}; {price}.")
 }
 
 fn table(columns: Vec<Column>, rows: Vec<Row>) -> Table {

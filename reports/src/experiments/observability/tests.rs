@@ -136,3 +136,30 @@ fn what_costs_more_is_refuted_and_nothing_measured_is_no_verdict() {
         assert!(claim.is(Decision::Inconclusive) && claim.reason.is_some());
     }
 }
+
+#[test]
+fn the_finding_says_what_agrees_what_differs_and_what_is_missing() {
+    let say = |change: &dyn Fn(&mut Data)| {
+        let mut data = data();
+        change(&mut data);
+        page::finding(&find(&data))
+    };
+    let agrees = say(&|_| {});
+    assert!(agrees.starts_with("The metrics agree with what happened, event for event: "));
+    let differs = say(&|data| data.exams[0].compared[0].counted += 1);
+    assert!(
+        differs.starts_with("The metrics differ from what happened in 1 of "),
+        "{differs}"
+    );
+    let contradicts = say(&|data| data.exams[0].contradictions.push("x".to_owned()));
+    assert!(contradicts.contains(", and contradicted themselves in one scrape; "));
+    let nothing = say(&|data| {
+        data.exams.clear();
+        data.windows.clear();
+    });
+    assert_eq!(
+        nothing,
+        "No fault was carried out, so that nothing can be said of the metrics; what observing costs was \
+         not measured."
+    );
+}

@@ -2,11 +2,11 @@
 
 use super::{ArmFinding, Data, Findings, QUANTILES, plot};
 use crate::{
-    numbers::{latency, seconds},
+    numbers::{latency, percent, seconds},
     page::{
         Block, Cell, Column, Definition, Page, Row, Section, Summary, Table, maybe, operations,
     },
-    run::Run,
+    run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL, Run},
 };
 
 const WORDS: [Definition; 4] = [
@@ -38,6 +38,7 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
     let plot = plot.map(|plot| Section::new("latency", "Latency", vec![Block::Plot(plot)]));
     Page {
         title: "What each client does while nothing is wrong".to_owned(),
+        finding: finding(findings),
         intro:
             "A service was under a steady load, and nothing was done to its database. This page \
                 says what its callers saw of each client, and what that cost the pool and the \
@@ -70,6 +71,33 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
         repeats: "The same seed and flags draw the same turns.".to_owned(),
         ..Page::default()
     }
+}
+
+/// What share of operations each arm answers in time, and how fast: ours first.
+fn finding(findings: &Findings) -> String {
+    let order = [ARM_SEAWALL, ARM_CAREFUL, ARM_BARE];
+    let measured = findings.arms.iter().filter(|found| found.operations > 0);
+    let mut arms: Vec<&ArmFinding> = measured.collect();
+    let place = |arm: &str| order.iter().position(|name| *name == arm);
+    arms.sort_by_key(|found| place(&found.arm).unwrap_or(order.len()));
+    let p99 = QUANTILES.iter().position(|q| *q == 0.99);
+    let said = arms.iter().map(|found| {
+        let share = percent(found.good as f64 / found.operations as f64);
+        let p99 = p99.and_then(|at| found.latency_s.get(at).copied());
+        let p99 = p99.map_or_else(
+            || "nothing was answered without error".to_owned(),
+            |s| format!("p99 {}", latency(s)),
+        );
+        format!("{} {share} ({p99})", found.arm)
+    });
+    let said: Vec<String> = said.collect();
+    if said.is_empty() {
+        return "No arm was measured, so that nothing can be said of any.".to_owned();
+    }
+    format!(
+        "While nothing is wrong, answered well and in time: {}.",
+        said.join(", ")
+    )
 }
 
 fn table(columns: Vec<Column>, rows: Vec<Row>) -> Table {

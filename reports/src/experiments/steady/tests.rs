@@ -165,7 +165,7 @@ fn a_record_that_contradicts_itself_is_refused() {
 fn it_is_shown_whatever_was_measured() {
     let all = served();
     let report = judge(&all);
-    let said = render::terminal(&report, Path::new("run"), false);
+    let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     for part in [
         "no operation fails",
         "STEADY",
@@ -175,6 +175,9 @@ fn it_is_shown_whatever_was_measured() {
     ] {
         assert!(said.contains(part), "{part} not in {said}");
     }
+    let found = &report.page.finding;
+    let ours = "While nothing is wrong, answered well and in time: seawall 100 % (p99 ";
+    assert!(found.starts_with(ours), "{found}");
     let plots: Vec<_> = report.page.plots().collect();
     assert_eq!(plots.len(), 1);
     is_legible(plots[0]);
@@ -186,6 +189,10 @@ fn it_is_shown_whatever_was_measured() {
     data.stretches.clear();
     let report = judge(&none);
     assert_eq!(report.page.plots().count(), 0);
-    let said = render::terminal(&report, Path::new("run"), false);
+    let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     assert!(said.contains("Nothing was claimed"), "{said}");
+    assert!(
+        said.starts_with("No arm was measured, so that nothing can be said"),
+        "{said}"
+    );
 }

@@ -8,7 +8,7 @@ use crate::{
         breaker_sweep::{cells, scale_in_full},
     },
     injections::skipped,
-    page::{Block, File, Page, Section, Ship, Summary, operations, sentence},
+    page::{Block, File, Page, Section, Ship, Summary, listed, operations, sentence},
     run::Run,
 };
 
@@ -25,6 +25,7 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
     });
     Page {
         title: "Which configuration to ship".to_owned(),
+        finding: finding(findings),
         intro: "Pools of different sizes, batches of different sizes and circuit breakers with \
                 different settings were measured on one server, one after another, within a given \
                 time. This page says which configuration follows, what speaks for each line of it, \
@@ -48,6 +49,22 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
                   order; how many rounds there are follows from the budget."
             .to_owned(),
         ..Page::default()
+    }
+}
+
+/// The settings, and those that were not found.
+fn finding(findings: &Findings) -> String {
+    let choices = findings.choices.iter();
+    let choices = choices.map(|choice| format!("{} = {}", choice.key, choice.value));
+    let missing = findings.missing.iter().map(|missing| missing.key.clone());
+    let (choices, missing): (Vec<_>, Vec<_>) = (choices.collect(), missing.collect());
+    let found = match choices.len() {
+        0 => "No setting was found".to_owned(),
+        _ => format!("Ship {}", listed(&choices)),
+    };
+    match missing.len() {
+        0 => format!("{found}."),
+        _ => format!("{found}; not found: {}.", missing.join(", ")),
     }
 }
 

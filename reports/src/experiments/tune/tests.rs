@@ -384,7 +384,7 @@ fn a_record_that_contradicts_itself_is_refused() {
 fn a_terminal_shows_all_of_it_and_the_file_is_written() {
     let whole = record(1);
     let report = judge(&whole);
-    let said = render::terminal(&report, Path::new("run"), false);
+    let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     for part in [
         "TUNE",
         "max_connections = 8",
@@ -400,7 +400,9 @@ fn a_terminal_shows_all_of_it_and_the_file_is_written() {
     let plots: Vec<_> = report.page.plots().collect();
     assert_eq!(plots.len(), 1);
     is_legible(plots[0]);
-    let page = render::html(&report, &|_| String::new());
+    let found = &report.page.finding;
+    assert!(found.starts_with("Ship max_connections = 8, "), "{found}");
+    let page = render::html(&report.document(), &|_| String::new());
     assert!(page.contains("What to ship") && page.contains("pool.toml"));
 
     let folder = std::env::temp_dir().join(format!("reports-{}-tune", std::process::id()));
@@ -424,8 +426,14 @@ fn it_is_shown_whatever_was_measured() {
     let report = judge(&none);
     assert!(report.page.files.is_empty());
     assert_eq!(report.page.plots().count(), 0);
-    let said = render::terminal(&report, Path::new("run"), false);
+    let said = render::terminal(&report.document(), Path::new("run"), false, 100);
     assert!(said.contains("nothing: no setting was found"), "{said}");
-    assert!(render::html(&report, &|_| String::new()).contains("no pool size was measured"));
-    assert!(render::markdown(&report).contains("What to ship"));
+    assert!(
+        said.starts_with("No setting was found; not found: max_connections, "),
+        "{said}"
+    );
+    assert!(
+        render::html(&report.document(), &|_| String::new()).contains("no pool size was measured")
+    );
+    assert!(render::markdown(&report.document()).contains("What to ship"));
 }

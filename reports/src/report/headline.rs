@@ -1,21 +1,16 @@
 //! The verdict in one sentence, and where and when it was found.
 
 use crate::{
-    Report,
-    claim::{Claim, Decision},
+    Verdict,
+    claim::{Claim, Decision, Source},
     numbers::thousands,
+    page::Headline,
     run::{Ended, Run, UserTable},
     verdict::exit,
 };
 
-/// What the run came to, and in one word how well.
-pub(super) struct Headline {
-    pub(super) mood: Decision,
-    pub(super) sentence: String,
-}
-
-pub(super) fn headline(report: &Report<'_>) -> Headline {
-    let (verdict, done) = (&report.verdict, &report.page.carried_out);
+/// What the run came to. `done` says how much of it was carried out.
+pub(super) fn headline(verdict: &Verdict, done: &str) -> Headline {
     let ended = match &verdict.ended {
         Ended::Complete => None,
         Ended::Interrupted => Some(format!("The run was interrupted: {done}")),
@@ -30,7 +25,11 @@ pub(super) fn headline(report: &Report<'_>) -> Headline {
     let of = |decision| gating.iter().filter(move |c| c.is(decision));
     let list = |decision| {
         of(decision)
-            .map(|c| format!("{} {}", c.arm, c.id))
+            .map(|c| match c.source {
+                // Whoever asked for it knows it by what they typed.
+                Source::User => c.says.clone(),
+                _ => format!("{} {}", c.arm, c.id),
+            })
             .collect::<Vec<_>>()
             .join(", ")
     };
