@@ -45,9 +45,12 @@
 //! made-up number.
 
 mod average;
+pub mod distribution;
 pub mod holm;
 pub mod proportion;
 pub mod quantile;
+pub mod ranks;
+pub mod sequential;
 pub mod settle;
 pub mod survival;
 
@@ -55,6 +58,8 @@ mod binomial;
 #[cfg(test)]
 mod coverage;
 mod ratio;
+#[cfg(test)]
+mod reference;
 
 pub use average::{mean, median, micro};
 pub use ratio::Ratio;
