@@ -10,6 +10,7 @@
 //! - [`measure`]: what one fault did to one arm, in numbers.
 //! - [`claim`]: what is claimed, and whether a record bears it out.
 //! - [`threshold`]: bounds of the user's on what is measured.
+//! - [`gate`]: whether several runs are worse than those of a baseline.
 //! - [`page`], [`plot`]: what a report says, before it has a form; pictures.
 //! - [`injections`]: claims, tables and pictures of injections, for every experiment
 //!   that injects faults.
@@ -25,6 +26,7 @@
 pub mod claim;
 pub mod experiment;
 pub mod experiments;
+pub mod gate;
 pub mod injections;
 pub mod measure;
 pub mod page;
@@ -45,7 +47,7 @@ pub use experiment::Data;
 pub use record::Record;
 pub use report::{Report, judge};
 pub use verdict::Verdict;
-pub use write::{WriteError, write, write_document};
+pub use write::{WriteError, write, write_document, write_judged};
 
 #[cfg(test)]
 extern crate self as reports;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use crate::{
-    Report,
+    Report, Verdict,
     page::Document,
     plot::{Plot, PlotError},
     record::{RecordError, whole},
@@ -39,7 +39,7 @@ pub enum WriteError {
 
 /// Writes, into `dir`, all that follows from a record: `verdict.json`, `measures.json`, `junit.xml`, and
 /// what
-/// [`write_document`] does. The verdict comes first, so that it is there whatever happens to a
+/// [`write_document`] does. The verdict comes before those, so that it is there whatever happens to a
 /// picture. `record.json` is not written: it is what all of this is made from.
 ///
 /// # Errors
@@ -47,16 +47,28 @@ pub enum WriteError {
 pub fn write(report: &Report<'_>, dir: &Path) -> Result<(), WriteError> {
     folder(dir)?;
     report
-        .verdict
-        .save(&dir.join("verdict.json"))
-        .map_err(WriteError::Verdict)?;
-    report
         .measured
         .save(&dir.join("measures.json"))
         .map_err(WriteError::Measures)?;
-    let junit = render::junit(&report.verdict).map_err(WriteError::Junit)?;
+    write_judged(&report.verdict, &report.document(), dir)
+}
+
+/// Writes, into `dir`, `verdict.json`, `junit.xml`, and what [`write_document`] does.
+///
+/// # Errors
+/// If a file cannot be written; those before it are.
+pub fn write_judged(
+    verdict: &Verdict,
+    document: &Document<'_>,
+    dir: &Path,
+) -> Result<(), WriteError> {
+    folder(dir)?;
+    verdict
+        .save(&dir.join("verdict.json"))
+        .map_err(WriteError::Verdict)?;
+    let junit = render::junit(verdict).map_err(WriteError::Junit)?;
     file(&dir.join("junit.xml"), &junit)?;
-    write_document(&report.document(), dir)
+    write_document(document, dir)
 }
 
 /// Writes a document into `dir`: `report.html`, `report.md`, the files that the page has for

@@ -1,12 +1,16 @@
 //! The `scenarios` command: prints, and turns what happened into an exit code.
 
+mod around;
+mod ci;
 mod fault_proxy;
+mod gate;
 mod serve;
 
 use std::{
     io::{self, Write as _},
     net::SocketAddr,
     os::unix::process::CommandExt as _,
+    path::Path,
     process::ExitCode,
 };
 
@@ -14,18 +18,14 @@ use clap::{CommandFactory as _, FromArgMatches as _, error::ContextKind};
 use reports::{Record, run::Run};
 
 use crate::{
-    cli::{
-        self, Chosen, Cli, Command, Doctor, Invocation, List, Listing, Reap, Replay, arguments,
-        exit,
-    },
-    environment::{self, EnvironmentError, Kind, chain},
+    cli::{Chosen, Cli, Command, Invocation, Replay, arguments, exit},
+    environment::{self, chain},
     experiment::{self, Data, Experiment, NotRepeatable, with_experiments},
-    faults::kind,
     flags::{CliError, Format, OutputArgs},
     log,
     progress::Progress,
     redact::redacted,
-    stage::{self, Interrupt, Label, Outcome, Place},
+    stage::{self, Interrupt, Label, Outcome, Place, RunError},
 };
 
 /// What ends a command: a message for stderr, and the exit code.
@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
     let recorded = match &matches.subcommand() {
         Some((name, of)) => definition
             .find_subcommand(name)
-            .map(|command| arguments::recorded(command, of)),
+            .map(|command| arguments::recorded_innermost(command, of)),
         None => None,
     };
     let recorded = recorded.unwrap_or_default();
@@ -114,12 +114,13 @@ const REAP: &str = "reap";
 async fn command(command: Command, arguments: Vec<String>) -> u8 {
     let done = match &command {
         Command::Experiment(chosen) => run_chosen(chosen, &arguments).await,
+        Command::Gate(gate) => gate::gate(gate, &arguments).await,
         Command::Replay(replay) => self::replay(replay).await,
         Command::Serve(serve) => serve::serve(serve).await,
-        Command::List(list) => Ok(self::list(list)),
+        Command::List(list) => Ok(around::list(list)),
         Command::FaultProxy(proxy) => fault_proxy::serve(proxy).await,
-        Command::Doctor(doctor) => self::doctor(doctor).await,
-        Command::Reap(reap) => self::reap(reap).await,
+        Command::Doctor(doctor) => around::doctor(doctor).await,
+        Command::Reap(reap) => around::reap(reap).await,
     };
     done.unwrap_or_else(|(message, code)| {
         say(&without_passwords(&format!("error: {message}")));
@@ -160,14 +161,19 @@ fn bug(error: &dyn std::error::Error) -> Failure {
     (chain(error), exit::BUG)
 }
 
-/// Plans an experiment and runs it.
-async fn experiment<E: Experiment>(
+/// An experiment that is ready to be carried out, and where.
+struct Planned<E> {
+    experiment: E,
+    label: Label,
+    wanted: environment::Wanted,
+    toxiproxy: Option<SocketAddr>,
+}
+
+/// Plans an experiment.
+fn planned<E: Experiment>(
     invocation: &Invocation<E::Options>,
     arguments: &[String],
-) -> Result<u8, Failure>
-where
-    reports::Data: From<Data<E>>,
-{
+) -> Result<Planned<E>, Failure> {
     let wanted = invocation.server.wanted().map_err(usage)?;
     let wanted = invocation.fill.fill(wanted);
     let frame = invocation.draw.frame(&wanted, &invocation.scripts);
@@ -184,8 +190,39 @@ where
         size: frame.size.name(),
         thresholds,
     };
-    let toxiproxy = invocation.proxy.toxiproxy().map_err(usage)?;
-    run(&experiment, &label, wanted, toxiproxy, &invocation.output).await
+    Ok(Planned {
+        experiment,
+        label,
+        wanted,
+        toxiproxy: invocation.proxy.toxiproxy().map_err(usage)?,
+    })
+}
+
+/// Plans an experiment and runs it.
+async fn experiment<E: Experiment>(
+    invocation: &Invocation<E::Options>,
+    arguments: &[String],
+) -> Result<u8, Failure>
+where
+    reports::Data: From<Data<E>>,
+{
+    run(&planned::<E>(invocation, arguments)?, &invocation.output).await
+}
+
+/// Plans an experiment and carries it out, in a folder that is there.
+async fn once<E: Experiment>(
+    invocation: &Invocation<E::Options>,
+    arguments: &[String],
+    folder: &Path,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Outcome, Failure>
+where
+    reports::Data: From<Data<E>>,
+{
+    let planned = planned::<E>(invocation, arguments)?;
+    let outcome = carried_out(&planned, folder, interrupt, progress).await;
+    outcome.map_err(|error| (chain(&error), exit::of_run(&error)))
 }
 
 /// Runs the experiment of an earlier run again.
@@ -225,25 +262,27 @@ where
     };
     let wanted = replay.server.wanted().map_err(usage)?;
     let wanted = replay.fill.fill(wanted);
-    let toxiproxy = replay.proxy.toxiproxy().map_err(usage)?;
-    run(&experiment, &label, wanted, toxiproxy, &replay.output).await
+    let planned = Planned {
+        experiment,
+        label,
+        wanted,
+        toxiproxy: replay.proxy.toxiproxy().map_err(usage)?,
+    };
+    run(&planned, &replay.output).await
 }
 
-async fn run<E: Experiment>(
-    experiment: &E,
-    label: &Label,
-    wanted: environment::Wanted,
-    toxiproxy: Option<SocketAddr>,
-    output: &OutputArgs,
-) -> Result<u8, Failure>
+/// Carries out what was planned. The record is in the folder when this returns.
+async fn carried_out<E: Experiment>(
+    planned: &Planned<E>,
+    folder: &Path,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Outcome, RunError>
 where
     reports::Data: From<Data<E>>,
 {
-    let interrupt = Interrupt::from_signals().map_err(|e| bug(&e))?;
-    let command = <E::Recorded as reports::experiment::Experiment>::COMMAND;
-    let folder = output.folder(command, label.seed, &stage::utc_now());
-    let folder = folder.map_err(usage)?;
-    let setting = experiment.setting();
+    let setting = planned.experiment.setting();
+    let wanted = planned.wanted.clone();
     let place = Place {
         wanted: environment::Wanted {
             small_disk: stage::wants_small_disk(&setting.schedule),
@@ -254,13 +293,25 @@ where
             },
             ..wanted
         },
-        toxiproxy,
-        folder: folder.clone(),
+        toxiproxy: planned.toxiproxy,
+        folder: folder.to_owned(),
     };
-    let progress = Progress::new(output.quiet);
     progress.say("starting PostgreSQL");
     let listener = |event: &reports::run::Event| progress.event(event);
-    let outcome = experiment::carry_out(experiment, label, &place, &interrupt, &listener).await;
+    let (experiment, label) = (&planned.experiment, &planned.label);
+    experiment::carry_out(experiment, label, &place, interrupt, &listener).await
+}
+
+async fn run<E: Experiment>(planned: &Planned<E>, output: &OutputArgs) -> Result<u8, Failure>
+where
+    reports::Data: From<Data<E>>,
+{
+    let interrupt = Interrupt::from_signals().map_err(|e| bug(&e))?;
+    let command = <E::Recorded as reports::experiment::Experiment>::COMMAND;
+    let folder = output.folder(command, planned.label.seed, &stage::utc_now());
+    let folder = folder.map_err(usage)?;
+    let progress = Progress::new(output.quiet);
+    let outcome = carried_out(planned, &folder, &interrupt, &progress).await;
     progress.finish();
     output.conclude(&folder);
     let outcome = outcome.map_err(|error| (chain(&error), exit::of_run(&error)))?;
@@ -278,10 +329,11 @@ where
             &report.document(),
             &folder,
             colour(),
-            reports::render::USUAL,
+            width(),
         )),
         Format::Json => print(&report.verdict.to_json().map_err(|e| bug(&e))?),
     }
+    ci::tell(&report.verdict, &report.document());
     for reason in &unwritten {
         say(&format!("error: not written: {reason}"));
     }
@@ -290,42 +342,6 @@ where
     } else {
         exit::NOT_WRITTEN
     })
-}
-
-fn list(list: &List) -> u8 {
-    let text = match list.what {
-        Listing::Faults => kind::list(list.deadline_ms),
-        Listing::Measures => measures(),
-        Listing::Experiments => {
-            let mut all: Vec<(&str, &str)> = cli::EXPERIMENTS.to_vec();
-            all.push(("replay DIR", "What an earlier run did, exactly, once more"));
-            let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-            let lines = all
-                .iter()
-                .map(|(name, about)| format!("{name:<width$} {about}\n"));
-            let more = "\n`scenarios list faults` lists what a plan may hold, `scenarios list measures` \
-                        what thresholds may name.\n";
-            lines.collect::<String>() + more
-        }
-    };
-    print(&text);
-    0
-}
-
-/// What each experiment measures.
-fn measures() -> String {
-    let mut text = String::new();
-    for command in reports::Data::COMMANDS {
-        text += &format!("{command}\n");
-        let mut measures = reports::Data::measures(command).unwrap_or_default();
-        measures.sort_by_key(|measure| measure.name);
-        let width = measures.iter().map(|m| m.name.len()).max().unwrap_or(0);
-        for measure in measures {
-            let (name, unit) = (measure.name, measure.quantity.unit());
-            text += &format!("  {name:<width$}  {} [{unit}]\n", measure.about);
-        }
-    }
-    text
 }
 
 /// Raises the soft limit on open files to the hard one, as Go does: a proxied connection
@@ -340,50 +356,6 @@ fn raise_limit_on_open_files() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, "the limit on open files stays as it is");
     }
-}
-
-async fn doctor(doctor: &Doctor) -> Result<u8, Failure> {
-    let wanted = doctor.server.wanted().map_err(usage)?;
-    let found = environment::diagnose(&wanted).await;
-    let line = |name: &str, what: &Result<String, EnvironmentError>| match what {
-        Ok(what) => format!("{name}  ok       {what}\n"),
-        Err(error) => format!("{name}  missing  {error}\n"),
-    };
-    let mut text = line("docker", &found.docker) + &line("local ", &found.local);
-    let used = match wanted.kind {
-        Kind::External => Some("the server of --database-url"),
-        Kind::Auto | Kind::Docker if found.docker.is_ok() => Some("docker"),
-        Kind::Auto | Kind::Local if found.local.is_ok() => Some("local"),
-        _ => None,
-    };
-    text += match used {
-        Some(_) => "used    ",
-        None => "used    nothing: a run would end with exit code 69",
-    };
-    text += used.unwrap_or_default();
-    text += "\n";
-    let left = environment::reap::on_this_machine(&wanted, true)
-        .await
-        .would_remove();
-    if left > 0 {
-        text +=
-            &format!("left    {left} of runs that were killed: `scenarios reap` removes them\n");
-    }
-    print(&text);
-    Ok(if used.is_some() { 0 } else { exit::ENVIRONMENT })
-}
-
-async fn reap(reap: &Reap) -> Result<u8, Failure> {
-    let wanted = reap.target.wanted().map_err(usage)?;
-    let reaped = environment::reap::reap(&wanted, reap.dry_run)
-        .await
-        .map_err(|error| (chain(&error), exit::of_run(&error.into())))?;
-    let code = if reaped.is_complete() { 0 } else { exit::BUG };
-    print(&match reap.format {
-        Format::Text => reaped.text(),
-        Format::Json => reaped.json(code),
-    });
-    Ok(code)
 }
 
 /// Starts this program again with what its libraries read from the environment, and
@@ -426,6 +398,15 @@ fn excepted_from_web_proxies() -> Option<String> {
 fn colour() -> bool {
     use std::io::IsTerminal as _;
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Characters of a line of stdout: of the terminal, or as many as are usual.
+fn width() -> usize {
+    rustix::termios::tcgetwinsize(io::stdout())
+        .ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns > 0)
+        .unwrap_or(reports::render::USUAL)
 }
 
 /// The result. A reader that has seen enough, as in `| head`, is no error, and the

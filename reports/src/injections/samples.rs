@@ -20,11 +20,13 @@ const UNAVAILABLE: Measure = Measure::time(
     "unavailable",
     "seconds without service, from the fault until the horizon",
 )
-.exact_to(0.05);
+.exact_to(0.05)
+.told();
 const AVAILABILITY: Measure = Measure::share(
     "availability",
     "operations that were good, of those scheduled from the fault until the horizon",
-);
+)
+.told();
 const DETECT: Measure =
     Measure::time("detect", "from the fault until the circuit opened").exact_to(0.05);
 const FAIL_FAST: Measure = Measure::time(
@@ -77,30 +79,36 @@ const LOST: Measure = Measure::count(
     "writes that were acknowledged and are not there",
     "writes",
 )
+.exact_to(1.0)
 .summed();
 const DUPLICATE: Measure = Measure::count(
     "ledger.duplicate",
     "writes that were applied more than once",
     "writes",
 )
+.exact_to(1.0)
 .summed();
 const UNEXPECTED: Measure = Measure::count(
     "ledger.unexpected",
     "rows that nobody wrote or that were refused",
     "rows",
 )
+.exact_to(1.0)
 .summed();
 const UNKNOWN: Measure = Measure::count(
     "ledger.unknown",
     "writes that were sent and not answered",
     "writes",
 )
-.summed();
+.exact_to(1.0)
+.summed()
+.told();
 const WRONG: Measure = Measure::count(
     "ledger.wrong-reads",
     "rows that were read and were wrong",
     "rows",
 )
+.exact_to(1.0)
 .summed();
 
 /// What a ledger is measured by.

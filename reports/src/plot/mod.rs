@@ -17,6 +17,7 @@
 //! legend or beside it, and stacked in the same order everywhere.
 
 pub(crate) mod apart;
+pub(crate) mod changes;
 pub(crate) mod legend;
 mod paint;
 pub(crate) mod palette;

@@ -15,26 +15,23 @@ use super::{
     quantity::{interval, observed, sample},
 };
 
+/// What a build server shows beside its log: the verdict, the claims, and the command that does
+/// it again, without pictures.
+#[must_use]
+pub fn summary(document: &Document<'_>) -> String {
+    let mut out = String::new();
+    head(&mut out, document);
+    claims(&mut out, &document.claims);
+    again(&mut out, document);
+    out
+}
+
 /// Pictures stand beside the file, in `plots/`.
 #[must_use]
 pub fn markdown(document: &Document<'_>) -> String {
     let mut out = String::new();
     let page = &document.page;
-    let verdict = escape(&document.headline.sentence);
-    if page.finding.is_empty() {
-        let _ = writeln!(out, "# {verdict}\n");
-    } else {
-        let mood = document.headline.mood.name();
-        let _ = writeln!(
-            out,
-            "# {}\n\n**{mood}**: {verdict}\n",
-            escape(&page.finding)
-        );
-    }
-    for fact in &document.facts {
-        let _ = writeln!(out, "- {}: {}", fact.name, escape(&fact.says));
-    }
-    blocks(&mut out, &page.lead);
+    head(&mut out, document);
     claims(&mut out, &document.claims);
     for section in page.sections.iter().filter(|s| s.is_in(Form::Markdown)) {
         let shown =
@@ -51,14 +48,39 @@ pub fn markdown(document: &Document<'_>) -> String {
     }
     out.push_str("\n## How it was measured\n");
     blocks(&mut out, &page.measured);
+    again(&mut out, document);
+    out
+}
+
+/// What came out, where, and what stands right below.
+fn head(out: &mut String, document: &Document<'_>) {
+    let page = &document.page;
+    let verdict = escape(&document.headline.sentence);
+    if page.finding.is_empty() {
+        let _ = writeln!(out, "# {verdict}\n");
+    } else {
+        let mood = document.headline.mood.name();
+        let _ = writeln!(
+            out,
+            "# {}\n\n**{mood}**: {verdict}\n",
+            escape(&page.finding)
+        );
+    }
+    for fact in &document.facts {
+        let _ = writeln!(out, "- {}: {}", fact.name, escape(&fact.says));
+    }
+    blocks(out, &page.lead);
+}
+
+/// The commands that do it again.
+fn again(out: &mut String, document: &Document<'_>) {
     out.push_str("\n## Again\n");
     for again in &document.again {
         if !again.purpose.is_empty() {
             let _ = writeln!(out, "\n{}", escape(&again.purpose));
         }
-        code(&mut out, "", &again.in_folder("FOLDER"));
+        code(out, "", &again.in_folder("FOLDER"));
     }
-    out
 }
 
 fn claims(out: &mut String, claims: &[Claim]) {

@@ -15,7 +15,7 @@ mod terminal;
 
 pub use html::html;
 pub use junit::junit;
-pub use markdown::markdown;
+pub use markdown::{markdown, summary};
 pub use terminal::{LEAST, USUAL, terminal};
 
 #[cfg(test)]

@@ -92,6 +92,9 @@ pub struct Measure {
     /// Whether it is slower where the machine is, for every arm alike: then it is compared with
     /// that of the careful arm in the same run.
     pub shared: bool,
+    /// Whether a gate judges it. What another measure says as well, and what one operation of
+    /// thousands decides, is told and compared only.
+    pub judged: bool,
 }
 
 impl Measure {
@@ -107,6 +110,7 @@ impl Measure {
             resolution: 1e-4,
             counted: false,
             shared: false,
+            judged: true,
         }
     }
 
@@ -172,6 +176,15 @@ impl Measure {
     pub const fn summed(self) -> Self {
         Self {
             together: Together::Sum,
+            ..self
+        }
+    }
+
+    /// The same, which no gate judges.
+    #[must_use]
+    pub const fn told(self) -> Self {
+        Self {
+            judged: false,
             ..self
         }
     }

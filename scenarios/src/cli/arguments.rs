@@ -44,6 +44,18 @@ pub fn recorded(command: &Command, matches: &ArgMatches) -> Vec<String> {
     arguments
 }
 
+/// The same of the innermost command: in `gate --baseline FILE steady --quick`, of `steady`.
+#[must_use]
+pub fn recorded_innermost(command: &Command, matches: &ArgMatches) -> Vec<String> {
+    match matches.subcommand() {
+        Some((name, of)) => match command.find_subcommand(name) {
+            Some(inner) => recorded_innermost(inner, of),
+            None => Vec::new(),
+        },
+        None => recorded(command, matches),
+    }
+}
+
 /// Moves flags that stand before the command behind it, where they are read:
 /// `scenarios --seed 7 reap` is `scenarios reap --seed 7`.
 ///

@@ -38,7 +38,8 @@ impl OutputArgs {
     /// Ends what [`folder`](Self::folder) began: with a record in it `latest` points at
     /// the folder, without anything in it the folder goes.
     pub fn conclude(&self, folder: &Path) {
-        if !folder.join("record.json").is_file() {
+        let results = ["record.json", "verdict.json"];
+        if !results.iter().any(|name| folder.join(name).is_file()) {
             let events = folder.join("events.jsonl");
             if fs::metadata(&events).is_ok_and(|events| events.len() == 0) {
                 // It says nothing, so it is not missed.

@@ -42,6 +42,8 @@ pub enum Command {
     /// An experiment.
     #[command(flatten)]
     Experiment(Chosen),
+    /// Whether a build is worse than the one that a baseline was recorded of, for CI
+    Gate(Gate),
     /// What an earlier run did, exactly, once more
     Replay(Replay),
     /// Server, proxy, load and dashboard together, with a button for each fault
@@ -104,6 +106,32 @@ pub struct Invocation<O: Args> {
     pub(crate) proxy: ProxyArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// Runs that are compared with a baseline, or become one.
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = false)]
+pub struct Gate {
+    /// Baseline to compare with: a file of --save-baseline
+    #[arg(long, value_name = "FILE", required_unless_present = "save_baseline")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// File to write a baseline to: of the build that later ones are not to be worse than
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    pub(crate) save_baseline: Option<PathBuf>,
+    /// Runs, at most [default: as many as can tell a change of any measure; twice as many where the first do not tell]
+    #[arg(long, value_name = "N", value_parser = runs)]
+    pub(crate) runs: Option<usize>,
+    /// Longest time for all runs together, in seconds (90s), minutes (30m) or hours (1h)
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = flags::budget)]
+    pub(crate) budget: Duration,
+    #[command(subcommand)]
+    pub(crate) experiment: Chosen,
+}
+
+fn runs(text: &str) -> Result<usize, String> {
+    let number = text.parse::<usize>().ok();
+    let number = number.filter(|number| (3..=100).contains(number));
+    number.ok_or_else(|| "allowed: 3 to 100".to_owned())
 }
 
 /// A run that is done again.

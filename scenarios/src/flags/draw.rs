@@ -72,6 +72,12 @@ pub struct DrawArgs {
 }
 
 impl DrawArgs {
+    /// Everything random comes from it.
+    #[must_use]
+    pub fn seed(self) -> u64 {
+        self.seed
+    }
+
     /// What a run on that server is drawn within.
     ///
     /// # Errors

@@ -41,6 +41,7 @@ use super::Interval;
 use sums::{Null, Sums};
 
 pub use one::{pseudomedian, pseudomedian_at, signed_rank};
+pub(crate) use two::cut;
 pub use two::{fewest_per_side, least_p, mann_whitney, shift, shift_at, shift_of};
 
 /// So many values, of two sets in each, have exact distributions: those of fifty a side

@@ -69,7 +69,7 @@ pub fn shift_of(a: &[Observation], b: &[Observation], tail: f64) -> Shift {
 }
 
 /// How many of the ordered differences of `m` and `n` values to cut off at either end.
-pub(super) fn cut(m: usize, n: usize, tail: f64) -> Option<usize> {
+pub(crate) fn cut(m: usize, n: usize, tail: f64) -> Option<usize> {
     if m == 0 || n == 0 {
         return None;
     }

@@ -1,0 +1,164 @@
+//! What a build differs from itself by, and what a gate would find beyond that.
+
+use crate::stats::{distribution::normal_quantile, mean, median, ranks, sequential::Plan};
+
+use super::{TOLD, TOLERANCE, UNDECIDED};
+
+/// Comparisons of a build with itself that are drawn.
+const DRAWS: usize = 400;
+
+/// How likely a change is found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Power {
+    /// By what a measure gets worse: 0.1 is 10 %.
+    pub worse: f64,
+    /// How often a gate finds that at its first look, 0..=1.
+    pub first: f64,
+    /// How often it finds it at any of its looks.
+    pub last: f64,
+}
+
+/// What a measure differs by in runs of one build.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Noise {
+    /// The floor at each look: a logarithm.
+    pub(super) floors: Vec<f64>,
+    /// Ends of the interval at each look, of each comparison of a build with itself.
+    draws: Vec<Vec<[f64; 2]>>,
+}
+
+impl Noise {
+    /// From runs of one build, and as many of another as there are: what each set differs
+    /// from its own median by is noise, whatever the two differ by.
+    pub(super) fn of(
+        sets: [&[f64]; 2],
+        plan: &Plan,
+        measures: usize,
+        rng: &mut fastrand::Rng,
+    ) -> Self {
+        let residuals = residuals(sets);
+        let then = sets[0].len();
+        let looks = plan.looks();
+        let cuts: Vec<Option<usize>> = (0..looks.len())
+            .map(|k| ranks::cut(looks[k], then, plan.alpha_at(k) / measures.max(1) as f64))
+            .collect();
+        let most = looks.last().copied().unwrap_or(0);
+        let draws = (0..DRAWS).map(|_| {
+            let base: Vec<f64> = (0..then).map(|_| draw(&residuals, rng)).collect();
+            let now: Vec<f64> = (0..most).map(|_| draw(&residuals, rng)).collect();
+            let each = looks.iter().zip(&cuts);
+            each.map(|(runs, cut)| ends(&now[..*runs], &base, *cut))
+                .collect()
+        });
+        let draws: Vec<Vec<[f64; 2]>> = draws.collect();
+        // Nine of ten gates in all: of each measure, all but its part of the tenth.
+        let part = UNDECIDED / measures.max(1) as f64;
+        let floors = (0..looks.len()).map(|k| {
+            let highs: Vec<f64> = draws.iter().map(|draw| draw[k][1]).collect();
+            upper(&highs, part).max(TOLERANCE.ln_1p())
+        });
+        Self {
+            floors: floors.collect(),
+            draws,
+        }
+    }
+
+    /// How often each change is found that is told.
+    pub(super) fn power(&self) -> Vec<Power> {
+        let told = TOLD.into_iter().map(|worse| {
+            let shift = worse.ln_1p();
+            let first = self
+                .draws
+                .iter()
+                .filter(|looks| self.found(looks, shift, 1));
+            let last = self
+                .draws
+                .iter()
+                .filter(|looks| self.found(looks, shift, looks.len()));
+            let share = |n: usize| n as f64 / self.draws.len().max(1) as f64;
+            Power {
+                worse,
+                first: share(first.count()),
+                last: share(last.count()),
+            }
+        });
+        told.collect()
+    }
+
+    /// Whether one of the first looks finds it, before one says that there is nothing.
+    fn found(&self, looks: &[[f64; 2]], shift: f64, of: usize) -> bool {
+        for ([low, high], floor) in looks.iter().zip(&self.floors).take(of) {
+            if low + shift > *floor {
+                return true;
+            }
+            if high + shift <= *floor {
+                return false;
+            }
+        }
+        false
+    }
+}
+
+/// The value that a part of normally distributed ones lies above, from their mean and
+/// standard deviation: of few that are rare, the values themselves say too little. Infinite
+/// where one is.
+fn upper(values: &[f64], part: f64) -> f64 {
+    let Some(centre) = mean(values) else {
+        return f64::INFINITY;
+    };
+    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
+    let deviation = (squares / values.len().saturating_sub(1).max(1) as f64).sqrt();
+    let floor = centre - normal_quantile(part) * deviation;
+    if floor.is_nan() { f64::INFINITY } else { floor }
+}
+
+/// Both ends of the interval by which the first set lies above the second. Without enough
+/// values for a level, it ends nowhere.
+pub(super) fn ends(now: &[f64], then: &[f64], cut: Option<usize>) -> [f64; 2] {
+    let pairs = now
+        .iter()
+        .flat_map(|now| then.iter().map(move |then| now - then));
+    let mut differences: Vec<f64> = pairs.collect();
+    differences.sort_by(f64::total_cmp);
+    let n = differences.len();
+    let inside = cut.filter(|cut| cut + 1 <= n);
+    match inside {
+        Some(cut) => [differences[cut], differences[n - 1 - cut]],
+        None => [f64::NEG_INFINITY, f64::INFINITY],
+    }
+}
+
+/// What values differ from the median of their own set by, made as wide as the noise is that
+/// they come from: what is centred on its own median lies nearer to it.
+fn residuals(sets: [&[f64]; 2]) -> Vec<f64> {
+    let mut all = Vec::new();
+    for set in sets {
+        let Some(centre) = median(set.iter().copied()).filter(|_| set.len() > 1) else {
+            continue;
+        };
+        let n = set.len() as f64;
+        let wider = (n / (n - 1.0)).sqrt();
+        all.extend(set.iter().map(|value| (value - centre) * wider));
+    }
+    all
+}
+
+/// One of them, moved a little, so that what lies between two of few values can come out as
+/// well; as wide as they are (Silverman, *Density Estimation*, 1986, section 6.4).
+fn draw(residuals: &[f64], rng: &mut fastrand::Rng) -> f64 {
+    let n = residuals.len();
+    if n == 0 {
+        return 0.0;
+    }
+    let squares: f64 = residuals.iter().map(|r| r * r).sum();
+    let deviation = (squares / n as f64).sqrt();
+    let width = 0.9 * (n as f64).powf(-0.2);
+    let moved = residuals[rng.usize(..n)] + width * deviation * normal(rng);
+    moved / (1.0 + width * width).sqrt()
+}
+
+/// A standard normal number (Box and Muller 1958).
+fn normal(rng: &mut fastrand::Rng) -> f64 {
+    let (u, v) = (1.0 - rng.f64(), rng.f64());
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}
