@@ -68,6 +68,12 @@ impl Of {
         }
     }
 
+    /// How the environment of another differs from this one's.
+    #[must_use]
+    pub fn elsewhere(&self, now: &Self) -> Vec<String> {
+        places(&self.environment, &now.environment)
+    }
+
     /// What another is that this is not, in words; nothing if both are the same.
     #[must_use]
     pub fn differs(&self, now: &Self) -> Vec<String> {

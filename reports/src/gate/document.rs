@@ -164,7 +164,7 @@ pub fn told(baseline: &Baseline, measures: &[Measure]) -> String {
         },
         soft,
     );
-    let same: Vec<Judged> = super::judge(&series, &plan, 0, &[], baseline.of.seed);
+    let same: Vec<Judged> = super::judge(&series, &plan, 0, &[], &[], baseline.of.seed);
     let soft: Vec<&Judged> = same
         .iter()
         .filter(|judged| judged.kind == Kind::Soft)

@@ -57,13 +57,15 @@ pub struct Change {
 }
 
 /// Judges all measures at a look. What was decided at an earlier look stays so: `before` is
-/// what came of that.
+/// what came of that. `elsewhere` is how the environment differs from that of the baseline: then
+/// nothing is said of what scatters, since nobody knows what it would have been there.
 #[must_use]
 pub fn judge(
     all: &[Series],
     plan: &Plan,
     look: usize,
     before: &[Judged],
+    elsewhere: &[String],
     seed: u64,
 ) -> Vec<Judged> {
     let soft = soft(all);
@@ -75,7 +77,16 @@ pub fn judge(
         if is_hard(series) {
             hard(series)
         } else {
-            by_interval(series, plan, look, soft, seed)
+            let mut judged = by_interval(series, plan, look, soft, seed);
+            if !elsewhere.is_empty() {
+                judged.ruling = Ruling::Open;
+                judged.power.clear();
+                let differs = elsewhere.join("; ");
+                judged.reason = Some(format!(
+                    "the baseline is of another environment ({differs})"
+                ));
+            }
+            judged
         }
     });
     each.collect()

@@ -13,8 +13,9 @@
 //! Definitions:
 //! - Change of a measure in a run: the logarithm of its value over the median of the
 //!   baseline's, turned so that more is worse; over all faults and conditions the mean, so
-//!   that each of them counts alike. A measure that follows the machine is compared with the
-//!   careful pool of the same run first, where there is one.
+//!   that each of them counts alike. A measure that follows the machine is compared with a
+//!   pool of the same run first that is not ours, the careful one or the bare one, where there
+//!   is one.
 //! - A/A: runs of one build over other runs of it. What they differ by is the noise floor.
 //! - Floor of a measure: what nine of ten gates stay within, all measures together, if
 //!   nothing has changed; and at least [`TOLERANCE`], below which nobody cares.

@@ -7,7 +7,7 @@ use std::{
 
 use super::RunOf;
 use crate::{
-    run::{ARM_CAREFUL, ARM_SEAWALL},
+    run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL},
     sample::{ARM, Better, FAULT, Measure, Sample},
     stats::{mean, median},
 };
@@ -105,8 +105,9 @@ pub fn series(measures: &[Measure], then: &[RunOf], now: &[RunOf]) -> Vec<Series
         let values = |place: &Place, runs: &[BTreeMap<Place, f64>]| -> Vec<Option<f64>> {
             runs.iter().map(|run| run.get(place).copied()).collect()
         };
-        let control = place.of_arm(ARM_CAREFUL);
-        let control = (measure.shared && ours && known.contains(&control)).then(|| {
+        let others = [ARM_CAREFUL, ARM_BARE].map(|arm| place.of_arm(arm));
+        let control = others.into_iter().find(|other| known.contains(other));
+        let control = control.filter(|_| measure.shared && ours).map(|control| {
             Box::new(Case {
                 place: String::new(),
                 then: values(&control, &then),

@@ -90,7 +90,7 @@ pub struct Measure {
     /// Whether the same work gives the same value on any machine: round trips, rows, bytes.
     pub counted: bool,
     /// Whether it is slower where the machine is, for every arm alike: then it is compared with
-    /// that of the careful arm in the same run.
+    /// that of a pool of the same run that is not ours.
     pub shared: bool,
     /// Whether a gate judges it. What another measure says as well, and what one operation of
     /// thousands decides, is told and compared only.

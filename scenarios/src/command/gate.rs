@@ -310,12 +310,19 @@ where
             break;
         }
         let series = gate::series(measures, &baseline.runs, &runs.done);
-        judged = gate::judge(&series, &plan, look, &judged, baseline.of.seed);
+        let elsewhere = runs
+            .of
+            .as_ref()
+            .map(|of| baseline.of.elsewhere(of))
+            .unwrap_or_default();
+        let seed = baseline.of.seed;
+        judged = gate::judge(&series, &plan, look, &judged, &elsewhere, seed);
         let open = judged.iter().any(|judged| judged.ruling == Ruling::Open);
         let worse = judged
             .iter()
             .any(|judged| judged.ruling == Ruling::Regression);
-        if !open || worse {
+        // More runs here would say no more of what is elsewhere.
+        if !open || worse || !elsewhere.is_empty() {
             break;
         }
         look += 1;
