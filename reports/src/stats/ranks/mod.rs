@@ -40,6 +40,9 @@ mod two;
 use super::Interval;
 use sums::{Null, Sums};
 
+pub(super) use one::cut as cut_of_signed;
+pub(super) use two::cut as cut_of_two;
+
 pub use one::{pseudomedian, pseudomedian_at, signed_rank};
 pub use two::{fewest_per_side, least_p, mann_whitney, shift, shift_at, shift_of};
 

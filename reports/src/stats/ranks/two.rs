@@ -69,13 +69,13 @@ pub fn shift_of(a: &[Observation], b: &[Observation], tail: f64) -> Shift {
 }
 
 /// How many of the ordered differences of `m` and `n` values to cut off at either end.
-pub(super) fn cut(m: usize, n: usize, tail: f64) -> Option<usize> {
+pub(in crate::stats) fn cut(m: usize, n: usize, tail: f64) -> Option<usize> {
     if m == 0 || n == 0 {
         return None;
     }
     let null = if m.max(n) <= EXACT_UP_TO {
         let ranks: Vec<usize> = (0..m + n).collect();
-        Null::Exact(Sums::of_size(&ranks, m).from_least())
+        Null::Exact(Sums::of_size(&ranks, m).with_least_at_zero())
     } else {
         let (m, n) = (m as f64, n as f64);
         Null::Normal {

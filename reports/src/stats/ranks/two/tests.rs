@@ -209,7 +209,7 @@ fn exact_and_normal_intervals_meet() {
         |n: usize| -> Vec<f64> { (0..n).map(|_| Draw::Normal.value(&mut rng)).collect() };
     let (a, b) = (draw(50), draw(50));
     let ranks: Vec<usize> = (0..100).collect();
-    let exact = Null::Exact(Sums::of_size(&ranks, 50).from_least());
+    let exact = Null::Exact(Sums::of_size(&ranks, 50).with_least_at_zero());
     let normal = Null::Normal {
         mean: 1250.0,
         variance: 2500.0 * 101.0 / 12.0,
