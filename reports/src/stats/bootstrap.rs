@@ -8,14 +8,22 @@
 //!
 //! # With few values
 //!
-//! It holds its level in the limit only. Of fewer than [`FEWEST`] values in any sample
-//! nothing is said: twelve values of a skewed distribution hold no more than 90 % of what
-//! they promise 95 % of (the table in [`stats`](super)). What can be bounded then is the
-//! median, exactly, by [`quantile`](super::quantile()); [`bounded`] does the one or the other
-//! and says which.
+//! It holds its level in the limit only. How often a 95 % interval of a mean holds it, in
+//! per cent of 10 000 samples:
 //!
-//! For what a rank says, prefer [`ranks`](super::ranks) and [`quantile`](super::quantile()):
-//! these are exact. This is for what has no exact interval: a ratio of means, a cost.
+//! | n | normal | exponential | lognormal (σ = 1) |
+//! | ---: | ---: | ---: | ---: |
+//! | 20 | 92.3 | 90.6 | 87.8 |
+//! | 30 | 93.1 | 91.8 | 89.1 |
+//! | 50 | 94.0 | 93.3 | 90.8 |
+//!
+//! So of fewer than [`FEWEST`] values in any sample nothing is said. What can be bounded then
+//! is the median, exactly, by [`quantile`](mod@super::quantile); [`Bootstrap::bounded`] does
+//! the one or the other and says which.
+//!
+//! For what a rank says, prefer [`ranks`](super::ranks) and
+//! [`quantile`](mod@super::quantile): these are exact. This is for what has no exact interval
+//! and decides no claim: a ratio of means, a cost.
 
 use super::{
     Interval,
@@ -23,8 +31,8 @@ use super::{
     quantile::{self, Observation},
 };
 
-/// The fewest values in each sample: of twenty the interval of a mean holds 93 % where it
-/// says 95 if they are normal, and 91 if they are exponential.
+/// The fewest values in each sample: with fewer, more than twice as many intervals of a
+/// skewed statistic miss as should.
 pub const FEWEST: usize = 20;
 
 /// How an interval is drawn.
@@ -33,8 +41,9 @@ pub struct Bootstrap {
     /// How often the interval shall hold the parameter, 0 to 1; 0.95 by default. As much is
     /// left out below as above.
     pub confidence: f64,
-    /// How many samples are redrawn; 2 000 by default, which puts the ends of a 95 %
-    /// interval to a tenth of its half width. Fewer than a hundred bound nothing.
+    /// How many samples are redrawn; 2 000 by default, with which the ends of a 95 % interval
+    /// waver by a standard error of 4 % of its half width. Fewer than a hundred bound
+    /// nothing.
     pub resamples: usize,
 }
 

@@ -47,8 +47,8 @@
 //! normal ones; for twelve lognormal values or more it is narrower. What a median does not tell is what a few
 //! among many pairs cost; where that matters, it stands in a table beside.
 //!
-//! Invariants: all of it is deterministic; what the data cannot bound is `None`, never a
-//! made-up number.
+//! Invariants: all of it is deterministic, given the random numbers where some are drawn;
+//! what the data cannot bound is `None`, never a made-up number.
 
 mod average;
 pub mod bootstrap;

@@ -32,24 +32,24 @@ fn average(values: &[f64]) -> f64 {
     mean(values).unwrap_or(f64::NAN)
 }
 
-fn draw(draw: Draw, n: usize, rng: &mut fastrand::Rng) -> Vec<f64> {
+fn sample(draw: Draw, n: usize, rng: &mut fastrand::Rng) -> Vec<f64> {
     (0..n).map(|_| draw.value(rng)).collect()
 }
 
 #[test]
 fn few_values_bound_their_median_exactly() {
     let mut rng = fastrand::Rng::with_seed(1);
-    let values = draw(Draw::Exponential, FEWEST, &mut rng);
+    let values = sample(Draw::Exponential, FEWEST, &mut rng);
     let bootstrap = Bootstrap::default();
     let few = &values[1..];
     assert_eq!(bootstrap.one(few, average, &mut rng), Interval::default());
-    let median = |a: &[f64], b: &[f64]| average(a) - average(b);
+    let difference = |a: &[f64], b: &[f64]| average(a) - average(b);
     assert_eq!(
-        bootstrap.two((few, &values), median, &mut rng),
+        bootstrap.two((few, &values), difference, &mut rng),
         Interval::default()
     );
     assert_eq!(
-        bootstrap.two((&values, few), median, &mut rng),
+        bootstrap.two((&values, few), difference, &mut rng),
         Interval::default()
     );
     let exact: Vec<Observation> = few.iter().copied().map(Observation::Exact).collect();
@@ -67,7 +67,7 @@ fn few_values_bound_their_median_exactly() {
 #[test]
 fn what_is_not_finite_or_hardly_redrawn_bounds_nothing() {
     let mut rng = fastrand::Rng::with_seed(1);
-    let values = draw(Draw::Normal, 30, &mut rng);
+    let values = sample(Draw::Normal, 30, &mut rng);
     let few = Bootstrap {
         resamples: 99,
         ..Bootstrap::default()
@@ -94,7 +94,7 @@ proptest! {
     #[test]
     fn it_moves_and_grows_with_the_values(seed in any::<u64>(), by in -5.0_f64..5.0, times in 0.1_f64..9.0) {
         let rng = || fastrand::Rng::with_seed(seed);
-        let values = draw(Draw::LogNormal, 25, &mut rng());
+        let values = sample(Draw::LogNormal, 25, &mut rng());
         let bootstrap = Bootstrap { resamples: 400, ..Bootstrap::default() };
         let before = bootstrap.one(&values, average, &mut rng());
         let moved: Vec<f64> = values.iter().map(|v| v * times + by).collect();
@@ -126,7 +126,7 @@ fn misses_about_as_often_as_it_says_and_one_of_less_confidence_more_often() {
         };
         let (mut one, mut two) = (0, 0);
         for _ in 0..rounds {
-            let (a, b) = (draw(of, 30, &mut rng), draw(of, 20, &mut rng));
+            let (a, b) = (sample(of, 30, &mut rng), sample(of, 20, &mut rng));
             one += u32::from(holds(bootstrap.one(&a, average, &mut rng), truth));
             let difference = |a: &[f64], b: &[f64]| average(a) - average(b);
             let found = bootstrap.two((&a, &b), difference, &mut rng);

@@ -7,10 +7,11 @@
 //! 50, 1966; for several groups Peto and Peto, *Asymptotically Efficient Rank Invariant Test
 //! Procedures*, JRSS A 135, 1972).
 //!
-//! The p-value is that of a chi-squared distribution, which is right for many ends. With
-//! fewer than about ten in a group it is a hint, no verdict: where all groups were watched
-//! for equally long, [`mann_whitney`](crate::stats::ranks::mann_whitney) with what did not
-//! end at infinity is exact.
+//! The p-value is that of a chi-squared distribution, which is right for many ends: of two
+//! equal groups of six to fifteen, 6 to 7 % are told apart at 5 %, of fifty 5.4 %. With few
+//! it is a hint, no verdict: where all were watched for equally long,
+//! [`mann_whitney`](crate::stats::ranks::mann_whitney) with what did not end at infinity is
+//! exact.
 
 use crate::stats::{distribution::chi_squared_at_least, quantile::Observation};
 
