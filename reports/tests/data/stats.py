@@ -97,6 +97,10 @@ def cut(ways, tail):
     return k
 
 
+def normal_cut(mean, variance, tail):
+    return max(0, math.floor(mean + stats.norm.ppf(tail) * math.sqrt(variance) - 0.5) + 1)
+
+
 def interval(ordered, k):
     return [None, None] if k == 0 else [float(ordered[k - 1]), float(ordered[-k])]
 
@@ -104,17 +108,18 @@ def interval(ordered, k):
 def ranks():
     rng = np.random.default_rng(7)
     two, one = [], []
-    for m, n, ties in [(3, 3, False), (4, 6, False), (6, 6, True), (3, 8, True), (7, 5, True), (12, 15, False), (30, 30, False), (50, 41, False), (60, 55, False), (70, 52, True), (51, 3, True)]:
+    for m, n, ties in [(3, 3, False), (4, 6, False), (6, 6, True), (3, 8, True), (7, 5, True), (12, 15, False), (30, 30, False), (50, 41, False), (60, 55, False), (70, 52, True), (51, 3, True), (4, 60, False), (2, 290, False), (2, 291, False)]:
         a, b = samples(rng, m, ties), samples(rng, n, ties)
-        if m + n <= 16:
+        counted = (m + n) ** 3 * min(m, n) <= 100**3 * 50
+        if math.comb(m + n, m) < 30_000:
             how, p = "enumeration", exact_rank_sum(a, b)
         else:
-            how = "asymptotic" if max(m, n) > 50 else "exact"
+            how = "exact" if counted else "asymptotic"
             p = [stats.mannwhitneyu(a, b, alternative=s, method=how).pvalue for s in ALTERNATIVES]
-        found = []
-        if max(m, n) <= 50:
-            differences = sorted(x - y for x in a for y in b)
-            found = [{"confidence": c, "interval": interval(differences, cut(rank_sum_ways(m, n), (1 - c) / 2))} for c in [0.8, 0.9, 0.95, 0.99]]
+        differences = sorted(x - y for x in a for y in b)
+        table = rank_sum_ways(m, n) if counted else None
+        k = {c: cut(table, (1 - c) / 2) if counted else normal_cut(m * n / 2, m * n * (m + n + 1) / 12, (1 - c) / 2) for c in [0.8, 0.9, 0.95, 0.99]}
+        found = [{"confidence": c, "interval": interval(differences, k)} for c, k in k.items()]
         two.append({"a": a, "b": b, "how": how, "p": p, "estimate": float(np.median(np.subtract.outer(a, b))), "intervals": found})
     for n, ties in [(1, False), (4, False), (6, True), (10, True), (12, True), (15, False), (50, False), (60, False), (75, True)]:
         d = [v - 3 for v in samples(rng, n, ties)]
@@ -125,12 +130,13 @@ def ranks():
             how = "exact" if n <= 50 else "asymptotic"
             p = [stats.wilcoxon(d, alternative=s, method=how, correction=True, zero_method="wilcox").pvalue for s in ALTERNATIVES]
         walsh = sorted((d[i] + d[j]) / 2 for i in range(n) for j in range(i, n))
-        found = []
+        k = {c: normal_cut(n * (n + 1) / 4, n * (n + 1) * (2 * n + 1) / 24, (1 - c) / 2) for c in [0.8, 0.9, 0.95, 0.99]}
         if n <= 50:
             table = [1]
             for item in range(1, n + 1):
                 table = [(table[s] if s < len(table) else 0) + (table[s - item] if 0 <= s - item < len(table) else 0) for s in range(len(table) + item)]
-            found = [{"confidence": c, "interval": interval(walsh, cut(table, (1 - c) / 2))} for c in [0.8, 0.9, 0.95, 0.99]]
+            k = {c: cut(table, (1 - c) / 2) for c in k}
+        found = [{"confidence": c, "interval": interval(walsh, k)} for c, k in k.items()]
         one.append({"d": d, "how": how, "p": p, "estimate": float(np.median(walsh)), "intervals": found})
     write("ranks", {"two": two, "one": one})
 

@@ -195,6 +195,11 @@ fn what_says_nothing() {
     let few = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(Exact);
     let longer = shift_of(&open, &few, 0.025);
     assert_eq!(longer.estimate, None, "only bounded");
+    // All that is known is that it lies between 10 and 11.
+    let early = [AtLeast(1.0), Exact(10.0), Exact(11.0)];
+    assert_eq!(shift_of(&early, &[Exact(0.0)], 0.4).estimate, None);
+    let late = [AtLeast(12.0), Exact(10.0), Exact(11.0)];
+    assert_eq!(shift_of(&late, &[Exact(0.0)], 0.4).estimate, Some(11.0));
     // The sixth of six times 9 - 6 to 9 - 1.
     assert_eq!(
         (longer.interval.low, longer.interval.high),
