@@ -192,6 +192,8 @@ mod tests {
                 assert_eq!(curve.quantile(q), of["quantile"].as_f64(), "{q}: {case}");
                 let found = curve.quantile_interval_at(q, confidence);
                 assert_eq!(found, interval(&of["interval"]), "{q}: {case}");
+                let at_95 = curve.quantile_interval(q);
+                assert!(confidence != 0.95 || at_95 == found, "{q}: {case}");
             }
         }
     }
