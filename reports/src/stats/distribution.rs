@@ -6,7 +6,7 @@
 //! the rest, so that its digits hold however small it is. The gamma function itself is only
 //! asked for at multiples of one half, where it is a product.
 
-use std::f64::consts::{PI, SQRT_2};
+use std::f64::consts::PI;
 
 /// P(Z <= z) of the standard normal distribution.
 #[must_use]

@@ -28,6 +28,7 @@ pub fn adjusted(p_values: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::reference::{cases, numbers};
     use proptest::prelude::*;
 
     fn near(found: &[f64], expected: &[f64]) -> bool {
@@ -44,6 +45,18 @@ mod tests {
         assert!(near(&found, &[1.0, 1.0]), "{found:?}");
         assert!(near(&adjusted(&[0.02]), &[0.02]));
         assert!(adjusted(&[]).is_empty());
+    }
+
+    #[test]
+    fn as_statsmodels_finds() {
+        let found = include_str!("../../tests/data/holm.json");
+        for case in cases(found, "families") {
+            let found = adjusted(&numbers(&case["p"]));
+            assert!(
+                near(&found, &numbers(&case["adjusted"])),
+                "{found:?}: {case}"
+            );
+        }
     }
 
     /// Rejects step by step, as the procedure was published: the smallest p-value against

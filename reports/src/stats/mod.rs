@@ -5,8 +5,14 @@
 //! order statistics ([`quantile`]), probabilities exact ones ([`proportion`]), and
 //! times that were not all watched to their end a curve ([`survival`]). Throughputs
 //! that differ with what else the machine does are compared as ratios of pairs
-//! ([`Ratio`]). Several tests at once share one chance of a false alarm ([`holm`]); how many
-//! more runs would decide is counted ([`settle`]).
+//! ([`Ratio`]). Several tests at once share one chance of a false alarm ([`holm`]), and so do
+//! several looks at one test ([`sequential`]); how many more runs would decide is counted
+//! ([`settle`]).
+//!
+//! Two builds whose runs are not paired are compared by their ranks ([`ranks`]), and how many
+//! runs would show a difference is tried out on their noise ([`power`]). What has no exact
+//! interval is redrawn ([`bootstrap`]). How well one run knows its own mean is told by
+//! [`effective`].
 //!
 //! # Why medians
 //!
@@ -41,12 +47,15 @@
 //! normal ones; for twelve lognormal values or more it is narrower. What a median does not tell is what a few
 //! among many pairs cost; where that matters, it stands in a table beside.
 //!
-//! Invariants: all of it is deterministic; what the data cannot bound is `None`, never a
-//! made-up number.
+//! Invariants: all of it is deterministic, given the random numbers where some are drawn;
+//! what the data cannot bound is `None`, never a made-up number.
 
 mod average;
+pub mod bootstrap;
 pub mod distribution;
+pub mod effective;
 pub mod holm;
+pub mod power;
 pub mod proportion;
 pub mod quantile;
 pub mod ranks;

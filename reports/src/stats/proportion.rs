@@ -49,6 +49,46 @@ fn root(below: impl Fn(f64) -> bool) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::reference::{
+        cases, count, interval as expected_interval, near, near_interval, number,
+    };
+
+    const FOUND: &str = include_str!("../../tests/data/proportion.json");
+
+    #[test]
+    fn as_scipy_finds() {
+        for case in cases(FOUND, "intervals") {
+            let found = interval(count(&case["k"]), count(&case["n"]));
+            let expected = expected_interval(&case["interval"]);
+            assert!(near_interval(found, expected, 1e-11), "{found:?}: {case}");
+        }
+        for case in cases(FOUND, "at_least") {
+            let (k, n, p) = (count(&case["k"]), count(&case["n"]), number(&case["p"]));
+            let (found, expected) = (at_least(k, n, p), number(&case["at_least"]));
+            assert!(near(found, expected, 1e-10), "{found}: {case}");
+        }
+    }
+
+    /// Of every probability, how often the interval holds it: the sum over all outcomes.
+    #[test]
+    fn covers_every_probability_and_a_narrower_one_does_not() {
+        let n = 12;
+        let covered = |share: usize, narrower: f64| -> f64 {
+            let p = share as f64 / 200.0;
+            let mut before = 0.0;
+            let outcomes = binomial::cdfs(n, p).enumerate().filter_map(|(k, up_to)| {
+                let likely = up_to - before;
+                before = up_to;
+                let found = interval(k, n);
+                let holds = found.low.is_some_and(|low| low + narrower <= p)
+                    && found.high.is_some_and(|high| p <= high - narrower);
+                holds.then_some(likely)
+            });
+            outcomes.sum()
+        };
+        assert!((1..200).all(|share| covered(share, 0.0) >= 0.95));
+        assert!((1..200).any(|share| covered(share, 0.03) < 0.93));
+    }
 
     #[test]
     fn the_tail_of_one_in_ten() {

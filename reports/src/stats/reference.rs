@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Interval;
+use super::{Interval, quantile::Observation};
 
 /// The cases of one kind in a file of `tests/data`. There is at least one.
 pub(super) fn cases(file: &str, kind: &str) -> Vec<Value> {
@@ -26,6 +26,17 @@ pub(super) fn count(value: &Value) -> usize {
 pub(super) fn numbers(value: &Value) -> Vec<f64> {
     let values = value.as_array().expect("numbers");
     values.iter().map(number).collect()
+}
+
+/// Times, and whether each was seen to end.
+pub(super) fn observations(case: &Value) -> Vec<Observation> {
+    let ended = case["ended"].as_array().expect("whether each ended");
+    let times = numbers(&case["times"]).into_iter().zip(ended);
+    let of = times.map(|(at, ended)| match ended.as_bool() {
+        Some(true) => Observation::Exact(at),
+        _ => Observation::AtLeast(at),
+    });
+    of.collect()
 }
 
 /// Two numbers, or null where there is no bound.

@@ -221,6 +221,7 @@ mod tests {
         assert_eq!((plan.alpha_at(0), plan.spent_by(0)), (0.0, 0.0));
         assert_eq!(plan.clone().without_idle(least_p), plan);
         assert_eq!(Plan::new(0.05, &[9, 9], Pocock).alpha_at(0), 0.05);
+        assert_eq!(Plan::new(0.05, &[9, 4, 9], Pocock).looks(), [4, 9]);
     }
 
     /// How often something is found where there is nothing: by the plan, and by who tests at

@@ -6,16 +6,19 @@
 //! is the first time at which the curve is at or below its level, its interval
 //! the times at which the curve's own interval, on the scale of log(-log S), holds
 //! that level (Brookmeyer and Crowley, *A Confidence Interval for the Median
-//! Survival Time*, Biometrics 38, 1982).
+//! Survival Time*, Biometrics 38, 1982; the scale is that of Kalbfleisch and Prentice,
+//! *The Statistical Analysis of Failure Time Data*, section 1.4). Whether two curves or more
+//! differ is tested by [`log_rank`].
 //!
 //! It needs the censoring not to depend on the times: here every recovery is waited
 //! for equally long, so it does not. Claims are nevertheless decided by the exact
 //! intervals of [`quantile`](super::quantile), which need nothing.
 
-use super::{Interval, quantile::Observation};
+mod log_rank;
 
-/// 97.5th percentile of the normal distribution.
-const Z: f64 = 1.959_964;
+use super::{Interval, distribution::normal_quantile, quantile::Observation};
+
+pub use log_rank::{LogRank, log_rank};
 
 /// A curve: the share of recoveries that take longer than a time.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,16 +45,21 @@ impl Fall {
         self.survival * self.greenwood.sqrt()
     }
 
-    /// The 95 % interval of the share, within 0..=1 by its scale. At a share of
-    /// zero it is not known.
-    fn interval(&self) -> Option<(f64, f64)> {
+    /// The interval of the share, by itself, at so much confidence, 0 to 1; within 0..=1 by
+    /// its scale. At a share of zero it is not known.
+    #[must_use]
+    pub fn interval(&self, confidence: f64) -> Interval {
         let log = self.survival.ln();
         if !log.is_finite() || log == 0.0 {
-            return None;
+            return Interval::default();
         }
-        let spread = Z * self.greenwood.sqrt() / log.abs();
+        let z = normal_quantile(0.5 + confidence / 2.0);
+        let spread = z * self.greenwood.sqrt() / log.abs();
         let at = |sign: f64| self.survival.powf((sign * spread).exp());
-        Some((at(1.0), at(-1.0)))
+        Interval {
+            low: Some(at(1.0)),
+            high: Some(at(-1.0)),
+        }
     }
 }
 
@@ -98,17 +106,21 @@ impl Curve {
     /// The 95 % interval of the `q`-quantile.
     #[must_use]
     pub fn quantile_interval(&self, q: f64) -> Interval {
+        self.quantile_interval_at(q, 0.95)
+    }
+
+    /// The interval of the `q`-quantile at so much confidence, 0 to 1.
+    #[must_use]
+    pub fn quantile_interval_at(&self, q: f64, confidence: f64) -> Interval {
         let level = 1.0 - q;
-        let first = |below: &dyn Fn(&Fall) -> bool| {
-            let fall = self.steps.iter().find(|fall| below(fall))?;
+        let first = |below: &dyn Fn(&Fall, Interval) -> bool| {
+            let mut steps = self.steps.iter();
+            let fall = steps.find(|fall| below(fall, fall.interval(confidence)))?;
             Some(fall.at)
         };
         Interval {
-            low: first(&|fall| match fall.interval() {
-                Some((low, _)) => low <= level,
-                None => fall.survival <= level,
-            }),
-            high: first(&|fall| fall.interval().is_some_and(|(_, high)| high <= level)),
+            low: first(&|fall, share| share.low.unwrap_or(fall.survival) <= level),
+            high: first(&|_, share| share.high.is_some_and(|high| high <= level)),
         }
     }
 }
@@ -116,8 +128,11 @@ impl Curve {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::reference::{cases, interval, near_interval, number, observations};
     use Observation::{AtLeast, Exact};
     use proptest::prelude::*;
+
+    const FOUND: &str = include_str!("../../tests/data/survival.json");
 
     /// Weeks of remission under 6-mercaptopurine (Freireich and others, Blood 21,
     /// 1963), the example of most textbooks.
@@ -155,6 +170,43 @@ mod tests {
             high: None,
         };
         assert_eq!(curve.quantile_interval(0.5), interval);
+    }
+
+    #[test]
+    fn as_lifelines_finds() {
+        for case in cases(FOUND, "curves") {
+            let curve = curve(&observations(&case));
+            let confidence = number(&case["confidence"]);
+            let steps = case["steps"].as_array().expect("steps");
+            assert_eq!(curve.steps.len(), steps.len(), "{case}");
+            for (fall, step) in curve.steps.iter().zip(steps) {
+                assert_eq!(fall.at, number(&step["at"]), "{case}");
+                let survival = number(&step["survival"]);
+                assert!((fall.survival - survival).abs() < 1e-12, "{fall:?}: {step}");
+                let found = fall.interval(confidence);
+                let expected = interval(&step["interval"]);
+                assert!(near_interval(found, expected, 1e-10), "{found:?}: {step}");
+            }
+            for of in case["quantiles"].as_array().expect("quantiles") {
+                let q = number(&of["q"]);
+                assert_eq!(curve.quantile(q), of["quantile"].as_f64(), "{q}: {case}");
+                let found = curve.quantile_interval_at(q, confidence);
+                assert_eq!(found, interval(&of["interval"]), "{q}: {case}");
+                let at_95 = curve.quantile_interval(q);
+                assert!(confidence != 0.95 || at_95 == found, "{q}: {case}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_confidence_is_wider() {
+        let curve = curve(&remissions());
+        let [most, less] = [0.99, 0.8].map(|confidence| curve.steps[3].interval(confidence));
+        assert!(most.low < less.low && less.high < most.high);
+        let at = |confidence: f64| curve.quantile_interval_at(0.5, confidence);
+        assert_eq!(at(0.95), curve.quantile_interval(0.5));
+        assert!(at(0.8).low > at(0.99).low);
+        assert_eq!(at(0.1).high, Some(23.0), "low confidence bounds from above");
     }
 
     #[test]

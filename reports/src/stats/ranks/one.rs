@@ -58,7 +58,7 @@ pub fn pseudomedian_at(values: &[f64], tail: f64) -> Shift {
 }
 
 /// How many of the ordered means of two of `n` values to cut off at either end.
-pub(super) fn cut(n: usize, tail: f64) -> Option<usize> {
+pub(in crate::stats) fn cut(n: usize, tail: f64) -> Option<usize> {
     if n == 0 {
         return None;
     }

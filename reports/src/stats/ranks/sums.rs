@@ -51,7 +51,7 @@ impl Sums {
     }
 
     /// The same distribution with its least sum at zero.
-    pub(super) fn from_least(self) -> Self {
+    pub(super) fn with_least_at_zero(self) -> Self {
         let possible = |ways: &f64| *ways > 0.0;
         Self {
             ways: self.ways.into_iter().skip_while(|w| !possible(w)).collect(),

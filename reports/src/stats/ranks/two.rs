@@ -6,7 +6,8 @@ use crate::stats::quantile::Observation;
 /// The p-value of the Mann-Whitney test: how likely `a` lies as far on the side of the
 /// alternative of `b` by chance. With no values in one of both it is 1.
 ///
-/// Exact with and without ties for up to [`EXACT_UP_TO`] values a side, and normal beyond
+/// Exact with and without ties for up to [`EXACT_UP_TO`] values a side, also of one large
+/// and one small set, and normal beyond
 /// (with the variance that the ties leave). No value may be NaN; one that was not seen to
 /// end may stand as infinity if all were watched for equally long.
 #[must_use]
@@ -14,9 +15,13 @@ pub fn mann_whitney(a: &[f64], b: &[f64], alternative: Alternative) -> f64 {
     if a.is_empty() || b.is_empty() {
         return 1.0;
     }
+    if a.len() > b.len() {
+        // There are fewer ways to choose the smaller set.
+        return mann_whitney(b, a, alternative.turned());
+    }
     let (ranks, ties) = doubled_ranks(&[a, b].concat());
     let sum = ranks[..a.len()].iter().sum();
-    let null = if a.len().max(b.len()) <= EXACT_UP_TO {
+    let null = if is_counted(a.len(), b.len()) {
         Null::Exact(Sums::of_size(&ranks, a.len()))
     } else {
         let (m, n) = (a.len() as f64, b.len() as f64);
@@ -68,14 +73,22 @@ pub fn shift_of(a: &[Observation], b: &[Observation], tail: f64) -> Shift {
     Shift::of(&least, &most, cut(a.len(), b.len(), tail))
 }
 
+/// Whether counting takes no longer than that of [`EXACT_UP_TO`] a side: for each value and
+/// each that may be chosen, as many steps as there are sums, which grow with the square of
+/// all values.
+fn is_counted(m: usize, n: usize) -> bool {
+    let steps = |m: usize, n: usize| ((m + n) as f64).powi(3) * m.min(n) as f64;
+    steps(m, n) <= steps(EXACT_UP_TO, EXACT_UP_TO)
+}
+
 /// How many of the ordered differences of `m` and `n` values to cut off at either end.
 pub(crate) fn cut(m: usize, n: usize, tail: f64) -> Option<usize> {
     if m == 0 || n == 0 {
         return None;
     }
-    let null = if m.max(n) <= EXACT_UP_TO {
+    let null = if is_counted(m, n) {
         let ranks: Vec<usize> = (0..m + n).collect();
-        Null::Exact(Sums::of_size(&ranks, m).from_least())
+        Null::Exact(Sums::of_size(&ranks, m.min(n)).with_least_at_zero())
     } else {
         let (m, n) = (m as f64, n as f64);
         Null::Normal {

@@ -183,7 +183,8 @@ fn the_fewest_that_can_show_a_difference() {
 fn what_says_nothing() {
     assert_eq!(mann_whitney(&[], &[1.0], Less), 1.0);
     assert_eq!(shift(&[], &[1.0], 0.9), Shift::default());
-    assert_eq!(shift(&[f64::INFINITY], &[1.0], 0.1), Shift::default());
+    let open = [f64::INFINITY, 2.0, 3.0];
+    assert_eq!(shift(&open, &[1.0; 3], 0.1), Shift::default());
     for n in [6, 60] {
         let same = vec![2.0; n];
         for side in [Less, Greater, TwoSided] {
@@ -195,6 +196,11 @@ fn what_says_nothing() {
     let few = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(Exact);
     let longer = shift_of(&open, &few, 0.025);
     assert_eq!(longer.estimate, None, "only bounded");
+    // All that is known is that it lies between 10 and 11.
+    let early = [AtLeast(1.0), Exact(10.0), Exact(11.0)];
+    assert_eq!(shift_of(&early, &[Exact(0.0)], 0.4).estimate, None);
+    let late = [AtLeast(12.0), Exact(10.0), Exact(11.0)];
+    assert_eq!(shift_of(&late, &[Exact(0.0)], 0.4).estimate, Some(11.0));
     // The sixth of six times 9 - 6 to 9 - 1.
     assert_eq!(
         (longer.interval.low, longer.interval.high),
@@ -209,7 +215,7 @@ fn exact_and_normal_intervals_meet() {
         |n: usize| -> Vec<f64> { (0..n).map(|_| Draw::Normal.value(&mut rng)).collect() };
     let (a, b) = (draw(50), draw(50));
     let ranks: Vec<usize> = (0..100).collect();
-    let exact = Null::Exact(Sums::of_size(&ranks, 50).from_least());
+    let exact = Null::Exact(Sums::of_size(&ranks, 50).with_least_at_zero());
     let normal = Null::Normal {
         mean: 1250.0,
         variance: 2500.0 * 101.0 / 12.0,
