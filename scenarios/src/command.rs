@@ -4,6 +4,7 @@ mod around;
 mod ci;
 mod fault_proxy;
 mod gate;
+mod records;
 mod serve;
 
 use std::{
@@ -115,6 +116,9 @@ async fn command(command: Command, arguments: Vec<String>) -> u8 {
     let done = match &command {
         Command::Experiment(chosen) => run_chosen(chosen, &arguments).await,
         Command::Gate(gate) => gate::gate(gate, &arguments).await,
+        Command::Compare(compare) => records::compare(compare),
+        Command::History(history) => records::history(history),
+        Command::Report(redraw) => records::report(redraw),
         Command::Replay(replay) => self::replay(replay).await,
         Command::Serve(serve) => serve::serve(serve).await,
         Command::List(list) => Ok(around::list(list)),

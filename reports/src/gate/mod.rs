@@ -37,6 +37,7 @@ mod plan;
 mod series;
 
 pub use baseline::{Baseline, BaselineError, Of, RunOf, SCHEMA};
+pub(crate) use baseline::{places, settings};
 pub use claims::claims;
 pub use document::{document, told, verdict};
 pub use judge::{Change, Judged, Kind, Ruling, judge, soft};

@@ -72,7 +72,7 @@ impl Quantity {
 }
 
 /// What can be measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measure {
     /// What thresholds and gates call it: lower-case words, joined by `-` or `.`.
     pub name: &'static str,
