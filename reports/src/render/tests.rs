@@ -102,25 +102,6 @@ fn the_terminal_gets_ascii_of_about_a_hundred_columns() {
 }
 
 #[test]
-fn the_page_fetches_nothing_and_runs_nothing() {
-    let record = complete();
-    let report = judge(&record);
-    let page = html(&report.document(), &|plot| plot.svg().unwrap());
-    for forbidden in [
-        "<script",
-        "<link",
-        "<img",
-        "url(",
-        "@import",
-        "src=",
-        "href=\"http",
-    ] {
-        assert!(!page.contains(forbidden), "{forbidden}");
-    }
-    assert!(page.contains("prefers-color-scheme: dark"));
-}
-
-#[test]
 fn text_from_outside_stays_text() {
     let mut record = complete();
     record.run.arms[0].about = "<b>|*x*".to_owned();

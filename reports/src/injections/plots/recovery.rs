@@ -12,7 +12,7 @@ use crate::{
     plot::{
         Plot,
         legend::legend,
-        palette::{self, GRID, INK, LANE, MUTED, SMALL, TEXT, VERMILION},
+        palette::{self, ALARM, GRID, INK, LANE, MUTED, SMALL, TEXT, VERMILION},
         picture::{Align, Area, Picture, TextStyle},
         scale::Log,
         sheet,
@@ -203,6 +203,6 @@ fn scale(picture: &mut Picture, axis: &Log, top: f64, bottom: f64) {
     picture.text(label, f64::midpoint(LEFT, RIGHT), bottom + 34.0, style);
     let x = axis.at(RECOVERY_S).round();
     picture.upright_dashes(x, top - 4.0, bottom, VERMILION);
-    let style = TextStyle::new(SMALL, VERMILION).align(Align::Center);
+    let style = TextStyle::new(SMALL, ALARM).align(Align::Center);
     picture.text(format!("the guide's {RECOVERY_S} s"), x, top - 12.0, style);
 }
