@@ -4,7 +4,7 @@
 use crate::{
     injections::{self, Injected, no_loss},
     numbers::seconds,
-    page::{Block, Page, Section, Summary, operations},
+    page::{Block, Page, Section, Summary, Watched, operations, worst},
     run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL, Ledger, Load, Run},
     stats::median,
 };
@@ -106,6 +106,19 @@ fn faults(subject: &Injected<'_>) -> Option<Section> {
         .map(Block::Plot)
         .collect();
     let title = "What happened under each fault";
+    let injections = subject.injections.iter();
+    let watched: Vec<Watched<'_>> = injections
+        .map(|injection| Watched {
+            arm: &injection.arm,
+            during: injection.fault.clone(),
+            operations: &injection.operations,
+            rate_per_s: subject.load.rate_per_s,
+            from_us: injection.steady_us,
+            zero_us: injection.injected_us,
+        })
+        .collect();
+    let slowest = worst(subject.run, &watched, ("fault", "since it"));
+    let plots: Vec<Block> = plots.into_iter().chain(slowest).collect();
     (!plots.is_empty()).then(|| Section::new("faults", title, plots))
 }
 

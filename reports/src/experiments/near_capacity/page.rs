@@ -5,8 +5,8 @@ use crate::{
     injections,
     numbers::seconds,
     page::{
-        Block, Cell, Column, Measure, Page, Row, Section, Style, Summary, Table, Text, maybe,
-        operations, sentence,
+        Block, Cell, Column, Measure, Page, Row, Section, Style, Summary, Table, Text, Watched,
+        maybe, operations, sentence, worst,
     },
     run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL, Arm, Run},
 };
@@ -46,6 +46,18 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
     let mut numbers = vec![Block::Table(table(run, findings)), note(findings)];
     numbers.extend(unserved(data));
     numbers.extend(injections::skipped(&run.skipped));
+    let trials = data.trials.iter();
+    let watched: Vec<Watched<'_>> = trials
+        .map(|trial| Watched {
+            arm: &trial.injection.arm,
+            during: trial.injection.fault.clone(),
+            operations: &trial.injection.operations,
+            rate_per_s: trial.load.rate_per_s,
+            from_us: trial.injection.steady_us,
+            zero_us: trial.injection.injected_us,
+        })
+        .collect();
+    numbers.extend(worst(run, &watched, ("load", "since the fault")));
     Page {
         title: "Does a service come back that runs close to what its pool can do?".to_owned(),
         finding: match who_comes_back(run, findings) {

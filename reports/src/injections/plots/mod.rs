@@ -2,13 +2,14 @@
 //! one fault did to each arm.
 //!
 //! - `recovery`, `bar`: the summary
-//! - `fault`, `arm`, `lanes`, `answer`: one fault, arm by arm
+//! - `fault`, `arm`, `lanes`, `gauge`, `answer`: one fault, arm by arm
 
 mod all;
 mod answer;
 mod arm;
 mod bar;
 mod fault;
+mod gauge;
 mod lanes;
 mod recovery;
 

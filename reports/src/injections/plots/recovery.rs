@@ -39,7 +39,7 @@ const LEAST_S: f64 = 0.01;
 
 /// The recoveries of one arm after one kind of fault.
 pub(super) struct Row<'a> {
-    entry: &'a Planned,
+    pub(super) entry: &'a Planned,
     arm: usize,
     pub(super) times: Vec<Observation>,
 }
@@ -176,8 +176,9 @@ fn plot(picture: &mut Picture, run: &Run, rows: &[Row<'_>], top: f64) -> f64 {
             picture.text(&fault.during, 16.0, middle + 9.0, muted);
         }
         for row in group {
-            let color = palette::arm(&run.arms[row.arm].name, row.arm);
-            bar::draw(picture, &axis, row, color, y);
+            let arm = &*run.arms[row.arm].name;
+            let color = palette::arm(arm, row.arm);
+            bar::draw(picture, &axis, row, (arm, color), y);
             y += ROW;
         }
         y += GAP;

@@ -51,7 +51,7 @@ pub(super) fn picture(findings: &Findings) -> Option<Plot> {
     let middle = middle.or(measured.first())?;
     let title = title(findings);
     let subtitle = format!(
-        "Each square is a cell of the grid, darker where it costs more; false: opens on false alarms; \
+        "Each square is a cell of the grid, standing out more where it costs more; false: opens on false alarms; \
          outlined: to ship. Seconds as measured ({}).",
         ship::scale(findings)
     );
@@ -239,8 +239,22 @@ fn square(
         Some(value) => seconds(value),
         None => format!("> {}", seconds(cell.recover.longest_s)),
     };
-    picture.text(label, middle, area.top + 18.0, text(ink).bold());
+    picture.text(&label, middle, area.top + 18.0, text(ink).bold());
     let opens = cell.false_opens;
     let opens = opens.map_or_else(|| "? false".to_owned(), |n| format!("{n} false"));
-    picture.text(opens, middle, area.top + 36.0, text(ink));
+    picture.text(&opens, middle, area.top + 36.0, text(ink));
+    let to_ship = if shipped == Some(&*cell.arm) {
+        ", to ship"
+    } else {
+        ""
+    };
+    let name = quantity.name;
+    let outages = cell.outages;
+    picture.tip(
+        area,
+        format!(
+            "{}{to_ship}: {name}: {label} ({outages} outages); {opens} opens",
+            cell.arm
+        ),
+    );
 }
