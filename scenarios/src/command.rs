@@ -274,7 +274,7 @@ where
             &report.document(),
             &folder,
             colour(),
-            reports::render::USUAL,
+            width(),
         )),
         Format::Json => print(&report.verdict.to_json().map_err(|e| bug(&e))?),
     }
@@ -404,6 +404,20 @@ fn excepted_from_web_proxies() -> Option<String> {
 fn colour() -> bool {
     use std::io::IsTerminal as _;
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Columns of the terminal, or what is usual where there is none.
+fn width() -> usize {
+    use std::io::IsTerminal as _;
+    let stdout = io::stdout();
+    let size = stdout
+        .is_terminal()
+        .then(|| rustix::termios::tcgetwinsize(&stdout).ok());
+    match size.flatten() {
+        // A terminal that does not know its size says zero.
+        Some(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => reports::render::USUAL,
+    }
 }
 
 /// The result. A reader that has seen enough, as in `| head`, is no error, and the

@@ -30,7 +30,7 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
             data.injections.len()
         ),
         lead,
-        summary: summary(run, findings),
+        summary: summary(&subject, findings),
         sections: [Section::claims()]
             .into_iter()
             .chain(recovery.map(|plot| {
@@ -78,14 +78,15 @@ fn as_good(run: &Run, findings: &Findings) -> Option<String> {
     })
 }
 
-fn summary(run: &Run, findings: &Findings) -> Summary {
+fn summary(subject: &Injected<'_>, findings: &Findings) -> Summary {
     let mut blocks = vec![Block::Table(injections::table(&findings.effects))];
     if findings.effects.iter().any(|effect| effect.censored) {
         blocks.push(Block::muted(
             "> not back when the load ended, so longer than this",
         ));
     }
-    blocks.extend(as_good(run, findings).map(Block::muted));
+    blocks.extend(as_good(subject.run, findings).map(Block::muted));
+    blocks.extend(injections::sparks(subject));
     Summary {
         name: "FAULTS".to_owned(),
         blocks,

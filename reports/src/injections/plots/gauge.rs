@@ -10,6 +10,10 @@ use crate::{
 
 use super::lanes::Lane;
 
+/// How long an answer of the server is taken to be true: two and a half times as long as it
+/// is asked again after.
+const KNOWN_US: u64 = 250_000;
+
 /// Steps, each as long as until the server was asked again. Below them, in another colour,
 /// those that run a query whose caller has given up. `most` is the top of the lane.
 pub(super) fn sessions(picture: &mut Picture, lane: &Lane, injection: &Injection, most: u32) {
@@ -28,14 +32,19 @@ pub(super) fn sessions(picture: &mut Picture, lane: &Lane, injection: &Injection
         let part = f64::from(n.min(most)) / f64::from(most.max(1));
         (area.bottom - part * (area.bottom - area.top)).round()
     };
-    let same =
-        |a: &SessionCount, b: &SessionCount| (a.sessions, a.orphans) == (b.sessions, b.orphans);
+    let same = |a: &SessionCount, b: &SessionCount| {
+        b.at_us <= a.at_us.saturating_add(KNOWN_US)
+            && (a.sessions, a.orphans) == (b.sessions, b.orphans)
+    };
     let mut steps = injection.sessions.chunk_by(same).peekable();
     while let Some(step) = steps.next() {
         let (sessions, orphans) = (step[0].sessions, step[0].orphans);
         let end_us = steps
             .peek()
             .map_or(injection.ended_us, |next| next[0].at_us);
+        // A server that is down tells nobody how many sessions it has.
+        let known_us = step[step.len() - 1].at_us.saturating_add(KNOWN_US);
+        let end_us = end_us.min(known_us);
         let bar = |n: u32| Area {
             left: at(step[0].at_us),
             right: at(end_us),

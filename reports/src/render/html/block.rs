@@ -11,6 +11,9 @@ use crate::{
 
 use super::{super::group::shown, card::card};
 
+/// Letters of a line of small pictures.
+const SPARKS: usize = 100;
+
 /// What a block may need that is no part of it.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
@@ -33,6 +36,9 @@ pub(super) fn block(of: &Block, context: &Context<'_>) -> Markup {
         Block::List(clauses) => html! { ul { @for clause in clauses { li { (clause) } } } },
         Block::Table(of) => table(of, context.title),
         Block::Plot(plot) => figure(plot, context),
+        Block::Sparks(of) => html! {
+            pre tabindex="0" role="img" aria-label=(of.says) { (of.lines(SPARKS).join("\n")) }
+        },
         Block::Code(_, code) => html! { pre tabindex="0" { code { (code) } } },
         Block::Claims => claims(context.claims),
         Block::Arms(of) => arms(of),

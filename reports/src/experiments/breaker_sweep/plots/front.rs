@@ -79,6 +79,11 @@ fn title(findings: &Findings, points: &[Point<'_>]) -> String {
             shipped.0.arm,
             seconds(shipped.1)
         ),
+        (Some(shipped), Some(best)) if is_tied(findings, best.0) => format!(
+            "; an outage costs {} with {}, to ship, and none costs less that can be told apart",
+            seconds(shipped.1),
+            shipped.0.arm
+        ),
         (Some(shipped), Some(best)) => format!(
             "; an outage costs {} with {}, to ship, and at least {}, with {}",
             seconds(shipped.1),
@@ -106,12 +111,15 @@ fn is_shipped(findings: &Findings, cell: &CellFinding) -> bool {
     shipped.is_some_and(|shipped| shipped.arm == cell.arm)
 }
 
+fn is_tied(findings: &Findings, cell: &CellFinding) -> bool {
+    let shipped = findings.recommended.as_ref();
+    shipped.is_some_and(|shipped| shipped.tied.contains(&cell.arm))
+}
+
 /// What is not told apart from the one to ship is not beaten by another.
 fn color(findings: &Findings, cell: &CellFinding) -> RGBAColor {
-    let shipped = findings.recommended.as_ref();
-    let tied = shipped.is_some_and(|shipped| shipped.tied.contains(&cell.arm));
     match (
-        cell.on_front || tied || is_shipped(findings, cell),
+        cell.on_front || is_tied(findings, cell) || is_shipped(findings, cell),
         cell.probe,
     ) {
         (false, _) => GREY,
@@ -287,10 +295,11 @@ mod tests {
             "{}",
             plot.title
         );
-        let tip = format!("{shipped}");
         let tips = plot.picture.tips.iter();
         assert_eq!(
-            tips.clone().filter(|of| of.says.starts_with(&tip)).count(),
+            tips.clone()
+                .filter(|of| of.says.starts_with(&shipped))
+                .count(),
             1
         );
         assert_eq!(tips.count(), findings.cells.len());
