@@ -5,7 +5,7 @@
 //! through all of them.
 
 use crate::{
-    measure::Measured,
+    measure::{Measured, WINDOW_US},
     numbers::seconds,
     plot::{
         legend::legend,
@@ -44,6 +44,8 @@ pub(super) struct Frame {
     /// Least and greatest latency to be shown.
     pub(super) latency_us: (f64, f64),
     pub(super) deadline_us: f64,
+    /// Most sessions that any arm had.
+    pub(super) sessions: u32,
 }
 
 /// Lays the picture out, under a title. `which` says which of several such faults it is.
@@ -79,7 +81,11 @@ impl Frame {
                 .fold(0.0, f64::max)
         };
         let before = span(|i| i.injected_us.saturating_sub(i.steady_us)).min(BEFORE_S);
-        let after = span(|i| i.ended_us.saturating_sub(i.injected_us)).max(1.0);
+        // As far as there are data: a load may end before what was recorded beside it.
+        let last = dots.iter().flatten().map(|d| d.at_s).fold(0.0, f64::max);
+        let window_s = WINDOW_US as f64 / 1e6;
+        let after = span(|i| i.ended_us.saturating_sub(i.injected_us));
+        let after = after.min(last + window_s).max(1.0);
         let deadline_us = load.deadline_us as f64;
         let latencies = || {
             dots.iter()
@@ -87,6 +93,7 @@ impl Frame {
                 .filter(|d| d.answer != Answer::NotSent && d.at_s >= -before)
                 .map(|d| d.latency_us.max(10.0))
         };
+        let sessions = shown.iter().flat_map(|s| &s.injection.sessions);
         Self {
             time: Linear {
                 from: -before,
@@ -100,6 +107,7 @@ impl Frame {
                 latencies().fold(deadline_us, f64::max),
             ),
             deadline_us,
+            sessions: sessions.map(|of| of.sessions).max().unwrap_or(0).max(1),
         }
     }
 }
@@ -160,6 +168,13 @@ fn legends(
             };
             states.push((palette::breaker(state), name));
         }
+    }
+    if shown.iter().any(|s| !s.injection.sessions.is_empty()) {
+        states.push((palette::GREEN, "sessions on the server"));
+        states.push((
+            palette::VERMILION,
+            "of these, for a caller that has given up",
+        ));
     }
     legend(picture, "state", &states, 16.0, y)
 }
