@@ -17,6 +17,7 @@ mod environment;
 mod external;
 mod failure_sim;
 mod faults;
+mod gate;
 mod monitoring;
 mod near_capacity;
 mod observability;

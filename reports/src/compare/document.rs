@@ -65,7 +65,7 @@ pub fn document(
         summary: Summary {
             name: "CHANGES".to_owned(),
             says: "what differs significantly, and what changed most".to_owned(),
-            blocks: vec![Block::Table(table(&shown(all)))],
+            blocks: vec![Block::Table(short(&shown(all)))],
         },
         sections: sections(differences, all),
         measured: vec![Block::Definitions(&WORDS)],
@@ -233,6 +233,13 @@ fn bar(compared: &Compared) -> Bar {
             None => GREY,
         },
     }
+}
+
+/// The same without the spread of values.
+fn short(all: &[&Compared]) -> Table {
+    let mut table = table(all);
+    table.drop_last(2);
+    table
 }
 
 fn table(all: &[&Compared]) -> Table {

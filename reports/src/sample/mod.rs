@@ -287,6 +287,25 @@ impl Sample {
         }
     }
 
+    /// The same with a value for each of several runs: what all of each run is as one number.
+    /// `runs` are samples of one measure at one place.
+    #[must_use]
+    pub(crate) fn of_runs<'a>(
+        together: Together,
+        runs: impl IntoIterator<Item = &'a Self>,
+    ) -> Option<Self> {
+        let mut runs = runs.into_iter().peekable();
+        let first = *runs.peek()?;
+        Some(Self {
+            values: runs
+                .filter_map(|run| run.whole(together))
+                .map(Value)
+                .collect(),
+            pooled: None,
+            ..first.clone()
+        })
+    }
+
     /// The place, for people: `seawall, crash, during`.
     #[must_use]
     pub fn place(&self) -> String {

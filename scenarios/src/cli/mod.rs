@@ -143,10 +143,10 @@ fn runs(text: &str) -> Result<usize, String> {
 /// Two runs.
 #[derive(Debug, Clone, Args)]
 pub struct Compare {
-    /// Folder of the first run
+    /// Folder of the first run, or of a gate: then each of its runs is one value
     #[arg(value_name = "DIR")]
     pub(crate) a: PathBuf,
-    /// Folder of the second run
+    /// Folder of the second run, or of a gate
     #[arg(value_name = "DIR")]
     pub(crate) b: PathBuf,
     #[command(flatten)]

@@ -31,12 +31,25 @@ fn record(command: &str, folder: &Path) -> Result<Record, Failure> {
     Record::load(&path).map_err(|error| {
         let of_gate = folder.join("run-1").join("record.json").is_file();
         let allowed = if of_gate {
-            "the folder of one run: this is that of a gate, with a run in run-1"
+            "the folder of one run: this one has several, the first in run-1"
         } else {
             "the folder of a run"
         };
         refused(format!("{command}: {}, allowed: {allowed}", chain(&error)))
     })
+}
+
+/// What the runs of a gate measured, a value for each. `None` where there is none.
+fn of_gate(command: &str, folder: &Path) -> Result<Option<Measured>, Failure> {
+    let mut runs = Vec::new();
+    for number in 1.. {
+        let run = folder.join(format!("run-{number}"));
+        if !run.join("measures.json").is_file() {
+            break;
+        }
+        runs.push(measured(command, &run)?);
+    }
+    Ok(Measured::together(&runs))
 }
 
 /// What a run measured: as it was written, or from its record where it was not.
@@ -45,6 +58,11 @@ fn measured(command: &str, folder: &Path) -> Result<Measured, Failure> {
     if path.is_file() {
         let read = Measured::load(&path);
         return read.map_err(|error| refused(format!("{command}: {}", chain(&error))));
+    }
+    if !folder.join("record.json").is_file()
+        && let Some(runs) = of_gate(command, folder)?
+    {
+        return Ok(runs);
     }
     let record = record(command, folder)?;
     Ok(reports::judge(&record).measured)
