@@ -326,22 +326,34 @@ fn summary(judged: &[Judged], differs: &[String]) -> Summary {
         soft.len()
     );
     blocks.push(Block::muted(said));
-    let weakest = soft.iter().min_by(|a, b| {
-        let found = |judged: &Judged| judged.power.get(1).map_or(0.0, |power| power.last);
-        found(a).total_cmp(&found(b))
-    });
-    if let Some((weakest, power)) = weakest.and_then(|w| Some((w, w.power.get(1)?))) {
-        blocks.push(Block::muted(format!(
-            "What is 20 % worse is found in {} of gates or more; least likely of {}.",
-            percent(power.last),
-            weakest.series.key.name()
-        )));
-    }
+    blocks.extend(told_of(&soft).map(Block::muted));
     Summary {
         name: "GATE".to_owned(),
         blocks,
         ..Summary::default()
     }
+}
+
+/// Of which measures a change of 20 % is found, mostly.
+fn told_of(soft: &[&Judged]) -> Option<String> {
+    let finds = |judged: &&&Judged| judged.power.get(1).is_some_and(|power| power.last >= 0.8);
+    let known = soft.iter().filter(|judged| !judged.power.is_empty());
+    let (found, not): (Vec<&&Judged>, Vec<_>) = known.partition(finds);
+    let not: Vec<String> = not.iter().map(|judged| judged.series.key.name()).collect();
+    let all = found.len() + not.len();
+    if all == 0 {
+        return None;
+    }
+    Some(if not.is_empty() {
+        format!("What is 20 % worse is found in four of five gates, of each of these {all}.")
+    } else {
+        format!(
+            "What is 20 % worse is found in four of five gates of {} of these {all}; too noisy here \
+             for that: {}.",
+            found.len(),
+            not.join("; ")
+        )
+    })
 }
 
 fn sections(judged: &[Judged], now: &[RunOf], baseline: &Baseline) -> Vec<Section> {
