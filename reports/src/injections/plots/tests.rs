@@ -214,3 +214,29 @@ fn sessions_are_drawn_where_somebody_counted_them() {
             .all(|text| !text.text.contains("sessions on"))
     );
 }
+
+#[test]
+fn sessions_that_nobody_counted_for_a_while_are_not_drawn_on() {
+    let mut record = synthetic::record(7, 1, &["seawall"]);
+    for injection in &mut failures(&mut record).injections {
+        let count = |at_us| SessionCount {
+            at_us,
+            sessions: 5,
+            orphans: 0,
+        };
+        // The server was down in between.
+        let (injected_us, ended_us) = (injection.injected_us, injection.ended_us);
+        injection.sessions = vec![count(injected_us), count(ended_us - 300_000)];
+    }
+    for plot in plots(&record).iter().filter(|plot| plot.name != "recovery") {
+        let tips = plot.picture.tips.iter();
+        let told = tips.filter(|tip| tip.says == "5 sessions on the server");
+        let widths: Vec<f64> = told.map(|tip| tip.area.right - tip.area.left).collect();
+        assert_eq!(widths.len(), 2, "{widths:?}");
+        // A quarter of a second each, of a picture of several.
+        assert!(
+            widths.iter().all(|width| *width < plot.picture.width / 8.0),
+            "{widths:?}"
+        );
+    }
+}
