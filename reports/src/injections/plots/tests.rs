@@ -240,3 +240,41 @@ fn sessions_that_nobody_counted_for_a_while_are_not_drawn_on() {
         );
     }
 }
+
+#[test]
+fn an_arm_that_is_watched_for_longer_does_not_leave_the_others_half_empty() {
+    let mut record = synthetic::record(7, 1, &["bare", "seawall"]);
+    let before = plots(&record);
+    let rate = failures(&mut record).load.rate_per_s as usize;
+    let bare = failures(&mut record).injections.iter_mut();
+    for injection in bare.filter(|injection| injection.arm == "bare") {
+        let n = 20 * rate;
+        injection.ended_us += 20_000_000;
+        let of = &mut injection.operations;
+        of.kinds += &"r".repeat(n);
+        of.outcomes += &"n".repeat(n);
+        of.latencies_us.extend(vec![0; n]);
+        of.lags_us.extend(vec![0; n]);
+    }
+    let after = plots(&record);
+    after.iter().for_each(is_legible);
+    let last = |plot: &Plot| {
+        let bottom = plot.picture.height - 60.0;
+        let texts = texts(&plot.picture);
+        let ticks = texts.iter().filter(|text| text.y > bottom);
+        let ticks = ticks.filter_map(|text| text.text.parse().ok());
+        ticks.fold(0.0, f64::max)
+    };
+    for (before, after) in before
+        .iter()
+        .zip(&after)
+        .filter(|(plot, _)| plot.name != "recovery")
+    {
+        assert!(
+            last(after) <= last(before) + 1.0,
+            "{}: {}",
+            after.name,
+            last(after)
+        );
+    }
+}
