@@ -35,6 +35,9 @@ pub fn terminal(document: &Document<'_>, dir: &Path, color: bool, width: usize) 
         line(&mut out, "");
     }
     claims(&mut out, &document.claims, ink);
+    if !document.claims.is_empty() && !document.page.summary.blocks.is_empty() {
+        line(&mut out, "");
+    }
     summary(&mut out, &document.page, ink);
     for shipped in &document.page.ship {
         line(&mut out, "");
@@ -266,18 +269,37 @@ fn ship(out: &mut String, ship: &Ship, ink: Ink) {
             line(out, &ink.dim(&format!("{:NAME$}{part}", "")));
         }
     }
-    for setting in ship.settings.lines() {
-        // A comment may go on in the next line; a setting may not.
-        match setting.strip_prefix("# ") {
-            Some(comment) if setting.chars().count() > room => {
-                for (i, part) in wrapped(comment, room - 4).iter().enumerate() {
-                    let sign = if i == 0 { "# " } else { "#   " };
-                    line(out, &format!("{:NAME$}{sign}{part}", ""));
-                }
-            }
-            _ => line(out, &format!("{:NAME$}{setting}", "")),
-        }
+    for setting in settings(&ship.settings, room) {
+        line(out, &format!("{:NAME$}{setting}", ""));
     }
+}
+
+/// Lines of configuration in some room: a comment may go on in the next line, a setting may
+/// not. Where one line has to be broken, the whole comment is set anew.
+fn settings(text: &str, room: usize) -> Vec<String> {
+    const MORE: &str = "#   ";
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out = Vec::new();
+    let goes_on = |next: &str| {
+        next.strip_prefix(MORE)
+            .is_some_and(|rest| !rest.starts_with(' '))
+    };
+    for comment in lines.chunk_by(|_, next| goes_on(next)) {
+        let fits = comment.iter().all(|line| line.chars().count() <= room);
+        if fits || !comment[0].starts_with('#') {
+            out.extend(comment.iter().map(|line| (*line).to_owned()));
+            continue;
+        }
+        let words = comment.iter().flat_map(|line| line[1..].split_whitespace());
+        let words: Vec<&str> = words.collect();
+        let parts = folded(&words, room - MORE.len());
+        let parts = parts.iter().enumerate();
+        out.extend(parts.map(|(i, part)| {
+            let sign = if i == 0 { "# " } else { MORE };
+            format!("{sign}{part}")
+        }));
+    }
+    out
 }
 
 fn line(out: &mut String, text: &str) {

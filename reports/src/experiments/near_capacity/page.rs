@@ -193,6 +193,10 @@ pub(super) fn who_comes_back(run: &Run, findings: &Findings) -> Option<String> {
             .position(|of| *of == arm.name)
             .unwrap_or(order.len())
     });
+    // Variants of ours stand in the table.
+    if arms.iter().any(|arm| arm.name == ARM_SEAWALL) {
+        arms.retain(|arm| order.contains(&arm.name.as_str()));
+    }
     let clauses = arms.into_iter().filter_map(|arm| {
         let of_arm: Vec<&Found> = findings.rows.iter().filter(|r| r.arm == arm.name).collect();
         let back: Vec<&&Found> = of_arm.iter().filter(|r| r.back == r.trials).collect();

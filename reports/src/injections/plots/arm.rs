@@ -158,11 +158,13 @@ fn marks(picture: &mut Picture, frame: &Frame, shown: &Shown<'_>, top: f64, bott
     let cleared = at(injection.cleared_us);
     let mut marks: Vec<(f64, String, Align)> = Vec::new();
     match measured.recovery {
-        Some(r) if r.censored => marks.push((
-            at(injection.ended_us),
-            format!("not recovered within {}", seconds(r.after_us as f64 / 1e6)),
-            Align::Right,
-        )),
+        Some(r) if r.censored => {
+            let after = seconds(r.after_us as f64 / 1e6);
+            let beyond = at(injection.ended_us) > frame.time.to + 0.1;
+            let longer = if beyond { ", longer than shown" } else { "" };
+            let text = format!("not recovered within {after}{longer}");
+            marks.push((at(injection.ended_us), text, Align::Right));
+        }
         Some(r) => marks.push((
             cleared + r.after_us as f64 / 1e6,
             format!("recovered after {}", seconds(r.after_us as f64 / 1e6)),

@@ -81,16 +81,12 @@ impl Frame {
                 .fold(0.0, f64::max)
         };
         let before = span(|i| i.injected_us.saturating_sub(i.steady_us)).min(BEFORE_S);
-        // As far as there are data: a load may end before what was recorded beside it.
-        let last = dots.iter().flatten().map(|d| d.at_s).fold(0.0, f64::max);
-        let window_s = WINDOW_US as f64 / 1e6;
-        let after = span(|i| i.ended_us.saturating_sub(i.injected_us));
-        let after = after.min(last + window_s).max(1.0);
+        let after = ends_s(shown, dots);
         let deadline_us = load.deadline_us as f64;
         let latencies = || {
             dots.iter()
                 .flatten()
-                .filter(|d| d.answer != Answer::NotSent && d.at_s >= -before)
+                .filter(|d| d.answer != Answer::NotSent && (-before..=after).contains(&d.at_s))
                 .map(|d| d.latency_us.max(10.0))
         };
         let sessions = shown.iter().flat_map(|s| &s.injection.sessions);
@@ -109,6 +105,34 @@ impl Frame {
             deadline_us,
             sessions: sessions.map(|of| of.sessions).max().unwrap_or(0).max(1),
         }
+    }
+}
+
+/// Where the axis ends, in seconds since the fault: where not all arms have data any more,
+/// but not before all that came back have. An arm that does not is watched for longer, and
+/// its load says nothing more.
+fn ends_s(shown: &[Shown<'_>], dots: &[Vec<Dot>]) -> f64 {
+    let since_s =
+        |of: &Shown<'_>, us: u64| us.saturating_sub(of.injection.injected_us) as f64 / 1e6;
+    let arms = || shown.iter().zip(dots);
+    // As far as there are operations: what is recorded beside them may go on.
+    let window_s = WINDOW_US as f64 / 1e6;
+    let ended_s = |(of, dots): (&Shown<'_>, &Vec<Dot>)| {
+        let last_s = dots.iter().map(|d| d.at_s).fold(0.0, f64::max);
+        since_s(of, of.injection.ended_us).min(last_s + window_s)
+    };
+    let told_s = |(of, dots): (&Shown<'_>, &Vec<Dot>)| {
+        let back = of.measured.recovery.filter(|recovery| !recovery.censored);
+        let after_s = back.map_or(0.0, |recovery| recovery.after_us as f64 / 1e6);
+        let told_s = since_s(of, of.injection.cleared_us) + after_s + 2.0 * window_s;
+        told_s.min(ended_s((of, dots)))
+    };
+    let all_s = arms().map(ended_s).fold(f64::MAX, f64::min);
+    let told_s = arms().map(told_s).fold(1.0, f64::max);
+    if arms().next().is_some() {
+        all_s.max(told_s)
+    } else {
+        told_s
     }
 }
 
@@ -143,7 +167,7 @@ fn legends(
     let seen = |answer: Answer| {
         dots.iter()
             .flatten()
-            .any(|d| d.answer == answer && d.at_s >= frame.time.from)
+            .any(|d| d.answer == answer && (frame.time.from..=frame.time.to).contains(&d.at_s))
     };
     let answers: Vec<_> = Answer::ALL
         .into_iter()

@@ -61,7 +61,7 @@ pub(super) fn goodput(picture: &mut Picture, lane: &Lane, dots: &[Dot], rate_per
     let shown: Vec<Dot> = dots
         .iter()
         .copied()
-        .filter(|d| d.at_s >= lane.time.from)
+        .filter(|d| (lane.time.from..lane.time.to).contains(&d.at_s))
         .collect();
     for window in shown.chunk_by(|a, b| window(a.at_s) == window(b.at_s)) {
         let start = window
@@ -120,7 +120,8 @@ pub(super) fn latency(
         picture.level(y, lane.area.left, lane.area.right, GRID);
     }
     let mut cells: BTreeMap<(i64, i64), [u32; Answer::ALL.len()]> = BTreeMap::new();
-    let sent = |d: &&Dot| d.answer != Answer::NotSent && d.at_s >= lane.time.from;
+    let shown = lane.time.from..=lane.time.to;
+    let sent = |d: &&Dot| d.answer != Answer::NotSent && shown.contains(&d.at_s);
     for d in dots.iter().filter(sent) {
         let place = (cell(axis.at(d.latency_us)), cell(lane.time.at(d.at_s)));
         cells.entry(place).or_default()[d.answer as usize] += 1;

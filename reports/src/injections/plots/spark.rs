@@ -25,7 +25,7 @@ pub(crate) fn goodput(groups: Vec<SparkGroup>) -> Sparks {
     Sparks {
         name: "GOODPUT".to_owned(),
         says: format!(
-            "share of operations that were answered in time, by {} ms; = fault in effect",
+            "answered in time, of all operations: a letter for {} ms; = fault in effect",
             WINDOW_US / 1_000
         ),
         groups,

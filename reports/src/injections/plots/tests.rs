@@ -214,3 +214,67 @@ fn sessions_are_drawn_where_somebody_counted_them() {
             .all(|text| !text.text.contains("sessions on"))
     );
 }
+
+#[test]
+fn sessions_that_nobody_counted_for_a_while_are_not_drawn_on() {
+    let mut record = synthetic::record(7, 1, &["seawall"]);
+    for injection in &mut failures(&mut record).injections {
+        let count = |at_us| SessionCount {
+            at_us,
+            sessions: 5,
+            orphans: 0,
+        };
+        // The server was down in between.
+        let (injected_us, ended_us) = (injection.injected_us, injection.ended_us);
+        injection.sessions = vec![count(injected_us), count(ended_us - 300_000)];
+    }
+    for plot in plots(&record).iter().filter(|plot| plot.name != "recovery") {
+        let tips = plot.picture.tips.iter();
+        let told = tips.filter(|tip| tip.says == "5 sessions on the server");
+        let widths: Vec<f64> = told.map(|tip| tip.area.right - tip.area.left).collect();
+        assert_eq!(widths.len(), 2, "{widths:?}");
+        // A quarter of a second each, of a picture of several.
+        assert!(
+            widths.iter().all(|width| *width < plot.picture.width / 8.0),
+            "{widths:?}"
+        );
+    }
+}
+
+#[test]
+fn an_arm_that_is_watched_for_longer_does_not_leave_the_others_half_empty() {
+    let mut record = synthetic::record(7, 1, &["bare", "seawall"]);
+    let before = plots(&record);
+    let rate = failures(&mut record).load.rate_per_s as usize;
+    let bare = failures(&mut record).injections.iter_mut();
+    for injection in bare.filter(|injection| injection.arm == "bare") {
+        let n = 20 * rate;
+        injection.ended_us += 20_000_000;
+        let of = &mut injection.operations;
+        of.kinds += &"r".repeat(n);
+        of.outcomes += &"n".repeat(n);
+        of.latencies_us.extend(vec![0; n]);
+        of.lags_us.extend(vec![0; n]);
+    }
+    let after = plots(&record);
+    after.iter().for_each(is_legible);
+    let last = |plot: &Plot| {
+        let bottom = plot.picture.height - 60.0;
+        let texts = texts(&plot.picture);
+        let ticks = texts.iter().filter(|text| text.y > bottom);
+        let ticks = ticks.filter_map(|text| text.text.parse().ok());
+        ticks.fold(0.0, f64::max)
+    };
+    for (before, after) in before
+        .iter()
+        .zip(&after)
+        .filter(|(plot, _)| plot.name != "recovery")
+    {
+        assert!(
+            last(after) <= last(before) + 1.0,
+            "{}: {}",
+            after.name,
+            last(after)
+        );
+    }
+}

@@ -37,7 +37,7 @@ for (const table of document.querySelectorAll("table.numbers")) {
 // What is folded away is printed all the same.
 let folded = [];
 addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll("details:not([open])")];
+  folded = [...document.querySelectorAll("main details:not([open])")];
   folded.forEach((details) => (details.open = true));
 });
 addEventListener("afterprint", () => folded.forEach((details) => (details.open = false)));

@@ -77,6 +77,33 @@ fn a_page_fetches_nothing() {
 }
 
 #[test]
+fn a_million_operations_make_a_small_page() {
+    let mut record = synthetic::record(7, 1, &["bare", "careful", "seawall"]);
+    let data = synthetic::failures(&mut record);
+    let injections = data.injections.len();
+    let each = data.injections[0].operations.outcomes.len();
+    let times = 1_000_000_usize.div_ceil(injections * each);
+    data.load.rate_per_s *= u32::try_from(times).unwrap();
+    for injection in &mut data.injections {
+        let of = &mut injection.operations;
+        let letters = |text: &str| -> String {
+            text.chars()
+                .flat_map(|c| std::iter::repeat_n(c, times))
+                .collect()
+        };
+        (of.kinds, of.outcomes) = (letters(&of.kinds), letters(&of.outcomes));
+        let latencies = of.latencies_us.iter().enumerate();
+        of.latencies_us = latencies
+            .flat_map(|(i, us)| (0..times).map(move |n| us + (i * n % 97) as u64 * us / 50))
+            .collect();
+        of.lags_us = vec![0; of.latencies_us.len()];
+    }
+    record.check().unwrap();
+    let page = page(&record);
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+}
+
+#[test]
 fn the_finding_is_the_first_line_and_the_verdict_the_next() {
     let record = synthetic::record(7, 1, &["bare", "careful", "seawall"]);
     let (report, page) = (judge(&record), page(&record));

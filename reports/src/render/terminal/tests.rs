@@ -122,3 +122,19 @@ fn where_not_even_one_column_fits_each_value_has_a_line() {
     );
     assert_eq!(text.matches("\n      1 s\n").count(), 2, "{text}");
 }
+
+#[test]
+fn a_comment_that_is_too_wide_is_set_anew_and_a_setting_is_left_alone() {
+    let text = "# evidence: one two three four five\n#   six seven\nmax_connections = 12345678\n# b\n#     code";
+    let narrow = settings(text, 20);
+    let expected = [
+        "# evidence: one",
+        "#   two three four",
+        "#   five six seven",
+        "max_connections = 12345678",
+        "# b",
+        "#     code",
+    ];
+    assert_eq!(narrow, expected);
+    assert_eq!(settings(text, 80).join("\n"), text);
+}

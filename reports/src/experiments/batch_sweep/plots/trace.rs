@@ -8,7 +8,7 @@ use crate::{
     page::maybe,
     plot::{
         apart::{PITCH, apart},
-        palette::{BLUE, GREEN, INK, MUTED, ORANGE, PAPER, PURPLE, SKY, SMALL, VERMILION},
+        palette::{BLUE, GREEN, GREY, INK, MUTED, ORANGE, PAPER, PURPLE, SKY, SMALL, VERMILION},
         picture::{Area, Picture, TextStyle},
         scale::Log,
         sheet,
@@ -120,7 +120,8 @@ pub(super) fn draw(picture: &mut Picture, traces: &[Trace<'_>], shown: &Curves<'
     let names = apart(wanted, shown.lane.top, shown.lane.bottom);
     for ((trace, end), y) in ends.into_iter().zip(names) {
         let x = shown.lane.right + 22.0;
-        picture.line(vec![(end.0 + 6.0, end.1), (x - 4.0, y)], 1.0, trace.color);
+        // Grey, so that it is not taken for a part of the curve.
+        picture.line(vec![(end.0 + 6.0, end.1), (x - 4.0, y)], 1.0, GREY);
         picture.text(label(trace), x, y, TextStyle::new(SMALL, INK));
     }
 }
