@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{
-    Compared, Differences, plot,
-    two::{said, spread},
-};
+use super::{Compared, Differences, plot, two::spread};
 use crate::{
     claim::Decision,
     numbers::times,
@@ -139,8 +136,8 @@ fn finding(all: &[Compared]) -> String {
             Some(most) => format!(
                 "No measure differs beyond chance. The greatest change is that of {}: {}, then {}.",
                 name(most),
-                said(&most.measure, most.wholes[0]),
-                said(&most.measure, most.wholes[1])
+                most.measure.said(most.wholes[0]),
+                most.measure.said(most.wholes[1])
             ),
         };
     };
@@ -149,8 +146,8 @@ fn finding(all: &[Compared]) -> String {
         "{} is {} in the second run: {}, then {} ({}).",
         name(first),
         if better { "better" } else { "worse" },
-        said(&first.measure, first.wholes[0]),
-        said(&first.measure, first.wholes[1]),
+        first.measure.said(first.wholes[0]),
+        first.measure.said(first.wholes[1]),
         maybe(first.change, times)
     )
 }
@@ -270,8 +267,8 @@ fn table(all: &[&Compared]) -> Table {
         let mut cells: Vec<Cell> = [
             measure.name.to_owned(),
             compared.a.place(),
-            said(measure, compared.wholes[0]),
-            said(measure, compared.wholes[1]),
+            measure.said(compared.wholes[0]),
+            measure.said(compared.wholes[1]),
             maybe(compared.change, times),
             interval,
             format!("{:.3}", compared.p),

@@ -165,8 +165,7 @@ fn finding(lines: &[Line], runs: usize) -> String {
     most.map_or_else(
         || "No measure is in more than one run.".to_owned(),
         |(line, first, last, _)| {
-            let said =
-                |value: f64| super::two::said(&line.measure, Some(Observation::Exact(value)));
+            let said = |value: f64| line.measure.said(Some(Observation::Exact(value)));
             format!(
                 "From the first run to the last, {} ({}) changed most: {}, then {}.",
                 line.measure.name,
@@ -209,7 +208,7 @@ fn overview(lines: &[Line]) -> Table {
     let rows = lines.iter().map(|line| {
         let said = |point: Option<&Point>| {
             maybe(point, |point| {
-                super::two::said(&line.measure, Some(Observation::Exact(point.whole)))
+                line.measure.said(Some(Observation::Exact(point.whole)))
             })
         };
         let mut known = line.points.iter().flatten();
@@ -258,7 +257,7 @@ fn table(lines: &[&Line], runs: &[Measured]) -> Table {
         cells.extend(lines.iter().map(|line| {
             let point = line.points.get(at).copied().flatten();
             Cell::from(maybe(point, |point| {
-                super::two::said(&line.measure, Some(Observation::Exact(point.whole)))
+                line.measure.said(Some(Observation::Exact(point.whole)))
             }))
         }));
         Row {

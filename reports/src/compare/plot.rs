@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     history::{Line, Point},
-    two::{Compared, said},
+    two::Compared,
 };
 
 const LEFT: f64 = 330.0;
@@ -73,7 +73,7 @@ pub(super) fn overlaid(of: &[&Compared]) -> Option<Plot> {
         shapes.upright(x, lane.top, lane.bottom, 1.0, GRID);
         let style = TextStyle::new(SMALL, MUTED).align(Align::Center);
         shapes.text(
-            said(measure, Some(Observation::Exact(tick))),
+            measure.said(Some(Observation::Exact(tick))),
             x,
             lane.bottom + 16.0,
             style,
@@ -169,7 +169,7 @@ pub(super) fn over_runs(lines: &[&Line], runs: &[String]) -> Option<Plot> {
         shapes.level(at, lane.left, lane.right, GRID);
         let style = TextStyle::new(SMALL, MUTED).align(Align::Right);
         shapes.text(
-            said(measure, Some(Observation::Exact(tick))),
+            measure.said(Some(Observation::Exact(tick))),
             left - 8.0,
             at,
             style,

@@ -199,32 +199,12 @@ fn one(measure: &Measure, a: &Sample, b: &Sample) -> Compared {
     }
 }
 
-/// A number in the unit of a measure, for people.
-pub(super) fn said(measure: &Measure, value: Option<Observation>) -> String {
-    use crate::{
-        numbers::{latency, percent, seconds, times},
-        sample::Quantity,
-    };
-    let number = |value: f64| match measure.quantity {
-        Quantity::Seconds if measure.resolution < 0.01 => latency(value),
-        Quantity::Seconds => seconds(value),
-        Quantity::Ratio => percent(value),
-        Quantity::Times => times(value),
-        Quantity::Number(_) => format!("{}", (value * 1e3).round() / 1e3),
-    };
-    match value {
-        Some(Observation::Exact(value)) => number(value),
-        Some(Observation::AtLeast(value)) => format!("> {}", number(value)),
-        None => "-".to_owned(),
-    }
-}
-
 /// The spread of a sample, for people: from the least to the greatest.
 pub(super) fn spread(measure: &Measure, sample: &Sample) -> String {
     let values: Vec<Observation> = sample.observations().collect();
     if values.len() < 2 {
         return String::new();
     }
-    let end = |statistic: Statistic| said(measure, statistic.of(&values));
+    let end = |statistic: Statistic| measure.said(statistic.of(&values));
     format!("{} to {}", end(Statistic::Min), end(Statistic::Max))
 }

@@ -78,7 +78,7 @@ pub fn judge(
             hard(series)
         } else {
             let mut judged = by_interval(series, plan, look, soft, seed);
-            if series.counted && is_far_beyond(series) {
+            if series.measure.counted && is_far_beyond(series) {
                 judged.ruling = Ruling::Regression;
                 judged.reason = None;
             } else if !elsewhere.is_empty() {
@@ -104,7 +104,7 @@ pub fn soft(all: &[Series]) -> usize {
 /// Whether the same work gives the same count every time, as far as the baseline says.
 pub(super) fn is_hard(series: &Series) -> bool {
     let (least, most) = span(&series.then);
-    series.counted && series.then.len() > 2 && most - least <= SAME.ln_1p()
+    series.measure.counted && series.then.len() > 2 && most - least <= SAME.ln_1p()
 }
 
 /// Whether a count that scatters is worse by more than it scatters, whatever the number of runs:

@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     claim::Unit,
+    numbers::{latency, percent, seconds, times},
     stats::{mean, micro, quantile::Observation},
 };
 
@@ -98,6 +99,23 @@ pub struct Measure {
 }
 
 impl Measure {
+    /// A value in its unit, for people; `-` for none.
+    #[must_use]
+    pub fn said(&self, value: Option<Observation>) -> String {
+        let number = |value: f64| match self.quantity {
+            Quantity::Seconds if self.resolution < 0.01 => latency(value),
+            Quantity::Seconds => seconds(value),
+            Quantity::Ratio => percent(value),
+            Quantity::Times => times(value),
+            Quantity::Number(_) => format!("{}", (value * 1e3).round() / 1e3),
+        };
+        match value {
+            Some(Observation::Exact(value)) => number(value),
+            Some(Observation::AtLeast(value)) => format!("> {}", number(value)),
+            None => "-".to_owned(),
+        }
+    }
+
     /// A time in seconds, the less the better, exact to 0.1 ms.
     #[must_use]
     pub const fn time(name: &'static str, about: &'static str) -> Self {

@@ -161,7 +161,8 @@ fn limit(value: f64, claim: &Claim) -> String {
         Unit::Seconds if value < 0.1 && !claim.difference => {
             format!("{} ms", (value * 1e6).round() / 1e3)
         }
-        Unit::Times => format!("{value}x"),
+        // A bound that was computed has more digits than anybody reads.
+        Unit::Times => format!("{}x", (value * 100.0).round() / 100.0),
         Unit::Ratio => percent(value),
         unit => format!("{value} {unit}"),
     }
