@@ -109,7 +109,7 @@ pub fn document(of: &str, runs: &[Measured], lines: &[Line]) -> Document<'static
     let finding = finding(lines, runs.len());
     let page = Page {
         title: format!("{command}, run after run"),
-        finding: finding.clone(),
+        finding,
         intro: "What was measured in each of several runs, the oldest first.".to_owned(),
         carried_out: format!("{} runs", runs.len()),
         summary: Summary {

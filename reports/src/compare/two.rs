@@ -47,10 +47,11 @@ impl Compared {
     pub fn is_better(&self) -> Option<bool> {
         let change = self.change.or(self.low)?;
         let less = change < 1.0;
-        self.significant.then(|| match self.measure.better {
+        let better = match self.measure.better {
             Better::Lower => less,
             Better::Higher => !less,
-        })
+        };
+        self.significant.then_some(better)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Baseline, Judged, Kind, Power, Ruling, RunOf};
 use crate::{
     claim::{Claim, Decision, Noun, Source, Unit},
-    run::ARM_SEAWALL,
+    run::{ARM_SEAWALL, Ended},
     stats::{micro, quantile::Observation},
 };
 
@@ -13,11 +13,13 @@ use crate::{
 pub(super) const RUNS: Noun = Noun::new("run", "runs");
 
 /// A claim for each measure, and one for each claim that held in every run of the baseline
-/// and is refuted in more than half of these.
+/// and is refuted in more than half of these. `ended` is how the last run ended: where the load
+/// was not served well enough to begin, again and again, that is worse than the baseline as well.
 #[must_use]
-pub fn claims(baseline: &Baseline, now: &[RunOf], judged: &[Judged]) -> Vec<Claim> {
+pub fn claims(baseline: &Baseline, now: &[RunOf], judged: &[Judged], ended: &Ended) -> Vec<Claim> {
     let mut claims = refuted_now(baseline, now);
-    claims.extend(judged.iter().map(|judged| measure(judged)));
+    claims.extend(unserved(ended));
+    claims.extend(judged.iter().map(measure));
     // What is worse is what is looked for.
     claims.sort_by_key(|claim| match claim.verdict {
         Decision::Refuted => 0,
@@ -25,6 +27,27 @@ pub fn claims(baseline: &Baseline, now: &[RunOf], judged: &[Judged]) -> Vec<Clai
         Decision::Holds => 2,
     });
     claims
+}
+
+/// The load is served as in the baseline, in which every run came to its end.
+fn unserved(ended: &Ended) -> Option<Claim> {
+    let Ended::NoSteadyState { reason } = ended else {
+        return None;
+    };
+    let says = "while nothing is wrong, the load is served as in the baseline";
+    let unit = Unit::count("runs");
+    let mut claim = Claim::new(
+        "steady-state",
+        ARM_SEAWALL,
+        says,
+        Source::Baseline,
+        unit,
+        RUNS,
+    );
+    claim.gating = true;
+    claim.verdict = Decision::Refuted;
+    claim.reason = Some(format!("in several runs it was not: {reason}"));
+    Some(claim)
 }
 
 fn measure(judged: &Judged) -> Claim {

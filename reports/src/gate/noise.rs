@@ -121,7 +121,7 @@ pub(super) fn ends(now: &[f64], then: &[f64], cut: Option<usize>) -> [f64; 2] {
     let mut differences: Vec<f64> = pairs.collect();
     differences.sort_by(f64::total_cmp);
     let n = differences.len();
-    let inside = cut.filter(|cut| cut + 1 <= n);
+    let inside = cut.filter(|cut| *cut < n);
     match inside {
         Some(cut) => [differences[cut], differences[n - 1 - cut]],
         None => [f64::NEG_INFINITY, f64::INFINITY],

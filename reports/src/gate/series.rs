@@ -66,11 +66,20 @@ pub struct Series {
     pub relative: bool,
 }
 
+/// A number for each run in which there is one.
+type ByRun = Vec<Option<f64>>;
+
+/// By how much each run is worse than the median of the baseline.
+struct Changes {
+    then: ByRun,
+    now: ByRun,
+}
+
 /// The values of one place: of each run, or nothing.
 struct Case<'a> {
     place: String,
-    then: Vec<Option<f64>>,
-    now: Vec<Option<f64>>,
+    then: ByRun,
+    now: ByRun,
     control: Option<Box<Case<'a>>>,
     measure: &'a Measure,
 }
@@ -132,9 +141,8 @@ pub fn series(measures: &[Measure], then: &[RunOf], now: &[RunOf]) -> Vec<Series
 }
 
 fn together(key: Key, measure: Measure, cases: &[Case<'_>]) -> Series {
-    let changes: Vec<(Vec<Option<f64>>, Vec<Option<f64>>)> =
-        cases.iter().map(Case::changes).collect();
-    let runs = |side: fn(&(Vec<Option<f64>>, Vec<Option<f64>>)) -> &Vec<Option<f64>>| {
+    let changes: Vec<Changes> = cases.iter().map(Case::changes).collect();
+    let runs = |side: fn(&Changes) -> &ByRun| {
         let n = changes.first().map_or(0, |case| side(case).len());
         let each = (0..n).filter_map(|run| {
             let here: Vec<f64> = changes.iter().filter_map(|case| side(case)[run]).collect();
@@ -142,11 +150,14 @@ fn together(key: Key, measure: Measure, cases: &[Case<'_>]) -> Series {
         });
         each.collect::<Vec<f64>>()
     };
-    let worst = cases.iter().zip(&changes).filter_map(|(case, (_, now))| {
-        Some((case.place.clone(), median(now.iter().copied().flatten())?))
+    let worst = cases.iter().zip(&changes).filter_map(|(case, changes)| {
+        Some((
+            case.place.clone(),
+            median(changes.now.iter().copied().flatten())?,
+        ))
     });
     let worst = worst.max_by(|(_, a), (_, b)| a.total_cmp(b));
-    let of = |side: for<'a> fn(&'a Case<'_>) -> &'a Vec<Option<f64>>| {
+    let of = |side: for<'a> fn(&'a Case<'_>) -> &'a ByRun| {
         let medians = cases
             .iter()
             .filter_map(|case| median(side(case).iter().copied().flatten()));
@@ -154,8 +165,8 @@ fn together(key: Key, measure: Measure, cases: &[Case<'_>]) -> Series {
     };
     Series {
         measure,
-        then: runs(|(then, _)| then),
-        now: runs(|(_, now)| now),
+        then: runs(|changes| &changes.then),
+        now: runs(|changes| &changes.now),
         cases: cases.len(),
         worst: worst.filter(|_| cases.len() > 1),
         medians: of(|case| &case.then)
@@ -168,7 +179,7 @@ fn together(key: Key, measure: Measure, cases: &[Case<'_>]) -> Series {
 
 impl Case<'_> {
     /// By how much each run is worse than the median of the baseline.
-    fn changes(&self) -> (Vec<Option<f64>>, Vec<Option<f64>>) {
+    fn changes(&self) -> Changes {
         let usual = median(self.then.iter().copied().flatten()).unwrap_or_default();
         // What is below the resolution is not told from nothing.
         let log = |value: f64| (value.max(0.0) + self.measure.resolution).ln();
@@ -179,7 +190,7 @@ impl Case<'_> {
         let own = |value: f64| sign * (log(value) - log(usual));
         let control = self.control.as_ref().map(|control| control.changes());
         let (then, now) = match &control {
-            Some((then, now)) => (Some(then), Some(now)),
+            Some(control) => (Some(&control.then), Some(&control.now)),
             None => (None, None),
         };
         let less = |values: &[Option<f64>], control: Option<&Vec<Option<f64>>>| {
@@ -192,7 +203,10 @@ impl Case<'_> {
             });
             each.collect::<Vec<Option<f64>>>()
         };
-        (less(&self.then, then), less(&self.now, now))
+        Changes {
+            then: less(&self.then, then),
+            now: less(&self.now, now),
+        }
     }
 }
 

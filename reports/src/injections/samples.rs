@@ -119,9 +119,14 @@ pub(crate) fn measures() -> impl Iterator<Item = Measure> {
     OWN.into_iter().chain(OPERATIONS).chain(LEDGER)
 }
 
+/// One count of a ledger.
+type Count = fn(&Ledger) -> u64;
+/// The beginning and the end of a phase, on the clock of its injection.
+type Span = fn(&Injection) -> [u64; 2];
+
 /// What became of writes, a value for each ledger.
 pub(crate) fn of_ledgers(arm: &str, ledgers: &[Ledger]) -> Vec<Sample> {
-    let counts: [(&Measure, fn(&Ledger) -> u64); 5] = [
+    let counts: [(&Measure, Count); 5] = [
         (&LOST, |ledger| ledger.lost),
         (&DUPLICATE, |ledger| ledger.duplicate),
         (&UNEXPECTED, |ledger| ledger.unexpected),
@@ -131,7 +136,7 @@ pub(crate) fn of_ledgers(arm: &str, ledgers: &[Ledger]) -> Vec<Sample> {
     if ledgers.is_empty() {
         return Vec::new();
     }
-    let sample = |(measure, of): (&Measure, fn(&Ledger) -> u64)| {
+    let sample = |(measure, of): (&Measure, Count)| {
         Sample::exact(measure, arm, ledgers.iter().map(|ledger| of(ledger) as f64))
     };
     counts.into_iter().map(sample).collect()
@@ -181,7 +186,7 @@ fn at_one_place(load: &Load, arm: &str, judged: &[(&Injection, &Measured)]) -> V
         }),
         exact(&ORPHANS, |i, _| most(i.sessions.iter().map(|s| s.orphans))),
     ];
-    let phases: [(&'static str, fn(&Injection) -> [u64; 2]); 3] = [
+    let phases: [(&'static str, Span); 3] = [
         ("before", |i| [i.steady_us, i.requested_us]),
         ("during", |i| [i.injected_us, i.cleared_us]),
         ("after", |i| [i.cleared_us, i.ended_us]),

@@ -66,7 +66,7 @@ pub(crate) fn changes(name: &str, title: String, subtitle: &str, bars: &[Bar]) -
     let bottom = top + ROW * bars.len() as f64;
     let axis = Log::between(least / 1.05, most * 1.05, left, RIGHT);
     let lane = Area {
-        left: left,
+        left,
         top,
         right: RIGHT,
         bottom,

@@ -52,7 +52,12 @@ struct Runs<'a, E: Experiment> {
     progress: Progress,
     of: Option<Of>,
     done: Vec<RunOf>,
+    /// Runs in which the load was not served well enough to begin.
+    unsteady: usize,
 }
+
+/// Runs that may not reach their steady state before that is no accident: each is made again.
+const UNSTEADY: usize = 2;
 
 /// Why no more runs are made.
 enum Over {
@@ -66,8 +71,23 @@ impl<E: Experiment> Runs<'_, E>
 where
     reports::Data: From<Data<E>>,
 {
-    /// Makes one more of `of` runs.
+    /// Makes one more of `of` runs; once more, where it did not reach its steady state.
     async fn one_more(&mut self, of: usize) -> Result<(), Over> {
+        loop {
+            match self.attempt(of).await {
+                Err(Over::Ended(Ended::NoSteadyState { reason })) => {
+                    self.unsteady += 1;
+                    if self.unsteady > UNSTEADY {
+                        return Err(Over::Ended(Ended::NoSteadyState { reason }));
+                    }
+                    self.progress.say(&format!("once more: {reason}"));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn attempt(&mut self, of: usize) -> Result<(), Over> {
         let number = self.done.len() + 1;
         self.progress.say(&format!("run {number} of {of}"));
         let folder = self.folder.join(format!("run-{number}"));
@@ -93,11 +113,11 @@ where
         unwritten
             .iter()
             .for_each(|reason| say(&format!("error: not written: {reason}")));
+        self.of
+            .get_or_insert_with(|| Of::run(&report.measured, &typed(self.arguments)));
         if record.run.ended != Ended::Complete {
             return Err(Over::Ended(record.run.ended));
         }
-        self.of
-            .get_or_insert_with(|| Of::run(&report.measured, &typed(self.arguments)));
         self.done.push(RunOf::report(&report));
         Ok(())
     }
@@ -146,6 +166,7 @@ where
         progress: Progress::new(output.quiet),
         of: None,
         done: Vec::new(),
+        unsteady: 0,
     };
     match (baseline, &gate.save_baseline) {
         (Some(baseline), _) => against(gate, &baseline, &mut runs, &measures).await,
@@ -364,7 +385,7 @@ fn finish<E: Experiment>(
         .checked(measures)
         .map_err(usage)?;
     let mut claims = threshold::judge_recorded(&texts, measures, &samples);
-    claims.extend(gate::claims(baseline, &runs.done, judged));
+    claims.extend(gate::claims(baseline, &runs.done, judged, &ended));
     let verdict = gate::verdict(of, ended, claims);
     let document = gate::document(
         baseline,

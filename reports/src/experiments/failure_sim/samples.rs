@@ -25,13 +25,16 @@ const CPU: Measure = Measure::time(
 
 const WINDOWS: [Measure; 3] = [P50, P99, CPU];
 
+/// A value of a window.
+type OfWindow = fn(&Window) -> f64;
+
 pub(super) fn measures() -> Vec<Measure> {
     samples::measures().chain(WINDOWS).collect()
 }
 
 pub(super) fn samples(run: &Run, data: &Data, findings: &Findings) -> Vec<Sample> {
     let mut samples = samples::samples(&injected(run, data, findings));
-    let seconds: [(&Measure, fn(&Window) -> f64); 3] = [
+    let seconds: [(&Measure, OfWindow); 3] = [
         (&P50, |w| w.p50_us as f64 / 1e6),
         (&P99, |w| w.p99_us as f64 / 1e6),
         (&CPU, |w| w.cpu_us as f64 / 1e6 / w.queries.max(1) as f64),
