@@ -56,7 +56,11 @@ fn measure(judged: &Judged) -> Claim {
         "" => ARM_SEAWALL,
         arm => arm,
     };
-    let floor = judged.change.floor;
+    // What is worse is worse than the floor; what is no worse is so up to its reach.
+    let floor = match judged.ruling {
+        Ruling::Regression => judged.change.floor,
+        Ruling::NoWorse | Ruling::Open => judged.change.reach,
+    };
     let says = if floor.is_finite() {
         format!("{name}: at most {:.2} times as bad as the baseline", floor)
     } else {

@@ -30,12 +30,13 @@ const WORDS: [Definition; 5] = [
     },
     Definition {
         word: "Floor",
-        means: "What nine of ten comparisons of a build with itself stay within, all measures \
-                together, as the runs of either side differ among themselves (A/A); at least 5 %.",
+        means: "What the estimates of nine of ten comparisons of a build with itself stay within, all \
+                measures together, as the runs of either side differ among themselves (A/A); at \
+                least 5 %. Its reach is what their whole intervals stay within.",
     },
     Definition {
         word: "Regression",
-        means: "The whole interval lies beyond the floor. No worse: its upper end lies within it. \
+        means: "The whole interval lies beyond the floor. No worse: it lies within the reach. \
                 Otherwise more runs may tell, as many as the plan and the budget allow. An \
                 unchanged build is said to be worse in at most 5 % of all gates.",
     },
@@ -432,7 +433,8 @@ fn table(judged: &[Judged]) -> Table {
         Column::number("now").about("the median of these runs"),
         Column::number("change").about("in times; above 1 is worse"),
         Column::text("interval"),
-        Column::number("floor"),
+        Column::number("floor").about("worse lies beyond it"),
+        Column::number("reach").about("no worse lies within it"),
     ];
     columns.extend(TOLD.map(|worse| {
         Column::number(format!("found +{:.0} %", worse * 100.0))
@@ -466,6 +468,7 @@ fn table(judged: &[Judged]) -> Table {
             maybe(change.estimate, times),
             interval,
             times(change.floor),
+            times(change.reach),
         ]
         .map(Cell::from)
         .to_vec();

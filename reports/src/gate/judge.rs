@@ -2,7 +2,7 @@
 
 use super::{
     Power, SAME, Series,
-    noise::{Noise, ends},
+    noise::{Ends, Noise, ends},
 };
 use crate::stats::{median, ranks, sequential::Plan};
 
@@ -52,8 +52,10 @@ pub struct Change {
     pub low: Option<f64>,
     /// The upper end.
     pub high: Option<f64>,
-    /// The floor that it is compared with.
+    /// The floor: a regression lies beyond it with its whole interval.
     pub floor: f64,
+    /// The reach: what is no worse lies within it with its whole interval.
+    pub reach: f64,
 }
 
 /// Judges all measures at a look. What was decided at an earlier look stays so: `before` is
@@ -134,6 +136,7 @@ fn hard(series: &Series) -> Judged {
         low: known.then(|| least.exp()),
         high: known.then(|| greatest.exp()),
         floor: floor.exp(),
+        reach: floor.exp(),
     };
     let ruling = match now {
         Some(now) if now > floor => Ruling::Regression,
@@ -156,11 +159,15 @@ fn by_interval(series: &Series, plan: &Plan, look: usize, measures: usize, seed:
     // The same noise gives the same floor, whatever else is judged.
     let mut rng = fastrand::Rng::with_seed(seed);
     let noise = Noise::of([&series.then, &series.now], plan, measures, &mut rng);
-    let floor = noise.floors.get(look).copied().unwrap_or(f64::INFINITY);
+    let at_look = |bounds: &[f64]| bounds.get(look).copied().unwrap_or(f64::INFINITY);
+    let (floor, reach) = (at_look(&noise.floors), at_look(&noise.reaches));
     let tail = plan.alpha_at(look) / measures.max(1) as f64;
     let cut = ranks::cut(series.now.len(), series.then.len(), tail);
-    let [low, high] = ends(&series.now, &series.then, cut);
-    let shift = ranks::shift_at(&series.now, &series.then, 0.025);
+    let Ends {
+        estimate,
+        low,
+        high,
+    } = ends(&series.now, &series.then, cut);
     let complete = plan
         .looks()
         .get(look)
@@ -176,11 +183,11 @@ fn by_interval(series: &Series, plan: &Plan, look: usize, measures: usize, seed:
         (Ruling::Open, Some(reason))
     } else if low > floor {
         (Ruling::Regression, None)
-    } else if high <= floor {
+    } else if high <= reach {
         (Ruling::NoWorse, None)
     } else {
         let reason = if low.is_finite() {
-            "the interval reaches across the noise floor"
+            "the interval lies neither beyond the noise floor nor within its reach"
         } else {
             "there are too few runs for an interval"
         };
@@ -192,10 +199,11 @@ fn by_interval(series: &Series, plan: &Plan, look: usize, measures: usize, seed:
         kind: Kind::Soft,
         ruling,
         change: Change {
-            estimate: shift.estimate.map(f64::exp),
+            estimate: (!series.now.is_empty()).then(|| estimate.exp()),
             low: finite(low),
             high: finite(high),
             floor: floor.exp(),
+            reach: reach.exp(),
         },
         power: noise.power(),
         reason,

@@ -17,11 +17,12 @@
 //!   pool of the same run first that is not ours, the careful one or the bare one, where there
 //!   is one.
 //! - A/A: runs of one build over other runs of it. What they differ by is the noise floor.
-//! - Floor of a measure: what nine of ten gates stay within, all measures together, if
-//!   nothing has changed; and at least [`TOLERANCE`], below which nobody cares.
+//! - Floor of a measure: what the estimates of nine of ten gates stay within, all measures
+//!   together, if nothing has changed; and at least [`TOLERANCE`], below which nobody cares.
+//!   Its reach: what their whole intervals stay within.
 //! - Regression: the whole interval of the change (Hodges and Lehmann's, at the level of the
-//!   look over the number of measures) lies beyond the floor. No worse: its upper end lies
-//!   within. Else it is not known, and more runs may tell.
+//!   look over the number of measures) lies beyond the floor. No worse: it lies within
+//!   the reach. Else it is not known, and more runs may tell.
 //! - Counts that come out the same in all runs of the baseline have no noise to speak of:
 //!   they are compared as they are. Those that scatter are compared by interval as others are,
 //!   and are worse in any case where they exceed the baseline by far more than they scatter.

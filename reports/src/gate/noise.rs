@@ -21,10 +21,23 @@ pub struct Power {
 /// What a measure differs by in runs of one build.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Noise {
-    /// The floor at each look: a logarithm.
+    /// The floor at each look, what estimates stay within: a logarithm.
     pub(super) floors: Vec<f64>,
+    /// The reach at each look, what whole intervals stay within: a logarithm.
+    pub(super) reaches: Vec<f64>,
     /// Ends of the interval at each look, of each comparison of a build with itself.
-    draws: Vec<Vec<[f64; 2]>>,
+    draws: Vec<Vec<Ends>>,
+}
+
+/// A comparison of two sets of runs: logarithms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ends {
+    /// Hodges and Lehmann's estimate.
+    pub(super) estimate: f64,
+    /// The lower end of its interval.
+    pub(super) low: f64,
+    /// The upper end.
+    pub(super) high: f64,
 }
 
 impl Noise {
@@ -50,15 +63,20 @@ impl Noise {
             each.map(|(runs, cut)| ends(&now[..*runs], &base, *cut))
                 .collect()
         });
-        let draws: Vec<Vec<[f64; 2]>> = draws.collect();
+        let draws: Vec<Vec<Ends>> = draws.collect();
         // Nine of ten gates in all: of each measure, all but its part of the tenth.
         let part = UNDECIDED / measures.max(1) as f64;
-        let floors = (0..looks.len()).map(|k| {
-            let highs: Vec<f64> = draws.iter().map(|draw| draw[k][1]).collect();
-            upper(&highs, part).max(TOLERANCE.ln_1p())
-        });
+        let within = |k: usize, of: fn(&Ends) -> f64| {
+            let ends: Vec<f64> = draws.iter().map(|draw| of(&draw[k])).collect();
+            upper(&ends, part).max(TOLERANCE.ln_1p())
+        };
+        let all = 0..looks.len();
         Self {
-            floors: floors.collect(),
+            floors: all
+                .clone()
+                .map(|k| within(k, |ends| ends.estimate))
+                .collect(),
+            reaches: all.map(|k| within(k, |ends| ends.high)).collect(),
             draws,
         }
     }
@@ -86,12 +104,13 @@ impl Noise {
     }
 
     /// Whether one of the first looks finds it, before one says that there is nothing.
-    fn found(&self, looks: &[[f64; 2]], shift: f64, of: usize) -> bool {
-        for ([low, high], floor) in looks.iter().zip(&self.floors).take(of) {
-            if low + shift > *floor {
+    fn found(&self, looks: &[Ends], shift: f64, of: usize) -> bool {
+        let bounds = self.floors.iter().zip(&self.reaches);
+        for (ends, (floor, reach)) in looks.iter().zip(bounds).take(of) {
+            if ends.low + shift > *floor {
                 return true;
             }
-            if high + shift <= *floor {
+            if ends.high + shift <= *reach {
                 return false;
             }
         }
@@ -112,19 +131,31 @@ fn upper(values: &[f64], part: f64) -> f64 {
     if floor.is_nan() { f64::INFINITY } else { floor }
 }
 
-/// Both ends of the interval by which the first set lies above the second. Without enough
+/// The estimate and both ends of the interval by which the first set lies above the second. Without enough
 /// values for a level, it ends nowhere.
-pub(super) fn ends(now: &[f64], then: &[f64], cut: Option<usize>) -> [f64; 2] {
+pub(super) fn ends(now: &[f64], then: &[f64], cut: Option<usize>) -> Ends {
     let pairs = now
         .iter()
         .flat_map(|now| then.iter().map(move |then| now - then));
     let mut differences: Vec<f64> = pairs.collect();
     differences.sort_by(f64::total_cmp);
     let n = differences.len();
+    let estimate = match n {
+        0 => 0.0,
+        n => f64::midpoint(differences[(n - 1) / 2], differences[n / 2]),
+    };
     let inside = cut.filter(|cut| *cut < n);
     match inside {
-        Some(cut) => [differences[cut], differences[n - 1 - cut]],
-        None => [f64::NEG_INFINITY, f64::INFINITY],
+        Some(cut) => Ends {
+            estimate,
+            low: differences[cut],
+            high: differences[n - 1 - cut],
+        },
+        None => Ends {
+            estimate,
+            low: f64::NEG_INFINITY,
+            high: f64::INFINITY,
+        },
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use super::RunOf;
 use crate::{
     run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL},
-    sample::{ARM, Better, FAULT, Measure, Sample},
+    sample::{ARM, Better, FAULT, Measure, PHASE, Quantity, Sample},
     stats::{mean, median},
 };
 
@@ -108,7 +108,13 @@ pub fn series(measures: &[Measure], then: &[RunOf], now: &[RunOf]) -> Vec<Series
         else {
             continue;
         };
-        if !measure.judged || (ours && place.arm() != ARM_SEAWALL) {
+        // Those who are answered during a fault are other ones each time.
+        let selected = measure.quantity == Quantity::Seconds
+            && place
+                .labels
+                .get(PHASE)
+                .is_some_and(|phase| phase == "during");
+        if !measure.judged || selected || (ours && place.arm() != ARM_SEAWALL) {
             continue;
         }
         let values = |place: &Place, runs: &[BTreeMap<Place, f64>]| -> Vec<Option<f64>> {

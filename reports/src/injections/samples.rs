@@ -13,7 +13,7 @@ const RECOVERY: Measure = Measure::time(
     "recovery",
     "from when the server took sessions again until load was served as before",
 )
-.exact_to(0.05);
+.exact_to(0.25);
 const OUTAGE: Measure =
     Measure::time("outage", "missing goodput, as seconds of a full outage").exact_to(0.05);
 const UNAVAILABLE: Measure = Measure::time(
