@@ -30,7 +30,10 @@ fn a_run_that_is_killed_leaves_what_was_measured_until_the_last_second() {
     let _alone = alone();
     let out = tempfile::tempdir().expect("a folder");
     let kind = kinds()[0];
+    // What is left of it is looked for here, and nobody else's.
+    let temporary = tempfile::tempdir().expect("a folder");
     let mut child = experiment("steady", "7", out.path(), kind)
+        .env("TMPDIR", temporary.path())
         .spawn()
         .expect("it runs");
     let stderr = child.stderr.take().expect("piped");
@@ -52,7 +55,9 @@ fn a_run_that_is_killed_leaves_what_was_measured_until_the_last_second() {
     assert!(seen >= DONE, "{arm} did {seen} operations");
     child.kill().expect("killed");
     child.wait().expect("it ended");
-    let reaped = Command::new(binary()).arg("reap").output().expect("reap");
+    let mut reap = Command::new(binary());
+    let reap = reap.arg("reap").env("TMPDIR", temporary.path());
+    let reaped = reap.output().expect("reap");
     assert!(reaped.status.success(), "{reaped:?}");
 
     let record = Record::load(&out.path().join("record.json")).expect("a record");

@@ -10,29 +10,33 @@ const PIECE: usize = 4096;
 
 /// An operation, on the clock of its load.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
+pub struct Entry {
     /// When it was due.
-    pub(super) due_us: u64,
+    pub due_us: u64,
     /// From then to the answer.
     latency_us: u64,
     /// How late its arm was called. More than an hour is said to be 71 minutes.
     lag_us: u32,
     outcome: Option<Outcome>,
     /// A statement of it was handed to a connection.
-    pub(super) sent: bool,
+    pub sent: bool,
 }
 
 /// What became of an operation.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Settled {
-    pub(super) outcome: Outcome,
-    pub(super) latency_us: u64,
-    pub(super) lag_us: u64,
+pub struct Settled {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From when it was due to its end.
+    pub latency_us: u64,
+    /// How late its arm was called.
+    pub lag_us: u64,
 }
 
 impl Entry {
     /// What became of it, if it is over.
-    pub(super) fn settled(&self) -> Option<Settled> {
+    #[must_use]
+    pub fn settled(&self) -> Option<Settled> {
         Some(Settled {
             outcome: self.outcome?,
             latency_us: self.latency_us,
@@ -62,7 +66,7 @@ impl Counts {
 
 /// All operations of a load, by their number.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub struct History {
     pieces: Vec<Vec<Entry>>,
     counts: Counts,
     /// Those that ended since somebody asked for them.
@@ -71,7 +75,7 @@ pub(super) struct History {
 
 impl History {
     /// Adds one that is due at a moment, and returns its number.
-    pub(super) fn begin(&mut self, due_us: u64) -> u64 {
+    pub fn begin(&mut self, due_us: u64) -> u64 {
         if self.pieces.last().is_none_or(|piece| piece.len() == PIECE) {
             self.pieces.push(Vec::with_capacity(PIECE));
         }
@@ -89,14 +93,14 @@ impl History {
     }
 
     /// Notes that a statement of one was handed to a connection.
-    pub(super) fn mark_sent(&mut self, i: u64) {
+    pub fn mark_sent(&mut self, i: u64) {
         if let Some(entry) = self.entry(i) {
             entry.sent = true;
         }
     }
 
     /// Notes what became of one. Only the first time counts.
-    pub(super) fn settle(&mut self, i: u64, settled: Settled) {
+    pub fn settle(&mut self, i: u64, settled: Settled) {
         let Some(entry) = self.entry(i).filter(|entry| entry.outcome.is_none()) else {
             return;
         };
@@ -111,22 +115,33 @@ impl History {
     }
 
     /// Hands over those that ended since the last time, and goes on with an empty one.
-    pub(super) fn swap_interval(&mut self, empty: &mut Interval) {
+    pub fn swap_interval(&mut self, empty: &mut Interval) {
         std::mem::swap(&mut self.interval, empty);
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    /// How many have come to what.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
         self.counts
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.pieces
             .last()
             .map_or(0, |last| (self.pieces.len() - 1) * PIECE + last.len())
     }
 
-    pub(super) fn get(&self, i: u64) -> Option<&Entry> {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// One by its number.
+    #[must_use]
+    pub fn get(&self, i: u64) -> Option<&Entry> {
         let i = usize::try_from(i).ok()?;
         self.pieces.get(i / PIECE)?.get(i % PIECE)
     }
@@ -137,7 +152,7 @@ impl History {
     }
 
     /// Those from a number on, with their numbers.
-    pub(super) fn since(&self, first: u64) -> impl Iterator<Item = (u64, &Entry)> {
+    pub fn since(&self, first: u64) -> impl Iterator<Item = (u64, &Entry)> {
         let skipped = usize::try_from(first).unwrap_or(usize::MAX);
         let (pieces, within) = (skipped / PIECE, skipped % PIECE);
         let left = self.pieces.iter().skip(pieces).flatten().skip(within);
