@@ -18,6 +18,7 @@ mod environment;
 mod external;
 mod failure_sim;
 mod faults;
+mod gate;
 mod live_view;
 mod monitoring;
 mod near_capacity;

@@ -19,7 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = reports::judge(&record);
     reports::write(&report, &dir)?;
     record.save(&dir.join("record.json"))?;
-    let summary = reports::render::terminal(&report.document(), &dir, false, 100);
+    let width = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    let width = width.unwrap_or(reports::render::USUAL);
+    let summary = reports::render::terminal(&report.document(), &dir, false, width);
     std::io::stdout().write_all(summary.as_bytes())?;
     Ok(())
 }

@@ -11,6 +11,7 @@
 //! - [`claim`]: what is claimed, and whether a record bears it out.
 //! - [`threshold`]: bounds of the user's on what is measured.
 //! - [`gate`]: whether several runs are worse than those of a baseline.
+//! - [`compare`]: two runs beside each other, and many after one another.
 //! - [`page`], [`plot`]: what a report says, before it has a form; pictures.
 //! - [`injections`]: claims, tables and pictures of injections, for every experiment
 //!   that injects faults.
@@ -24,6 +25,7 @@
 //! [`page::Document`] by itself, and [`write_document`] writes that.
 
 pub mod claim;
+pub mod compare;
 pub mod experiment;
 pub mod experiments;
 pub mod gate;

@@ -4,6 +4,7 @@ mod around;
 mod ci;
 mod fault_proxy;
 mod gate;
+mod records;
 mod serve;
 
 use std::{
@@ -115,6 +116,9 @@ async fn command(command: Command, arguments: Vec<String>) -> u8 {
     let done = match &command {
         Command::Experiment(chosen) => run_chosen(chosen, &arguments).await,
         Command::Gate(gate) => gate::gate(gate, &arguments).await,
+        Command::Compare(compare) => records::compare(compare),
+        Command::History(history) => records::history(history),
+        Command::Report(redraw) => records::report(redraw),
         Command::Replay(replay) => self::replay(replay).await,
         Command::Serve(serve) => serve::serve(serve).await,
         Command::List(list) => Ok(around::list(list)),
@@ -401,13 +405,18 @@ fn colour() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
-/// Characters of a line of stdout: of the terminal, or as many as are usual.
+/// Columns of the terminal, or what is usual where there is none.
 fn width() -> usize {
-    rustix::termios::tcgetwinsize(io::stdout())
-        .ok()
-        .map(|size| usize::from(size.ws_col))
-        .filter(|columns| *columns > 0)
-        .unwrap_or(reports::render::USUAL)
+    use std::io::IsTerminal as _;
+    let stdout = io::stdout();
+    let size = stdout
+        .is_terminal()
+        .then(|| rustix::termios::tcgetwinsize(&stdout).ok());
+    match size.flatten() {
+        // A terminal that does not know its size says zero.
+        Some(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => reports::render::USUAL,
+    }
 }
 
 /// The result. A reader that has seen enough, as in `| head`, is no error, and the

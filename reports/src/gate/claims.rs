@@ -6,7 +6,7 @@ use super::{Baseline, Judged, Kind, Power, Ruling, RunOf};
 use crate::{
     claim::{Claim, Decision, Noun, Source, Unit},
     run::ARM_SEAWALL,
-    stats::micro,
+    stats::{micro, quantile::Observation},
 };
 
 /// What is counted of a gate.
@@ -57,11 +57,8 @@ fn measure(judged: &Judged) -> Claim {
 fn regression(judged: &Judged) -> String {
     let mut parts = Vec::new();
     if let Some([then, now]) = judged.series.medians {
-        parts.push(format!(
-            "the median was {}, and is {}",
-            short(then),
-            short(now)
-        ));
+        let [then, now] = [then, now].map(|value| said(judged, value));
+        parts.push(format!("the median was {then}, and is {now}"));
     }
     if let Some((place, change)) = &judged.series.worst {
         parts.push(format!("worst: {place}, {:.2}x", change.exp()));
@@ -70,6 +67,11 @@ fn regression(judged: &Judged) -> String {
         parts.push("in the baseline it came out the same every time".to_owned());
     }
     parts.join("; ")
+}
+
+/// A value of its measure, for people.
+pub(super) fn said(judged: &Judged, value: f64) -> String {
+    judged.series.measure.said(Some(Observation::Exact(value)))
 }
 
 fn open(judged: &Judged) -> String {
@@ -83,18 +85,6 @@ fn open(judged: &Judged) -> String {
         None if judged.power.is_empty() => reason,
         None => format!("{reason}; it is too noisy here to find what is 50 % worse"),
     }
-}
-
-/// Four significant digits.
-pub(super) fn short(value: f64) -> String {
-    let digits = if value == 0.0 {
-        0.0
-    } else {
-        value.abs().log10().floor()
-    };
-    let factor = 10_f64.powf(3.0 - digits);
-    let rounded = (value * factor).round() / factor;
-    format!("{rounded}")
 }
 
 fn refuted_now(baseline: &Baseline, now: &[RunOf]) -> Vec<Claim> {

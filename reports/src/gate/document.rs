@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Baseline, Budget, Judged, Kind, Of, Ruling, RunOf, TOLD, claims::short};
+use super::{Baseline, Budget, Judged, Kind, Of, Ruling, RunOf, TOLD, claims::said};
 use crate::{
     Verdict,
     claim::{Claim, Decision, id},
@@ -169,13 +169,17 @@ pub fn told(baseline: &Baseline, measures: &[Measure]) -> String {
         .iter()
         .filter(|judged| judged.kind == Kind::Soft)
         .collect();
+    let looks = plan.looks();
+    let tell = match (looks.first(), looks.last()) {
+        (Some(first), Some(last)) if first < last => {
+            format!("a gate of {first} runs, or up to {last} where these do not tell,")
+        }
+        (first, _) => format!("a gate of {} runs", first.unwrap_or(&runs)),
+    };
+    let same_every_time = same.len() - soft.len();
     let mut text = format!(
-        "{} runs; {} counts come out the same every time; of the others a gate of {} runs, or {} \n\
-         where these do not tell, finds what is 10, 20 and 50 % worse so often:\n",
-        runs,
-        same.len() - soft.len(),
-        plan.looks().first().unwrap_or(&runs),
-        plan.looks().last().unwrap_or(&runs),
+        "{runs} runs; {same_every_time} counts come out the same every time; of the others {tell}\n\
+         finds what is 10, 20 and 50 % worse so often:\n"
     );
     let width = soft
         .iter()
@@ -286,7 +290,7 @@ fn finding(judged: &[Judged], claims: &[Claim]) -> String {
         .series
         .medians
         .map_or_else(String::new, |[then, now]| {
-            format!(" ({}, then {})", short(then), short(now))
+            format!(" ({}, then {})", said(worst, then), said(worst, now))
         });
     let more = match worse.len() - 1 + broken {
         0 => String::new(),
@@ -326,22 +330,34 @@ fn summary(judged: &[Judged], differs: &[String]) -> Summary {
         soft.len()
     );
     blocks.push(Block::muted(said));
-    let weakest = soft.iter().min_by(|a, b| {
-        let found = |judged: &Judged| judged.power.get(1).map_or(0.0, |power| power.last);
-        found(a).total_cmp(&found(b))
-    });
-    if let Some((weakest, power)) = weakest.and_then(|w| Some((w, w.power.get(1)?))) {
-        blocks.push(Block::muted(format!(
-            "What is 20 % worse is found in {} of gates or more; least likely of {}.",
-            percent(power.last),
-            weakest.series.key.name()
-        )));
-    }
+    blocks.extend(told_of(&soft).map(Block::muted));
     Summary {
         name: "GATE".to_owned(),
         blocks,
         ..Summary::default()
     }
+}
+
+/// Of which measures a change of 20 % is found, mostly.
+fn told_of(soft: &[&Judged]) -> Option<String> {
+    let finds = |judged: &&&Judged| judged.power.get(1).is_some_and(|power| power.last >= 0.8);
+    let known = soft.iter().filter(|judged| !judged.power.is_empty());
+    let (found, not): (Vec<&&Judged>, Vec<_>) = known.partition(finds);
+    let not: Vec<String> = not.iter().map(|judged| judged.series.key.name()).collect();
+    let all = found.len() + not.len();
+    if all == 0 {
+        return None;
+    }
+    Some(if not.is_empty() {
+        format!("What is 20 % worse is found in four of five gates, of each of these {all}.")
+    } else {
+        format!(
+            "What is 20 % worse is found in four of five gates of {} of these {all}; too noisy here \
+             for that: {}.",
+            found.len(),
+            not.join("; ")
+        )
+    })
 }
 
 fn sections(judged: &[Judged], now: &[RunOf], baseline: &Baseline) -> Vec<Section> {
@@ -431,7 +447,7 @@ fn table(judged: &[Judged]) -> Table {
             Ruling::Open => "not known",
         };
         let [then, now] = match judged.series.medians {
-            Some(medians) => medians.map(short),
+            Some(medians) => medians.map(|value| said(judged, value)),
             None => ["-", "-"].map(str::to_owned),
         };
         let interval = match judged.kind {

@@ -78,7 +78,10 @@ pub fn judge(
             hard(series)
         } else {
             let mut judged = by_interval(series, plan, look, soft, seed);
-            if !elsewhere.is_empty() {
+            if series.measure.counted && is_far_beyond(series) {
+                judged.ruling = Ruling::Regression;
+                judged.reason = None;
+            } else if !elsewhere.is_empty() {
                 judged.ruling = Ruling::Open;
                 judged.power.clear();
                 let differs = elsewhere.join("; ");
@@ -101,7 +104,16 @@ pub fn soft(all: &[Series]) -> usize {
 /// Whether the same work gives the same count every time, as far as the baseline says.
 pub(super) fn is_hard(series: &Series) -> bool {
     let (least, most) = span(&series.then);
-    series.counted && series.then.len() > 2 && most - least <= SAME.ln_1p()
+    series.measure.counted && series.then.len() > 2 && most - least <= SAME.ln_1p()
+}
+
+/// Whether a count that scatters is worse by more than it scatters, whatever the number of runs:
+/// its median lies above the greatest of the baseline by more than twice what lies between the
+/// least and the greatest of that.
+fn is_far_beyond(series: &Series) -> bool {
+    let (least, most) = span(&series.then);
+    let now = median(series.now.iter().copied());
+    series.then.len() > 2 && now.is_some_and(|now| now > most + 2.0 * (most - least))
 }
 
 fn span(values: &[f64]) -> (f64, f64) {

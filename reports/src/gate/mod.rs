@@ -23,7 +23,8 @@
 //!   look over the number of measures) lies beyond the floor. No worse: its upper end lies
 //!   within. Else it is not known, and more runs may tell.
 //! - Counts that come out the same in all runs of the baseline have no noise to speak of:
-//!   they are compared as they are.
+//!   they are compared as they are. Those that scatter are compared by interval as others are,
+//!   and are worse in any case where they exceed the baseline by far more than they scatter.
 //!
 //! At most [`ALPHA`] of all gates on an unchanged build find a regression, over all measures
 //! and looks together (Bonferroni over measures, Boole over looks).
@@ -37,6 +38,7 @@ mod plan;
 mod series;
 
 pub use baseline::{Baseline, BaselineError, Of, RunOf, SCHEMA};
+pub(crate) use baseline::{places, settings};
 pub use claims::claims;
 pub use document::{document, told, verdict};
 pub use judge::{Change, Judged, Kind, Ruling, judge, soft};

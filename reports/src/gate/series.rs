@@ -48,8 +48,8 @@ impl Key {
 pub struct Series {
     /// What it is of.
     pub key: Key,
-    /// Whether the same work gives the same value every time.
-    pub counted: bool,
+    /// The measure.
+    pub measure: Measure,
     /// The change of each run of the baseline: a logarithm, above zero where it is worse than
     /// the median of the baseline.
     pub then: Vec<f64>,
@@ -124,12 +124,14 @@ pub fn series(measures: &[Measure], then: &[RunOf], now: &[RunOf]) -> Vec<Series
             measure,
         });
     }
-    keys.into_iter()
-        .map(|(key, cases)| together(key, &cases))
-        .collect()
+    let of = keys.into_iter().filter_map(|(key, cases)| {
+        let measure = *cases.first()?.measure;
+        Some(together(key, measure, &cases))
+    });
+    of.collect()
 }
 
-fn together(key: Key, cases: &[Case<'_>]) -> Series {
+fn together(key: Key, measure: Measure, cases: &[Case<'_>]) -> Series {
     let changes: Vec<(Vec<Option<f64>>, Vec<Option<f64>>)> =
         cases.iter().map(Case::changes).collect();
     let runs = |side: fn(&(Vec<Option<f64>>, Vec<Option<f64>>)) -> &Vec<Option<f64>>| {
@@ -151,7 +153,7 @@ fn together(key: Key, cases: &[Case<'_>]) -> Series {
         median(medians)
     };
     Series {
-        counted: cases.iter().all(|case| case.measure.counted),
+        measure,
         then: runs(|(then, _)| then),
         now: runs(|(_, now)| now),
         cases: cases.len(),

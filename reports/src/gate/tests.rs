@@ -241,6 +241,14 @@ fn a_count_is_hard_where_it_comes_out_the_same_and_soft_where_it_scatters() {
     assert_eq!(kind("round-trips"), Kind::Hard);
     assert_eq!(kind("noisy-count"), Kind::Soft);
     assert_eq!(kind("latency"), Kind::Soft);
+    // Three runs are too few for an interval, and enough to see what is far beyond.
+    let mut now = runs(3, NOTHING, 0.1, &mut rng);
+    assert!(worse(&gated(&then[..3], &now)).is_empty());
+    for run in &mut now {
+        let count = run.samples.iter_mut().find(|s| s.measure == "noisy-count");
+        *count.expect("a count") = Sample::exact(&MEASURES[4], "seawall", [2_400.0]);
+    }
+    assert_eq!(worse(&gated(&then[..3], &now)), ["noisy-count"]);
 }
 
 #[test]
@@ -400,7 +408,7 @@ fn what_differs_is_said_first() {
 /// The two promises of a gate, over many gates: how seldom it accuses an unchanged build, and
 /// that its own prediction of what it finds is right.
 fn promises(
-    mut draw: impl FnMut(f64, usize) -> Vec<RunOf>,
+    mut draw: impl FnMut(f64, usize) -> [Vec<RunOf>; 2],
     measures: &[Measure],
     slowed: &str,
     gates: usize,
@@ -424,10 +432,11 @@ fn promises(
         }
         judged
     };
-    let n = runs_needed(soft(&series(measures, &draw(1.0, 8), &[])));
+    let [then, _] = draw(1.0, 8);
+    let n = runs_needed(soft(&series(measures, &then, &[])));
     let accused = (0..gates).filter(|_| {
-        let judged = gate(&draw(1.0, n), &draw(1.0, 2 * n));
-        !worse(&judged).is_empty()
+        let [then, now] = draw(1.0, n);
+        !worse(&gate(&then, &now)).is_empty()
     });
     let accused = accused.count();
     assert!(
@@ -437,7 +446,8 @@ fn promises(
     for (i, worse_by) in TOLD.into_iter().enumerate() {
         let (mut found, mut predicted) = (0, 0.0);
         for _ in 0..gates {
-            let judged = gate(&draw(1.0, n), &draw(1.0 + worse_by, 2 * n));
+            let [then, now] = draw(1.0 + worse_by, n);
+            let judged = gate(&then, &now);
             let of = judged
                 .iter()
                 .find(|j| j.series.key.measure == slowed)
@@ -448,7 +458,7 @@ fn promises(
         let (found, predicted) = (found as f64 / gates as f64, predicted / gates as f64);
         assert!(
             (found - predicted).abs() <= 0.1,
-            "{worse_by}: found {found:.2}, predicted {predicted:.2}"
+            "{slowed} {worse_by}: found {found:.2}, predicted {predicted:.2}"
         );
     }
 }
@@ -462,8 +472,39 @@ fn few_unchanged_builds_are_accused_and_slow_ones_are_found_as_often_as_predicte
                 recovery_of_crash: slower.powi(2),
                 ..NOTHING
             };
-            runs(n, planted, noise, &mut rng)
+            [
+                runs(n, NOTHING, noise, &mut rng),
+                runs(2 * n, planted, noise, &mut rng),
+            ]
         };
         promises(draw, &MEASURES, "recovery", 200);
+    }
+}
+
+/// The same from runs that were recorded while this machine built other things:
+/// `scenarios gate --save-baseline reports/tests/data/noise.json --runs 40 steady --quick --env local`.
+#[test]
+fn the_same_holds_of_recorded_noise() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/noise.json");
+    let recorded = Baseline::load(std::path::Path::new(path)).expect("a baseline");
+    assert_eq!(
+        (recorded.of.command.as_str(), recorded.runs.len()),
+        ("steady", 40)
+    );
+    let measures = crate::Data::measures("steady").expect("measures");
+    let mut rng = fastrand::Rng::with_seed(29);
+    for slowed in ["latency.p50", "latency.p99"] {
+        let draw = |slower: f64, n: usize| {
+            let mut runs = recorded.runs.clone();
+            rng.shuffle(&mut runs);
+            let then = runs.split_off(runs.len() - n);
+            runs.truncate(2 * n);
+            let samples = runs.iter_mut().flat_map(|run| &mut run.samples);
+            for sample in samples.filter(|s| s.measure == slowed && s.label("arm") == "seawall") {
+                sample.pooled = sample.pooled.map(|pooled| pooled * slower);
+            }
+            [then, runs]
+        };
+        promises(draw, &measures, slowed, 200);
     }
 }

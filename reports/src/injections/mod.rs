@@ -29,6 +29,6 @@ pub(crate) mod towards;
 
 pub(crate) use finding::finding;
 pub use injected::Injected;
-pub(crate) use plots::{by_fault, summary};
+pub(crate) use plots::{around, by_fault, goodput, sparks, summary};
 pub use recovery::RECOVERY_S;
 pub(crate) use table::{notes, skipped, table};

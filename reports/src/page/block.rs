@@ -2,7 +2,7 @@
 
 use crate::{plot::Plot, run::Arm};
 
-use super::Table;
+use super::{Sparks, Table};
 
 /// A part of a section.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub enum Block {
     Table(Table),
     /// A picture.
     Plot(Plot),
+    /// Pictures of letters.
+    Sparks(Sparks),
     /// Text of a file or a command: its language, and it.
     Code(&'static str, String),
     /// The claims of the verdict.

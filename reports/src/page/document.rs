@@ -12,7 +12,7 @@ use super::{Block, Page};
 /// A page with all that stands around it, ready for any form.
 #[derive(Debug, Clone)]
 pub struct Document<'a> {
-    /// What it is called where several are open at once: `failure-sim` for a run of it.
+    /// What it is called where several are open at once: a run, by its command.
     pub name: String,
     /// What it says.
     pub page: Cow<'a, Page>,

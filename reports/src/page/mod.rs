@@ -8,18 +8,25 @@
 //! - `document`: a page with all that stands around it
 //! - `table`: rows of numbers
 //! - `scripts`: what is said of the user's own scripts
+//! - `spark`: shares over time, in letters
+//! - `worst`: the slowest operations one by one
 
 mod block;
 mod document;
 mod scripts;
+mod spark;
 mod table;
+mod worst;
 
 pub use block::{Block, Definition, Style, Text};
 pub use document::{Again, Document, Fact, Headline, quoted};
 pub use scripts::operations;
 pub(crate) use scripts::section as scripts;
+pub(crate) use spark::shares;
+pub use spark::{SparkGroup, Sparks};
 pub(crate) use table::maybe;
 pub use table::{Cell, Column, Measure, Row, Table};
+pub(crate) use worst::{Watched, worst};
 
 use crate::plot::Plot;
 

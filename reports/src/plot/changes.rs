@@ -28,7 +28,8 @@ pub(crate) struct Bar {
     pub(crate) color: RGBAColor,
 }
 
-const LEFT: f64 = 420.0;
+/// Most that names may take.
+const NAMES: f64 = 420.0;
 const RIGHT: f64 = 1160.0;
 const ROW: f64 = 26.0;
 const RADIUS: f64 = 4.0;
@@ -56,10 +57,16 @@ pub(crate) fn changes(name: &str, title: String, subtitle: &str, bars: &[Bar]) -
     }
     let (mut shapes, top) = sheet::begin(&title, subtitle);
     let top = (top + 12.0).round();
+    let style = TextStyle::new(SMALL, INK).align(Align::Right);
+    let longest = bars
+        .iter()
+        .map(|bar| style.width(&bar.name))
+        .fold(0.0, f64::max);
+    let left = (longest + 12.0 + sheet::MARGIN).min(NAMES).round();
     let bottom = top + ROW * bars.len() as f64;
-    let axis = Log::between(least / 1.05, most * 1.05, LEFT, RIGHT);
+    let axis = Log::between(least / 1.05, most * 1.05, left, RIGHT);
     let lane = Area {
-        left: LEFT,
+        left: left,
         top,
         right: RIGHT,
         bottom,
@@ -81,7 +88,7 @@ pub(crate) fn changes(name: &str, title: String, subtitle: &str, bars: &[Bar]) -
     for (i, bar) in bars.iter().enumerate() {
         let middle = (top + ROW * (i as f64 + 0.5)).round();
         let label = TextStyle::new(SMALL, INK).align(Align::Right);
-        shapes.text(fitting(&bar.name, label), LEFT - 12.0, middle, label);
+        shapes.text(fitting(&bar.name, label), left - 12.0, middle, label);
         if let Some([from, to]) = bar.shaded {
             let area = Area {
                 left: axis.at(from),
@@ -92,7 +99,7 @@ pub(crate) fn changes(name: &str, title: String, subtitle: &str, bars: &[Bar]) -
             shapes.rect(area, GRID);
         }
         let (from, to) = (
-            bar.low.map_or(LEFT, |v| axis.at(v)),
+            bar.low.map_or(left, |v| axis.at(v)),
             bar.high.map_or(RIGHT, |v| axis.at(v)),
         );
         let interval = Area {
@@ -127,7 +134,7 @@ pub(crate) fn changes(name: &str, title: String, subtitle: &str, bars: &[Bar]) -
 
 /// A name, cut where there is no room for it.
 fn fitting(name: &str, style: TextStyle) -> String {
-    let room = LEFT - 12.0 - sheet::MARGIN;
+    let room = NAMES - 12.0 - sheet::MARGIN;
     if style.width(name) <= room {
         return name.to_owned();
     }

@@ -12,9 +12,8 @@
 //! - `legend`, `apart`: names of what is drawn, above and beside it
 //! - `palette`: colours and sizes of text
 //!
-//! Colours are those of Okabe and Ito, which the colour-blind can tell apart
-//! (<https://jfly.uni-koeln.de/color/>); every coloured thing is named in a
-//! legend or beside it, and stacked in the same order everywhere.
+//! Every coloured thing is named in a legend or beside it, and stacked in the same order
+//! everywhere.
 
 pub(crate) mod apart;
 pub(crate) mod changes;

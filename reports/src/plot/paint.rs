@@ -14,7 +14,7 @@ use plotters::{
     },
 };
 
-use super::picture::{Align, Picture, Shape, Text};
+use super::picture::{Align, Area, Picture, Shape, Text};
 
 const FAMILY: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
 static REGULAR: &[u8] = include_bytes!("../../fonts/DejaVuSans.ttf");
@@ -50,7 +50,8 @@ impl Plot {
     /// # Errors
     /// If plotters cannot draw it.
     pub fn svg(&self) -> Result<String, PlotError> {
-        svg(&self.picture, &self.name)
+        let text = svg(&self.picture, &self.name)?;
+        Ok(told(&text, &self.title, &self.picture))
     }
 
     /// Writes the picture as a PNG file.
@@ -73,9 +74,60 @@ fn svg(picture: &Picture, name: &str) -> Result<String, PlotError> {
         })?;
     }
     // Level and upright edges, smoothed, would leave seams; curves want it.
-    let text = text.replacen("<svg ", r#"<svg shape-rendering="crispEdges" "#, 1);
     let smooth = r#"<polyline shape-rendering="auto" stroke-linejoin="round" "#;
     Ok(text.replace("<polyline ", smooth))
+}
+
+/// With what it is called, for who cannot see it, and what its marks say to who points at
+/// them, which plotters does not write.
+fn told(svg: &str, title: &str, picture: &Picture) -> String {
+    let title = escaped(title);
+    let head = format!(r#"<svg role="img" aria-label="{title}" shape-rendering="crispEdges" "#);
+    let svg = svg.replacen("<svg ", &head, 1);
+    let svg = match svg
+        .find("<svg ")
+        .and_then(|at| Some(at + svg[at..].find('>')? + 1))
+    {
+        Some(inside) => format!("{}<title>{title}</title>{}", &svg[..inside], &svg[inside..]),
+        None => svg,
+    };
+    let tips = picture.tips.iter().map(|tip| {
+        let Area {
+            left,
+            top,
+            right,
+            bottom,
+        } = tip.area;
+        format!(
+            "<rect x=\"{left:.0}\" y=\"{top:.0}\" width=\"{:.0}\" height=\"{:.0}\" fill=\"none\" \
+             pointer-events=\"all\"><title>{}</title></rect>\n",
+            (right - left).max(1.0),
+            (bottom - top).max(1.0),
+            escaped(&tip.says)
+        )
+    });
+    let tips: String = tips.collect();
+    match svg.rfind("</svg>") {
+        Some(end) => format!("{}{tips}{}", &svg[..end], &svg[end..]),
+        None => svg,
+    }
+}
+
+/// Text as it stands in XML.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\'' => out += "&#39;",
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Writes the picture as a PNG file.
@@ -220,4 +272,58 @@ fn fonts() -> Result<(), NoFont> {
         register_font(FAMILY, FontStyle::Normal, REGULAR).map_err(|_| NoFont)?;
         register_font(FAMILY, FontStyle::Bold, BOLD).map_err(|_| NoFont)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plot::sheet;
+
+    #[test]
+    fn marks_say_what_they_are_and_what_they_say_stays_text() {
+        let (mut shapes, y) = sheet::begin("a", "b");
+        let area = Area {
+            left: 10.0,
+            top: 20.0,
+            right: 40.0,
+            bottom: 50.0,
+        };
+        shapes.tip(area, "1 < 2 & \"x\"</title><script>");
+        // Nobody can point at this.
+        shapes.tip(
+            Area {
+                right: 10.0,
+                ..area
+            },
+            "nothing",
+        );
+        let plot = Plot {
+            name: "x".to_owned(),
+            title: "<b> & \"c\"".to_owned(),
+            picture: sheet::end(shapes, y + 60.0),
+        };
+        let svg = plot.svg().unwrap();
+        let told = "<rect x=\"10\" y=\"20\" width=\"30\" height=\"30\" fill=\"none\" \
+                    pointer-events=\"all\"><title>1 &lt; 2 &amp; &quot;x&quot;&lt;/title&gt;&lt;\
+                    script&gt;</title></rect>\n</svg>";
+        assert!(svg.trim_end().ends_with(told), "{svg}");
+        assert!(!svg.contains("nothing") && !svg.contains("<script"));
+        let name = "&lt;b&gt; &amp; &quot;c&quot;";
+        assert!(svg.contains(&format!("role=\"img\" aria-label=\"{name}\"")));
+        assert!(svg.contains(&format!("><title>{name}</title>")));
+        assert_eq!(svg.matches("<title>").count(), 2);
+    }
+
+    #[test]
+    fn a_picture_has_no_colour_but_those_of_the_house() {
+        let (mut shapes, y) = sheet::begin("a", "b");
+        shapes.level(y, 10.0, 20.0, super::super::palette::VERMILION);
+        let svg = Plot {
+            name: "x".to_owned(),
+            title: "a".to_owned(),
+            picture: sheet::end(shapes, y + 60.0),
+        };
+        // As plotters writes it, so that a style sheet finds it.
+        assert!(svg.svg().unwrap().contains("fill=\"#D55E00\""));
+    }
 }

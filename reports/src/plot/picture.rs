@@ -13,6 +13,15 @@ pub(crate) struct Picture {
     pub(crate) width: f64,
     pub(crate) height: f64,
     pub(crate) shapes: Vec<Shape>,
+    /// What a reader is told who points at a place, the last on top.
+    pub(crate) tips: Vec<Tip>,
+}
+
+/// What a reader is told who points at a place.
+#[derive(Debug, Clone)]
+pub(crate) struct Tip {
+    pub(crate) area: Area,
+    pub(crate) says: String,
 }
 
 #[derive(Debug, Clone)]
@@ -97,6 +106,15 @@ impl Picture {
             width,
             height: 0.0,
             shapes: Vec::new(),
+            tips: Vec::new(),
+        }
+    }
+
+    /// Says something of a mark to who points at it. Nothing, if the area is empty.
+    pub(crate) fn tip(&mut self, area: Area, says: impl Into<String>) {
+        if area.right > area.left && area.bottom > area.top {
+            let says = says.into();
+            self.tips.push(Tip { area, says });
         }
     }
 

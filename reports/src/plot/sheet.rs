@@ -31,5 +31,6 @@ pub(crate) fn end(mut shapes: Picture, bottom: f64) -> Picture {
     };
     picture.rect(paper, PAPER);
     picture.shapes.append(&mut shapes.shapes);
+    picture.tips = shapes.tips;
     picture
 }

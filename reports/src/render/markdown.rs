@@ -83,6 +83,9 @@ fn again(out: &mut String, document: &Document<'_>) {
     }
 }
 
+/// Letters of a line of small pictures.
+const SPARKS: usize = 80;
+
 fn claims(out: &mut String, claims: &[Claim]) {
     out.push_str("\n## Claims\n\n");
     out.push_str("| verdict | arm | claim | observed | interval or range | from | note |\n");
@@ -126,6 +129,10 @@ fn blocks(out: &mut String, blocks: &[Block]) {
                 }
             }
             Block::Table(of) => table(out, of),
+            Block::Sparks(of) => {
+                let _ = writeln!(out, "\n{}: {}", of.name, escape(&of.says));
+                code(out, "", &of.lines(SPARKS).join("\n"));
+            }
             Block::Code(language, text) => code(out, language, text),
             Block::Arms(arms) => {
                 out.push('\n');

@@ -1,5 +1,5 @@
-//! The summary on a terminal: about a hundred columns of ASCII, so that it
-//! survives any log.
+//! The summary on a terminal, as wide as that is: ASCII, so that it survives any log, but for
+//! the small pictures of shares over time.
 
 use std::path::Path;
 
@@ -25,15 +25,19 @@ pub fn terminal(document: &Document<'_>, dir: &Path, color: bool, width: usize) 
     let width = width.max(LEAST);
     let ink = Ink { color, width };
     let mut out = String::new();
-    let verdict = ink.decision(document.headline.mood, &document.headline.sentence);
     if !document.page.finding.is_empty() {
         for part in wrapped(&document.page.finding, width) {
             line(&mut out, &ink.bold(&part));
         }
-        line(&mut out, &verdict);
+        for part in wrapped(&document.headline.sentence, width) {
+            line(&mut out, &ink.decision(document.headline.mood, &part));
+        }
         line(&mut out, "");
     }
     claims(&mut out, &document.claims, ink);
+    if !document.claims.is_empty() && !document.page.summary.blocks.is_empty() {
+        line(&mut out, "");
+    }
     summary(&mut out, &document.page, ink);
     for shipped in &document.page.ship {
         line(&mut out, "");
@@ -45,28 +49,76 @@ pub fn terminal(document: &Document<'_>, dir: &Path, color: bool, width: usize) 
         line(&mut out, &format!("file     {}", path.display()));
         if !file.tried_by.is_empty() {
             let path = quoted(&path.to_string_lossy()).into_owned();
-            line(&mut out, &format!("try it   {} {path}", file.tried_by));
+            command(
+                &mut out,
+                "try it",
+                &format!("{} {path}", file.tried_by),
+                ink,
+            );
         }
     }
     for skipped in &document.skipped {
-        line(&mut out, &format!("skipped  {skipped}"));
+        field(&mut out, "skipped", skipped, ink);
     }
     line(&mut out, "");
-    line(&mut out, &format!("verdict  {verdict}"));
+    let verdict = wrapped(&document.headline.sentence, width - NAME);
+    for (i, part) in verdict.iter().enumerate() {
+        let name = if i == 0 { "verdict" } else { "" };
+        let part = ink.decision(document.headline.mood, part);
+        line(&mut out, &format!("{name:<NAME$}{part}"));
+    }
     for fact in &document.facts {
-        for (i, part) in wrapped(&fact.says, ink.width - 9).iter().enumerate() {
-            let name = if i == 0 { &*fact.name } else { "" };
-            line(&mut out, &format!("{name:<9}{part}"));
-        }
+        field(&mut out, &fact.name, &fact.says, ink);
     }
     let page = dir.join("report.html");
     line(&mut out, &format!("report   {}", page.display()));
     for (i, again) in document.again.iter().enumerate() {
         let name = if i == 0 { "again" } else { "or" };
-        let command = again.in_folder(&dir.to_string_lossy());
-        line(&mut out, &format!("{name:<9}{command}"));
+        command(
+            &mut out,
+            name,
+            &again.in_folder(&dir.to_string_lossy()),
+            ink,
+        );
     }
     out
+}
+
+/// What the names of what stands at the end take.
+const NAME: usize = 9;
+
+/// A name, and words behind it.
+fn field(out: &mut String, name: &str, text: &str, ink: Ink) {
+    for (i, part) in wrapped(text, ink.width - NAME).iter().enumerate() {
+        let name = if i == 0 { name } else { "" };
+        line(out, &format!("{name:<NAME$}{part}"));
+    }
+}
+
+/// A name, and a command behind it, which a shell takes as one even where it needs several
+/// lines.
+fn command(out: &mut String, name: &str, command: &str, ink: Ink) {
+    let lines = folded(&words(command), ink.width - NAME - 2);
+    for (i, part) in lines.iter().enumerate() {
+        let name = if i == 0 { name } else { "" };
+        let more = if i + 1 < lines.len() { " \\" } else { "" };
+        line(out, &format!("{name:<NAME$}{part}{more}"));
+    }
+}
+
+/// The words of a command: a space within quotes is part of one.
+fn words(command: &str) -> Vec<&str> {
+    let (mut within, mut literal) = (false, false);
+    let apart = |c: char| {
+        let ends = c == ' ' && !within && !literal;
+        within ^= c == '\'' && !literal;
+        literal = c == '\\' && !within && !literal;
+        ends
+    };
+    command
+        .split(apart)
+        .filter(|word| !word.is_empty())
+        .collect()
 }
 
 fn claims(out: &mut String, claims: &[Claim], ink: Ink) {
@@ -104,7 +156,7 @@ fn numbers(claim: &Claim) -> String {
 
 fn claim(out: &mut String, claim: &Claim, says: &str, numbers: &str, ink: Ink) {
     let verdict = ink.decision(claim.verdict, &format!("{:<12}", claim.verdict.name()));
-    if INDENT + says.len().max(41) + 1 + numbers.len() <= ink.width {
+    if INDENT + says.chars().count().max(41) + 1 + numbers.chars().count() <= ink.width {
         line(out, &format!("    {verdict}  {says:<41} {numbers}"));
     } else {
         let mut parts = wrapped(says, ink.width - INDENT).into_iter();
@@ -113,7 +165,9 @@ fn claim(out: &mut String, claim: &Claim, says: &str, numbers: &str, ink: Ink) {
         for part in parts {
             line(out, &format!("{:INDENT$}{part}", ""));
         }
-        line(out, &format!("{:INDENT$}{numbers}", ""));
+        for part in wrapped(numbers, ink.width - INDENT) {
+            line(out, &format!("{:INDENT$}{part}", ""));
+        }
     }
     if let Some(reason) = &claim.reason {
         let gate = if claim.gating { "" } else { "; does not gate" };
@@ -129,19 +183,23 @@ pub const USUAL: usize = 100;
 pub const LEAST: usize = 60;
 const INDENT: usize = 18;
 
+/// In lines of some width. A word that is longer has one of its own.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    folded(&words, width)
+}
+
+fn folded(words: &[&str], width: usize) -> Vec<String> {
+    let letters = |text: &str| text.chars().count();
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let full = lines
-            .last()
-            .is_some_and(|l| l.len() + 1 + word.len() > width);
+    for word in words {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if !full => {
+            Some(line) if letters(line) + 1 + letters(word) <= width => {
                 line.push(' ');
                 line.push_str(word);
             }
-            _ => lines.push(word.to_owned()),
+            _ => lines.push((*word).to_owned()),
         }
     }
     lines
@@ -178,6 +236,20 @@ fn summary(out: &mut String, page: &Page, ink: Ink) {
                     line(out, &ink.dim(&format!("  {part}")));
                 }
             }
+            Block::Sparks(of) => {
+                let head = format!("{:<12}{}", of.name, of.says);
+                for (i, part) in wrapped(&head, ink.width).iter().enumerate() {
+                    let part = if i == 0 {
+                        ink.bold(part)
+                    } else {
+                        ink.dim(part)
+                    };
+                    line(out, &part);
+                }
+                for part in of.lines(ink.width - 2) {
+                    line(out, &format!("  {part}"));
+                }
+            }
             // There is no room for more.
             _ => {}
         }
@@ -185,19 +257,49 @@ fn summary(out: &mut String, page: &Page, ink: Ink) {
 }
 
 fn ship(out: &mut String, ship: &Ship, ink: Ink) {
-    if ship.settings.is_empty() {
-        line(out, &format!("ship     {}", ship.name));
-        return;
-    }
-    line(out, &format!("ship     {}", ink.bold(&ship.name)));
+    let name = if ship.settings.is_empty() {
+        return field(out, "ship", &ship.name, ink);
+    } else {
+        ink.bold(&ship.name)
+    };
+    line(out, &format!("ship     {name}"));
+    let room = ink.width - NAME;
     for text in &ship.says {
-        for part in wrapped(text, ink.width - 9) {
-            line(out, &ink.dim(&format!("         {part}")));
+        for part in wrapped(text, room) {
+            line(out, &ink.dim(&format!("{:NAME$}{part}", "")));
         }
     }
-    for setting in ship.settings.lines() {
-        line(out, &format!("         {setting}"));
+    for setting in settings(&ship.settings, room) {
+        line(out, &format!("{:NAME$}{setting}", ""));
     }
+}
+
+/// Lines of configuration in some room: a comment may go on in the next line, a setting may
+/// not. Where one line has to be broken, the whole comment is set anew.
+fn settings(text: &str, room: usize) -> Vec<String> {
+    const MORE: &str = "#   ";
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out = Vec::new();
+    let goes_on = |next: &str| {
+        next.strip_prefix(MORE)
+            .is_some_and(|rest| !rest.starts_with(' '))
+    };
+    for comment in lines.chunk_by(|_, next| goes_on(next)) {
+        let fits = comment.iter().all(|line| line.chars().count() <= room);
+        if fits || !comment[0].starts_with('#') {
+            out.extend(comment.iter().map(|line| (*line).to_owned()));
+            continue;
+        }
+        let words = comment.iter().flat_map(|line| line[1..].split_whitespace());
+        let words: Vec<&str> = words.collect();
+        let parts = folded(&words, room - MORE.len());
+        let parts = parts.iter().enumerate();
+        out.extend(parts.map(|(i, part)| {
+            let sign = if i == 0 { "# " } else { MORE };
+            format!("{sign}{part}")
+        }));
+    }
+    out
 }
 
 fn line(out: &mut String, text: &str) {
@@ -239,3 +341,6 @@ impl Ink {
         self.paint(code, text)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,27 @@ impl Measured {
         }
     }
 
+    /// Several runs of one experiment as if they were one, of which each is measured once:
+    /// then the replicate is the run. `None` of none.
+    #[must_use]
+    pub fn together(runs: &[Self]) -> Option<Self> {
+        let first = runs.first()?;
+        let measures = Data::measures(&first.command)?;
+        let samples = first.samples.iter().filter_map(|sample| {
+            let measure = measures
+                .iter()
+                .find(|measure| measure.name == sample.measure)?;
+            let same =
+                |other: &&Sample| other.measure == sample.measure && other.labels == sample.labels;
+            let each = runs.iter().filter_map(|run| run.samples.iter().find(same));
+            Sample::of_runs(measure.together, each)
+        });
+        Some(Self {
+            samples: samples.collect(),
+            ..first.clone()
+        })
+    }
+
     /// Reads `measures.json`.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     claim::Unit,
+    numbers::{latency, percent, seconds, times},
     stats::{mean, micro, quantile::Observation},
 };
 
@@ -72,7 +73,7 @@ impl Quantity {
 }
 
 /// What can be measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measure {
     /// What thresholds and gates call it: lower-case words, joined by `-` or `.`.
     pub name: &'static str,
@@ -98,6 +99,23 @@ pub struct Measure {
 }
 
 impl Measure {
+    /// A value in its unit, for people; `-` for none.
+    #[must_use]
+    pub fn said(&self, value: Option<Observation>) -> String {
+        let number = |value: f64| match self.quantity {
+            Quantity::Seconds if self.resolution < 0.01 => latency(value),
+            Quantity::Seconds => seconds(value),
+            Quantity::Ratio => percent(value),
+            Quantity::Times => times(value),
+            Quantity::Number(_) => format!("{}", (value * 1e3).round() / 1e3),
+        };
+        match value {
+            Some(Observation::Exact(value)) => number(value),
+            Some(Observation::AtLeast(value)) => format!("> {}", number(value)),
+            None => "-".to_owned(),
+        }
+    }
+
     /// A time in seconds, the less the better, exact to 0.1 ms.
     #[must_use]
     pub const fn time(name: &'static str, about: &'static str) -> Self {
@@ -285,6 +303,25 @@ impl Sample {
             Together::Median => Statistic::Quantile(0.5).of(&values),
             Together::Sum => Statistic::Sum.of(&values),
         }
+    }
+
+    /// The same with a value for each of several runs: what all of each run is as one number.
+    /// `runs` are samples of one measure at one place.
+    #[must_use]
+    pub(crate) fn of_runs<'a>(
+        together: Together,
+        runs: impl IntoIterator<Item = &'a Self>,
+    ) -> Option<Self> {
+        let mut runs = runs.into_iter().peekable();
+        let first = *runs.peek()?;
+        Some(Self {
+            values: runs
+                .filter_map(|run| run.whole(together))
+                .map(Value)
+                .collect(),
+            pooled: None,
+            ..first.clone()
+        })
     }
 
     /// The place, for people: `seawall, crash, during`.

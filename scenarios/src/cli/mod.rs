@@ -44,6 +44,12 @@ pub enum Command {
     Experiment(Chosen),
     /// Whether a build is worse than the one that a baseline was recorded of, for CI
     Gate(Gate),
+    /// What differs between two runs
+    Compare(Compare),
+    /// A measure over many runs
+    History(History),
+    /// The report of an earlier run, judged and drawn again without running
+    Report(Redraw),
     /// What an earlier run did, exactly, once more
     Replay(Replay),
     /// Server, proxy, load and dashboard together, with a button for each fault
@@ -132,6 +138,48 @@ fn runs(text: &str) -> Result<usize, String> {
     let number = text.parse::<usize>().ok();
     let number = number.filter(|number| (3..=100).contains(number));
     number.ok_or_else(|| "allowed: 3 to 100".to_owned())
+}
+
+/// Two runs.
+#[derive(Debug, Clone, Args)]
+pub struct Compare {
+    /// Folder of the first run, or of a gate: then each of its runs is one value
+    #[arg(value_name = "DIR")]
+    pub(crate) a: PathBuf,
+    /// Folder of the second run, or of a gate
+    #[arg(value_name = "DIR")]
+    pub(crate) b: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Many runs.
+#[derive(Debug, Clone, Args)]
+pub struct History {
+    /// Folder with the folders of the runs
+    #[arg(value_name = "DIR", default_value = "reports/runs")]
+    pub(crate) runs: PathBuf,
+    /// Experiment, where there are runs of several [default: the one with the most runs]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) experiment: Option<String>,
+    /// Measure to draw, of all arms [default: those that gates judge, of the arm seawall]
+    #[arg(long = "measure", value_name = "NAME")]
+    pub(crate) measures: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// A run whose report is made again.
+#[derive(Debug, Clone, Args)]
+pub struct Redraw {
+    /// Folder of the run
+    #[arg(value_name = "DIR")]
+    pub(crate) run: PathBuf,
+    /// Bound to judge in place of those of the run, as in 'recovery.p95 < 2s'
+    #[command(flatten)]
+    pub(crate) thresholds: ThresholdArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// A run that is done again.

@@ -4,7 +4,7 @@
 use crate::{
     injections::{self, Injected, no_loss},
     numbers::seconds,
-    page::{Block, Page, Section, Summary, operations},
+    page::{Block, Page, Section, Summary, Watched, operations, worst},
     run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL, Ledger, Load, Run},
     stats::median,
 };
@@ -30,7 +30,7 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
             data.injections.len()
         ),
         lead,
-        summary: summary(run, findings),
+        summary: summary(&subject, findings),
         sections: [Section::claims()]
             .into_iter()
             .chain(recovery.map(|plot| {
@@ -78,14 +78,15 @@ fn as_good(run: &Run, findings: &Findings) -> Option<String> {
     })
 }
 
-fn summary(run: &Run, findings: &Findings) -> Summary {
+fn summary(subject: &Injected<'_>, findings: &Findings) -> Summary {
     let mut blocks = vec![Block::Table(injections::table(&findings.effects))];
     if findings.effects.iter().any(|effect| effect.censored) {
         blocks.push(Block::muted(
             "> not back when the load ended, so longer than this",
         ));
     }
-    blocks.extend(as_good(run, findings).map(Block::muted));
+    blocks.extend(as_good(subject.run, findings).map(Block::muted));
+    blocks.extend(injections::sparks(subject));
     Summary {
         name: "FAULTS".to_owned(),
         blocks,
@@ -106,6 +107,19 @@ fn faults(subject: &Injected<'_>) -> Option<Section> {
         .map(Block::Plot)
         .collect();
     let title = "What happened under each fault";
+    let injections = subject.injections.iter();
+    let watched: Vec<Watched<'_>> = injections
+        .map(|injection| Watched {
+            arm: &injection.arm,
+            during: injection.fault.clone(),
+            operations: &injection.operations,
+            rate_per_s: subject.load.rate_per_s,
+            from_us: injection.steady_us,
+            zero_us: injection.injected_us,
+        })
+        .collect();
+    let slowest = worst(subject.run, &watched, ("fault", "since it"));
+    let plots: Vec<Block> = plots.into_iter().chain(slowest).collect();
     (!plots.is_empty()).then(|| Section::new("faults", title, plots))
 }
 

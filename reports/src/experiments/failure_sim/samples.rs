@@ -3,7 +3,7 @@
 use crate::{
     injections::samples,
     run::Run,
-    sample::{Measure, PHASE, Sample},
+    sample::{Measure, Sample},
 };
 
 use super::{Data, Findings, Window, injected};
@@ -44,7 +44,7 @@ pub(super) fn samples(run: &Run, data: &Data, findings: &Findings) -> Vec<Sample
         };
         for (measure, of) in seconds {
             let sample = Sample::exact(measure, &arm.name, windows().map(of));
-            samples.push(sample.at(PHASE, "idle"));
+            samples.push(sample);
         }
     }
     samples.retain(|sample| !sample.values.is_empty());

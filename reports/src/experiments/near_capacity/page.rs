@@ -1,12 +1,12 @@
 //! What its report says: who comes back, after how long, and with how many attempts.
 
-use super::{Data, Findings, Row as Found, plot, words::WORDS};
+use super::{Data, Findings, Row as Found, Trial, plot, words::WORDS};
 use crate::{
     injections,
     numbers::seconds,
     page::{
-        Block, Cell, Column, Measure, Page, Row, Section, Style, Summary, Table, Text, maybe,
-        operations, sentence,
+        Block, Cell, Column, Measure, Page, Row, Section, SparkGroup, Style, Summary, Table, Text,
+        Watched, maybe, operations, sentence, worst,
     },
     run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL, Arm, Run},
 };
@@ -46,6 +46,18 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
     let mut numbers = vec![Block::Table(table(run, findings)), note(findings)];
     numbers.extend(unserved(data));
     numbers.extend(injections::skipped(&run.skipped));
+    let trials = data.trials.iter();
+    let watched: Vec<Watched<'_>> = trials
+        .map(|trial| Watched {
+            arm: &trial.injection.arm,
+            during: trial.injection.fault.clone(),
+            operations: &trial.injection.operations,
+            rate_per_s: trial.load.rate_per_s,
+            from_us: trial.injection.steady_us,
+            zero_us: trial.injection.injected_us,
+        })
+        .collect();
+    numbers.extend(worst(run, &watched, ("load", "since the fault")));
     Page {
         title: "Does a service come back that runs close to what its pool can do?".to_owned(),
         finding: match who_comes_back(run, findings) {
@@ -65,6 +77,7 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
             blocks: [Block::Table(table(run, findings)), note(findings)]
                 .into_iter()
                 .chain(unserved(data))
+                .chain(sparks(data))
                 .collect(),
             ..Summary::default()
         },
@@ -102,6 +115,21 @@ fn note(findings: &Findings) -> Block {
 const READS: &str = "Operations only read, so that no write can be lost: there is no ledger to \
                      check. Each asks for a number of its own, and an answer with another number is \
                      counted as a wrong read.";
+
+/// The goodput of each arm, in the first trial of each condition.
+fn sparks(data: &Data) -> Option<Block> {
+    let conditions = data.conditions.iter().enumerate();
+    let groups = conditions.filter_map(|(i, condition)| {
+        let trials: Vec<&Trial> = data.trials.iter().filter(|t| t.condition == i).collect();
+        let first = |n: usize, arm: &str| !trials[..n].iter().any(|t| t.injection.arm == arm);
+        let shown = trials.iter().enumerate();
+        let shown = shown.filter(|(n, trial)| first(*n, &trial.injection.arm));
+        let arms = shown.map(|(_, trial)| (&trial.injection, &trial.load));
+        injections::around(&condition.name, arms)
+    });
+    let groups: Vec<SparkGroup> = groups.collect();
+    (!groups.is_empty()).then(|| Block::Sparks(injections::goodput(groups)))
+}
 
 /// Who could not be put to the test.
 fn unserved(data: &Data) -> impl Iterator<Item = Block> {
@@ -165,6 +193,10 @@ pub(super) fn who_comes_back(run: &Run, findings: &Findings) -> Option<String> {
             .position(|of| *of == arm.name)
             .unwrap_or(order.len())
     });
+    // Variants of ours stand in the table.
+    if arms.iter().any(|arm| arm.name == ARM_SEAWALL) {
+        arms.retain(|arm| order.contains(&arm.name.as_str()));
+    }
     let clauses = arms.into_iter().filter_map(|arm| {
         let of_arm: Vec<&Found> = findings.rows.iter().filter(|r| r.arm == arm.name).collect();
         let back: Vec<&&Found> = of_arm.iter().filter(|r| r.back == r.trials).collect();

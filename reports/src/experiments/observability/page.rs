@@ -129,9 +129,15 @@ pub(super) fn finding(findings: &Findings) -> String {
         .find(|price| price.of == Observed::Everything);
     let price = all.and_then(|price| {
         let (throughput, cpu) = (price.throughput.median?, price.cpu.median?);
+        let interval = |of: &Ratio| {
+            let ends = of.low.zip(of.high);
+            ends.map_or_else(String::new, |(low, high)| format!(" [{low:.2}, {high:.2}]"))
+        };
         Some(format!(
-            "with everything that can be observed a pool does {throughput:.2} times the queries, \
-             at {cpu:.2} times the processor time each"
+            "with everything that can be observed a pool does {throughput:.2} times the \
+             queries{}, at {cpu:.2} times the processor time each{}",
+            interval(&price.throughput),
+            interval(&price.cpu)
         ))
     });
     let price = price.unwrap_or_else(|| "what observing costs was not measured".to_owned());

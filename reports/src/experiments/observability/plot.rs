@@ -74,6 +74,7 @@ pub(super) fn prices(findings: &Findings) -> Option<Plot> {
                 bottom: y + 8.0 + RADIUS,
             };
             shapes.rect(dot, color);
+            shapes.tip(dot, format!("{}: a pair with {ratio:.3}", price.of.name()));
         }
         let (low, high) = (price.throughput.low, price.throughput.high);
         if let (Some(low), Some(high)) = (low, high) {

@@ -4,7 +4,8 @@ use super::{ArmFinding, Data, Findings, QUANTILES, plot};
 use crate::{
     numbers::{latency, percent, seconds},
     page::{
-        Block, Cell, Column, Definition, Page, Row, Section, Summary, Table, maybe, operations,
+        Block, Cell, Column, Definition, Page, Row, Section, Summary, Table, Watched, maybe,
+        operations, worst,
     },
     run::{ARM_BARE, ARM_CAREFUL, ARM_SEAWALL, Run},
 };
@@ -36,6 +37,20 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
     let planned = run.arms.len() * usize::try_from(data.rounds).unwrap_or(usize::MAX);
     let plot = plot::latency(findings);
     let plot = plot.map(|plot| Section::new("latency", "Latency", vec![Block::Plot(plot)]));
+    let stretches = data.stretches.iter().enumerate();
+    let watched: Vec<Watched<'_>> = stretches
+        .map(|(i, stretch)| Watched {
+            arm: &stretch.arm,
+            during: (i + 1).to_string(),
+            operations: &stretch.operations,
+            rate_per_s: data.load.rate_per_s,
+            from_us: stretch.steady_us,
+            zero_us: 0,
+        })
+        .collect();
+    let served = vec![Block::Table(latencies(findings))];
+    let slowest = worst(run, &watched, ("turn", "since it began"));
+    let served: Vec<Block> = served.into_iter().chain(slowest).collect();
     Page {
         title: "What each client does while nothing is wrong".to_owned(),
         finding: finding(findings),
@@ -61,7 +76,7 @@ pub(super) fn page(run: &Run, data: &Data, findings: &Findings) -> Page {
             .into_iter()
             .chain(plot)
             .chain([
-                Section::new("table", "Served", vec![Block::Table(latencies(findings))]),
+                Section::new("table", "Served", served),
                 Section::new("costs", "What it cost", vec![Block::Table(costs(findings))]),
                 counters(findings),
             ])

@@ -2,7 +2,7 @@
 
 use super::{Findings, QUANTILES, page};
 use crate::{
-    numbers::decade_us,
+    numbers::{self, decade_us},
     plot::{
         Plot,
         legend::legend,
@@ -30,7 +30,7 @@ pub(super) fn latency(findings: &Findings) -> Option<Plot> {
     let medians: Vec<String> = arms
         .iter()
         .map(|a| {
-            let at = |i: usize| crate::numbers::latency(a.latency_s[i]);
+            let at = |i: usize| numbers::latency(a.latency_s[i]);
             format!("{} {} (p99 {})", a.arm, at(0), at(4))
         })
         .collect();
@@ -72,7 +72,8 @@ pub(super) fn latency(findings: &Findings) -> Option<Plot> {
             .map(|(i, s)| (place.at(i as f64), time.at(s * 1e6)))
             .collect();
         shapes.line(points.clone(), 2.0, *color);
-        for (x, y) in points {
+        let named = QUANTILES.iter().zip(&found.latency_s);
+        for ((x, y), (quantile, s)) in points.into_iter().zip(named) {
             let dot = Area {
                 left: x - RADIUS,
                 top: y - RADIUS,
@@ -80,6 +81,11 @@ pub(super) fn latency(findings: &Findings) -> Option<Plot> {
                 bottom: y + RADIUS,
             };
             shapes.rect(dot, *color);
+            let name = page::name(*quantile);
+            shapes.tip(
+                dot,
+                format!("{}, {name}: {}", found.arm, numbers::latency(*s)),
+            );
         }
     }
     Some(Plot {

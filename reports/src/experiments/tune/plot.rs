@@ -93,6 +93,15 @@ pub(super) fn rates(findings: &Findings) -> Option<Plot> {
             bottom: y + radius,
         };
         shapes.rect(dot, color);
+        let p99 = latency(of.p99_s);
+        let (connections, rate) = (of.connections, of.rate_per_s);
+        let chosen = if pool.chosen == Some(connections) {
+            ", to ship"
+        } else {
+            ""
+        };
+        let says = format!("{connections} connections{chosen}: {rate:.0} a second, p99 {p99}");
+        shapes.tip(dot, says);
     }
     Some(Plot {
         name: "pool-size".to_owned(),

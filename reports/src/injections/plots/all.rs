@@ -28,8 +28,8 @@ pub(crate) fn by_fault(subject: &Injected<'_>) -> Vec<Plot> {
 }
 
 fn of_kind(subject: &Injected<'_>, entry: &Planned) -> Option<Plot> {
+    let shown = shown(subject, entry)?;
     let fault = entry.name.as_str();
-    let round = slowest(subject, fault)?;
     let rounds: BTreeSet<usize> = subject
         .injections
         .iter()
@@ -40,19 +40,6 @@ fn of_kind(subject: &Injected<'_>, entry: &Planned) -> Option<Plot> {
         0 | 1 => String::new(),
         n => format!(" (the slowest recovery of {n} such faults)"),
     };
-    let arms = subject.run.arms.iter();
-    let shown: Vec<Shown<'_>> = arms
-        .filter_map(|arm| {
-            let (injection, measured) = subject.all().find(|(i, _)| {
-                i.fault == fault && i.arm == arm.name && subject.run.round(i) == round
-            })?;
-            Some(Shown {
-                arm,
-                injection,
-                measured,
-            })
-        })
-        .collect();
     let arms: Vec<(&str, &Measured)> = shown
         .iter()
         .map(|s| (s.arm.name.as_str(), s.measured))
@@ -63,6 +50,24 @@ fn of_kind(subject: &Injected<'_>, entry: &Planned) -> Option<Plot> {
         picture: fault::picture(subject, entry, &shown, (&title, &which)),
         title,
     })
+}
+
+/// What is shown of a kind of fault: all arms, in the round after which ours took longest.
+pub(super) fn shown<'a>(subject: &Injected<'a>, entry: &Planned) -> Option<Vec<Shown<'a>>> {
+    let fault = entry.name.as_str();
+    let round = slowest(subject, fault)?;
+    let arms = subject.run.arms.iter();
+    let shown = arms.filter_map(|arm| {
+        let (injection, measured) = subject.all().find(|(i, _)| {
+            i.fault == fault && i.arm == arm.name && subject.run.round(i) == round
+        })?;
+        Some(Shown {
+            arm,
+            injection,
+            measured,
+        })
+    });
+    Some(shown.collect())
 }
 
 /// The round of a fault after which the leading arm took longest.

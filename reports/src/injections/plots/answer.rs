@@ -3,7 +3,7 @@
 use plotters::style::RGBAColor;
 
 use crate::{
-    plot::palette::{BLACK, BLUE, GREY, ORANGE, PURPLE, SKY, VERMILION},
+    plot::palette::{FAILED, LATE, NOT_SENT, OK, REJECTED, TIMED_OUT, UNKNOWN},
     run::{Injection, Outcome},
 };
 
@@ -56,13 +56,13 @@ impl Answer {
 
     pub(super) fn color(self) -> RGBAColor {
         match self {
-            Self::Ok => SKY,
-            Self::Late => BLUE,
-            Self::Failed => VERMILION,
-            Self::Rejected => ORANGE,
-            Self::TimedOut => PURPLE,
-            Self::Unknown => BLACK,
-            Self::NotSent => GREY,
+            Self::Ok => OK,
+            Self::Late => LATE,
+            Self::Failed => FAILED,
+            Self::Rejected => REJECTED,
+            Self::TimedOut => TIMED_OUT,
+            Self::Unknown => UNKNOWN,
+            Self::NotSent => NOT_SENT,
         }
     }
 }

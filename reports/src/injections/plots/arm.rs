@@ -13,12 +13,14 @@ use crate::{
 use super::{
     answer::Dot,
     fault::{Frame, LEFT, RIGHT, Shown, WIDTH},
+    gauge,
     lanes::{self, Lane},
 };
 
 const GOODPUT: f64 = 96.0;
 const LATENCY: f64 = 138.0;
 const RIBBON: f64 = 18.0;
+const GAUGE: f64 = 36.0;
 /// A lane for each fault, where there are several.
 const STRIP: f64 = 16.0;
 
@@ -40,10 +42,16 @@ pub(super) fn draw(
         [_] => &[],
         several => several,
     };
-    let strips_top = ribbon_top + RIBBON + 6.0;
+    let gauge_top = ribbon_top + RIBBON + 6.0;
+    let gauged = !injection.sessions.is_empty();
+    let strips_top = if gauged {
+        gauge_top + GAUGE + 6.0
+    } else {
+        gauge_top
+    };
     let strips = spans.len() as f64 * (STRIP + 2.0);
     let bottom = if spans.is_empty() {
-        ribbon_top + RIBBON
+        strips_top - 6.0
     } else {
         strips_top + strips
     };
@@ -72,6 +80,9 @@ pub(super) fn draw(
     );
     lanes::latency(picture, &latency, dots, &axis, frame.deadline_us);
     lanes::ribbon(picture, &lane(ribbon_top, RIBBON), injection);
+    if gauged {
+        gauge::sessions(picture, &lane(gauge_top, GAUGE), injection, frame.sessions);
+    }
     for (i, span) in spans.iter().enumerate() {
         let strip = lane(strips_top + i as f64 * (STRIP + 2.0), STRIP);
         lanes::strip(picture, &strip, injection, span);
@@ -147,11 +158,13 @@ fn marks(picture: &mut Picture, frame: &Frame, shown: &Shown<'_>, top: f64, bott
     let cleared = at(injection.cleared_us);
     let mut marks: Vec<(f64, String, Align)> = Vec::new();
     match measured.recovery {
-        Some(r) if r.censored => marks.push((
-            at(injection.ended_us),
-            format!("not recovered within {}", seconds(r.after_us as f64 / 1e6)),
-            Align::Right,
-        )),
+        Some(r) if r.censored => {
+            let after = seconds(r.after_us as f64 / 1e6);
+            let beyond = at(injection.ended_us) > frame.time.to + 0.1;
+            let longer = if beyond { ", longer than shown" } else { "" };
+            let text = format!("not recovered within {after}{longer}");
+            marks.push((at(injection.ended_us), text, Align::Right));
+        }
         Some(r) => marks.push((
             cleared + r.after_us as f64 / 1e6,
             format!("recovered after {}", seconds(r.after_us as f64 / 1e6)),

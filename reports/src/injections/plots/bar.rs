@@ -16,7 +16,13 @@ use crate::{
 use super::recovery::{LEFT, RIGHT, ROW, Row};
 
 /// Draws the recoveries of an arm after one kind of fault, from `y` on.
-pub(super) fn draw(picture: &mut Picture, axis: &Log, row: &Row<'_>, color: RGBAColor, y: f64) {
+pub(super) fn draw(
+    picture: &mut Picture,
+    axis: &Log,
+    row: &Row<'_>,
+    (arm, color): (&str, RGBAColor),
+    y: f64,
+) {
     let Some(middle) = median(&row.times) else {
         return;
     };
@@ -59,6 +65,12 @@ pub(super) fn draw(picture: &mut Picture, axis: &Log, row: &Row<'_>, color: RGBA
         ..area
     };
     picture.rect(behind, LANE);
+    let whole = Area {
+        right: end.max(LEFT + 12.0),
+        ..area
+    };
+    let (fault, n) = (&row.entry.name, row.times.len());
+    picture.tip(whole, format!("{arm} after {fault}: {label}, of {n}"));
     picture.text(label, end + 6.0, y + ROW / 2.0, style);
 }
 

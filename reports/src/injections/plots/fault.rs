@@ -5,7 +5,7 @@
 //! through all of them.
 
 use crate::{
-    measure::Measured,
+    measure::{Measured, WINDOW_US},
     numbers::seconds,
     plot::{
         legend::legend,
@@ -44,6 +44,8 @@ pub(super) struct Frame {
     /// Least and greatest latency to be shown.
     pub(super) latency_us: (f64, f64),
     pub(super) deadline_us: f64,
+    /// Most sessions that any arm had.
+    pub(super) sessions: u32,
 }
 
 /// Lays the picture out, under a title. `which` says which of several such faults it is.
@@ -79,14 +81,15 @@ impl Frame {
                 .fold(0.0, f64::max)
         };
         let before = span(|i| i.injected_us.saturating_sub(i.steady_us)).min(BEFORE_S);
-        let after = span(|i| i.ended_us.saturating_sub(i.injected_us)).max(1.0);
+        let after = ends_s(shown, dots);
         let deadline_us = load.deadline_us as f64;
         let latencies = || {
             dots.iter()
                 .flatten()
-                .filter(|d| d.answer != Answer::NotSent && d.at_s >= -before)
+                .filter(|d| d.answer != Answer::NotSent && (-before..=after).contains(&d.at_s))
                 .map(|d| d.latency_us.max(10.0))
         };
+        let sessions = shown.iter().flat_map(|s| &s.injection.sessions);
         Self {
             time: Linear {
                 from: -before,
@@ -100,7 +103,36 @@ impl Frame {
                 latencies().fold(deadline_us, f64::max),
             ),
             deadline_us,
+            sessions: sessions.map(|of| of.sessions).max().unwrap_or(0).max(1),
         }
+    }
+}
+
+/// Where the axis ends, in seconds since the fault: where not all arms have data any more,
+/// but not before all that came back have. An arm that does not is watched for longer, and
+/// its load says nothing more.
+fn ends_s(shown: &[Shown<'_>], dots: &[Vec<Dot>]) -> f64 {
+    let since_s =
+        |of: &Shown<'_>, us: u64| us.saturating_sub(of.injection.injected_us) as f64 / 1e6;
+    let arms = || shown.iter().zip(dots);
+    // As far as there are operations: what is recorded beside them may go on.
+    let window_s = WINDOW_US as f64 / 1e6;
+    let ended_s = |(of, dots): (&Shown<'_>, &Vec<Dot>)| {
+        let last_s = dots.iter().map(|d| d.at_s).fold(0.0, f64::max);
+        since_s(of, of.injection.ended_us).min(last_s + window_s)
+    };
+    let told_s = |(of, dots): (&Shown<'_>, &Vec<Dot>)| {
+        let back = of.measured.recovery.filter(|recovery| !recovery.censored);
+        let after_s = back.map_or(0.0, |recovery| recovery.after_us as f64 / 1e6);
+        let told_s = since_s(of, of.injection.cleared_us) + after_s + 2.0 * window_s;
+        told_s.min(ended_s((of, dots)))
+    };
+    let all_s = arms().map(ended_s).fold(f64::MAX, f64::min);
+    let told_s = arms().map(told_s).fold(1.0, f64::max);
+    if arms().next().is_some() {
+        all_s.max(told_s)
+    } else {
+        told_s
     }
 }
 
@@ -135,7 +167,7 @@ fn legends(
     let seen = |answer: Answer| {
         dots.iter()
             .flatten()
-            .any(|d| d.answer == answer && d.at_s >= frame.time.from)
+            .any(|d| d.answer == answer && (frame.time.from..=frame.time.to).contains(&d.at_s))
     };
     let answers: Vec<_> = Answer::ALL
         .into_iter()
@@ -160,6 +192,13 @@ fn legends(
             };
             states.push((palette::breaker(state), name));
         }
+    }
+    if shown.iter().any(|s| !s.injection.sessions.is_empty()) {
+        states.push((palette::GREEN, "sessions on the server"));
+        states.push((
+            palette::VERMILION,
+            "of these, for a caller that has given up",
+        ));
     }
     legend(picture, "state", &states, 16.0, y)
 }

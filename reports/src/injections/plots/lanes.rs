@@ -61,7 +61,7 @@ pub(super) fn goodput(picture: &mut Picture, lane: &Lane, dots: &[Dot], rate_per
     let shown: Vec<Dot> = dots
         .iter()
         .copied()
-        .filter(|d| d.at_s >= lane.time.from)
+        .filter(|d| (lane.time.from..lane.time.to).contains(&d.at_s))
         .collect();
     for window in shown.chunk_by(|a, b| window(a.at_s) == window(b.at_s)) {
         let start = window
@@ -72,8 +72,13 @@ pub(super) fn goodput(picture: &mut Picture, lane: &Lane, dots: &[Dot], rate_per
             lane.time.at(start + WINDOW_S).round().min(lane.area.right),
         );
         let mut done = 0.0;
+        let mut said = Vec::new();
         for answer in Answer::ALL {
-            let share = window.iter().filter(|d| d.answer == answer).count() as f64;
+            let count = window.iter().filter(|d| d.answer == answer).count();
+            if count > 0 {
+                said.push(format!("{count} {}", answer.name()));
+            }
+            let share = count as f64;
             let upto = done + share / window.len() as f64 * axis.to;
             let area = Area {
                 left,
@@ -84,6 +89,13 @@ pub(super) fn goodput(picture: &mut Picture, lane: &Lane, dots: &[Dot], rate_per
             picture.rect(area, answer.color());
             done = upto;
         }
+        let whole = Area {
+            left,
+            right,
+            ..lane.area
+        };
+        let said = said.join(", ");
+        picture.tip(whole, format!("from {start:.2} s on, for 250 ms: {said}"));
     }
 }
 
@@ -108,7 +120,8 @@ pub(super) fn latency(
         picture.level(y, lane.area.left, lane.area.right, GRID);
     }
     let mut cells: BTreeMap<(i64, i64), [u32; Answer::ALL.len()]> = BTreeMap::new();
-    let sent = |d: &&Dot| d.answer != Answer::NotSent && d.at_s >= lane.time.from;
+    let shown = lane.time.from..=lane.time.to;
+    let sent = |d: &&Dot| d.answer != Answer::NotSent && shown.contains(&d.at_s);
     for d in dots.iter().filter(sent) {
         let place = (cell(axis.at(d.latency_us)), cell(lane.time.at(d.at_s)));
         cells.entry(place).or_default()[d.answer as usize] += 1;
@@ -121,6 +134,7 @@ pub(super) fn latency(
         };
         picture.rect(area, answer.color());
     }
+    unsent(picture, lane, dots);
     let y = axis.at(deadline_us).round();
     picture.dashes(y, lane.area.left, lane.area.right, INK);
     let label = format!("deadline {}", decade_us(deadline_us));
@@ -133,6 +147,28 @@ pub(super) fn latency(
     };
     picture.rect(behind, PAPER);
     picture.text(label, lane.area.left + 8.0, y - 9.0, style);
+}
+
+/// Says of the longest time without a dot that nothing was sent then, where there is room.
+fn unsent(picture: &mut Picture, lane: &Lane, dots: &[Dot]) {
+    let sent = dots.iter().filter(|d| d.answer != Answer::NotSent);
+    let sent = sent.map(|d| d.at_s).filter(|at| *at >= lane.time.from);
+    let places = sent.map(|at_s| lane.time.at(at_s));
+    let ends = [lane.area.left]
+        .into_iter()
+        .chain(places)
+        .chain([lane.area.right]);
+    let ends: Vec<f64> = ends.collect();
+    let gaps = ends.windows(2).map(|pair| (pair[0], pair[1]));
+    let Some((from, to)) = gaps.max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0))) else {
+        return;
+    };
+    let style = TextStyle::new(SMALL, MUTED).align(Align::Center);
+    let text = "nothing was sent";
+    if to - from > style.width(text) + 24.0 {
+        let y = lane.area.bottom - 24.0;
+        picture.text(text, f64::midpoint(from, to), y, style);
+    }
 }
 
 fn cell(pixel: f64) -> i64 {

@@ -2,17 +2,21 @@
 //! one fault did to each arm.
 //!
 //! - `recovery`, `bar`: the summary
-//! - `fault`, `arm`, `lanes`, `answer`: one fault, arm by arm
+//! - `spark`: goodput around each fault, in letters
+//! - `fault`, `arm`, `lanes`, `gauge`, `answer`: one fault, arm by arm
 
 mod all;
 mod answer;
 mod arm;
 mod bar;
 mod fault;
+mod gauge;
 mod lanes;
 mod recovery;
+mod spark;
 
 pub(crate) use all::{by_fault, summary};
+pub(crate) use spark::{around, goodput, sparks};
 
 #[cfg(test)]
 mod tests;

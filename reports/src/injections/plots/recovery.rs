@@ -12,7 +12,7 @@ use crate::{
     plot::{
         Plot,
         legend::legend,
-        palette::{self, GRID, INK, LANE, MUTED, SMALL, TEXT, VERMILION},
+        palette::{self, ALARM, GRID, INK, LANE, MUTED, SMALL, TEXT, VERMILION},
         picture::{Align, Area, Picture, TextStyle},
         scale::Log,
         sheet,
@@ -39,7 +39,7 @@ const LEAST_S: f64 = 0.01;
 
 /// The recoveries of one arm after one kind of fault.
 pub(super) struct Row<'a> {
-    entry: &'a Planned,
+    pub(super) entry: &'a Planned,
     arm: usize,
     pub(super) times: Vec<Observation>,
 }
@@ -176,8 +176,9 @@ fn plot(picture: &mut Picture, run: &Run, rows: &[Row<'_>], top: f64) -> f64 {
             picture.text(&fault.during, 16.0, middle + 9.0, muted);
         }
         for row in group {
-            let color = palette::arm(&run.arms[row.arm].name, row.arm);
-            bar::draw(picture, &axis, row, color, y);
+            let arm = &*run.arms[row.arm].name;
+            let color = palette::arm(arm, row.arm);
+            bar::draw(picture, &axis, row, (arm, color), y);
             y += ROW;
         }
         y += GAP;
@@ -203,6 +204,6 @@ fn scale(picture: &mut Picture, axis: &Log, top: f64, bottom: f64) {
     picture.text(label, f64::midpoint(LEFT, RIGHT), bottom + 34.0, style);
     let x = axis.at(RECOVERY_S).round();
     picture.upright_dashes(x, top - 4.0, bottom, VERMILION);
-    let style = TextStyle::new(SMALL, VERMILION).align(Align::Center);
+    let style = TextStyle::new(SMALL, ALARM).align(Align::Center);
     picture.text(format!("the guide's {RECOVERY_S} s"), x, top - 12.0, style);
 }

@@ -6,6 +6,7 @@ use crate::{
         legible::{is_legible, texts},
         picture::Shape,
     },
+    run::SessionCount,
     synthetic::{self, failures},
 };
 
@@ -150,4 +151,130 @@ fn a_picture_names_fonts_that_a_browser_may_have() {
     let svg = plots(&record)[0].svg().unwrap();
     assert!(svg.contains(r#"font-family="DejaVu Sans, Verdana, Arial, sans-serif""#));
     assert!(!svg.contains("NaN") && !svg.contains("inf"));
+}
+
+#[test]
+fn the_axis_ends_where_the_data_end() {
+    let mut record = synthetic::record(7, 1, &["bare", "seawall"]);
+    let last_s = |record: &mut Record| {
+        let load = failures(record).load.clone();
+        let injections = failures(record).injections.iter();
+        let last = injections.map(|i| {
+            let n = i.operations.outcomes.len() as f64;
+            n / f64::from(load.rate_per_s) - i.injected_us as f64 / 1e6
+        });
+        last.fold(0.0, f64::max)
+    };
+    let last = last_s(&mut record);
+    // Somebody went on to write down what happened for a long time after the load.
+    for injection in &mut failures(&mut record).injections {
+        injection.ended_us += 20_000_000;
+    }
+    let all = plots(&record);
+    for plot in all.iter().filter(|plot| plot.name != "recovery") {
+        let bottom = plot.picture.height - 60.0;
+        let texts = texts(&plot.picture);
+        let ticks = texts.iter().filter(|text| text.y > bottom);
+        let ticks: Vec<f64> = ticks.filter_map(|text| text.text.parse().ok()).collect();
+        assert!(ticks.len() > 3, "{ticks:?}");
+        assert!(
+            ticks.iter().all(|tick| *tick <= last + 0.25),
+            "{ticks:?} {last}"
+        );
+    }
+}
+
+#[test]
+fn sessions_are_drawn_where_somebody_counted_them() {
+    let mut record = synthetic::record(7, 1, &["bare", "seawall"]);
+    for injection in &mut failures(&mut record).injections {
+        let counts = (0..40_u32).map(|i| SessionCount {
+            at_us: u64::from(i) * 100_000,
+            sessions: 10 - i % 3,
+            orphans: u32::from(i == 7),
+        });
+        injection.sessions = counts.collect();
+    }
+    let all = plots(&record);
+    all.iter().for_each(is_legible);
+    let tips = |says: &str| {
+        let tips = all.iter().flat_map(|plot| &plot.picture.tips);
+        tips.filter(|tip| tip.says.starts_with(says)).count()
+    };
+    assert!(tips("10 sessions on the server") > 0);
+    assert!(tips("9 sessions on the server, 1 of them for a caller that has given up") > 0);
+    // Without any, nothing is said of them.
+    let all = &mut failures(&mut record).injections;
+    all.iter_mut().for_each(|i| i.sessions.clear());
+    let without = plots(&record);
+    let texts = without.iter().flat_map(|plot| texts(&plot.picture));
+    assert!(
+        texts
+            .into_iter()
+            .all(|text| !text.text.contains("sessions on"))
+    );
+}
+
+#[test]
+fn sessions_that_nobody_counted_for_a_while_are_not_drawn_on() {
+    let mut record = synthetic::record(7, 1, &["seawall"]);
+    for injection in &mut failures(&mut record).injections {
+        let count = |at_us| SessionCount {
+            at_us,
+            sessions: 5,
+            orphans: 0,
+        };
+        // The server was down in between.
+        let (injected_us, ended_us) = (injection.injected_us, injection.ended_us);
+        injection.sessions = vec![count(injected_us), count(ended_us - 300_000)];
+    }
+    for plot in plots(&record).iter().filter(|plot| plot.name != "recovery") {
+        let tips = plot.picture.tips.iter();
+        let told = tips.filter(|tip| tip.says == "5 sessions on the server");
+        let widths: Vec<f64> = told.map(|tip| tip.area.right - tip.area.left).collect();
+        assert_eq!(widths.len(), 2, "{widths:?}");
+        // A quarter of a second each, of a picture of several.
+        assert!(
+            widths.iter().all(|width| *width < plot.picture.width / 8.0),
+            "{widths:?}"
+        );
+    }
+}
+
+#[test]
+fn an_arm_that_is_watched_for_longer_does_not_leave_the_others_half_empty() {
+    let mut record = synthetic::record(7, 1, &["bare", "seawall"]);
+    let before = plots(&record);
+    let rate = failures(&mut record).load.rate_per_s as usize;
+    let bare = failures(&mut record).injections.iter_mut();
+    for injection in bare.filter(|injection| injection.arm == "bare") {
+        let n = 20 * rate;
+        injection.ended_us += 20_000_000;
+        let of = &mut injection.operations;
+        of.kinds += &"r".repeat(n);
+        of.outcomes += &"n".repeat(n);
+        of.latencies_us.extend(vec![0; n]);
+        of.lags_us.extend(vec![0; n]);
+    }
+    let after = plots(&record);
+    after.iter().for_each(is_legible);
+    let last = |plot: &Plot| {
+        let bottom = plot.picture.height - 60.0;
+        let texts = texts(&plot.picture);
+        let ticks = texts.iter().filter(|text| text.y > bottom);
+        let ticks = ticks.filter_map(|text| text.text.parse().ok());
+        ticks.fold(0.0, f64::max)
+    };
+    for (before, after) in before
+        .iter()
+        .zip(&after)
+        .filter(|(plot, _)| plot.name != "recovery")
+    {
+        assert!(
+            last(after) <= last(before) + 1.0,
+            "{}: {}",
+            after.name,
+            last(after)
+        );
+    }
 }

@@ -161,7 +161,8 @@ fn limit(value: f64, claim: &Claim) -> String {
         Unit::Seconds if value < 0.1 && !claim.difference => {
             format!("{} ms", (value * 1e6).round() / 1e3)
         }
-        Unit::Times => format!("{value}x"),
+        // A bound that was computed has more digits than anybody reads.
+        Unit::Times => format!("{}x", (value * 100.0).round() / 100.0),
         Unit::Ratio => percent(value),
         unit => format!("{value} {unit}"),
     }
@@ -174,9 +175,24 @@ fn px(value: f64) -> String {
 /// Times are on a logarithmic axis: a claim of 30 s is often met by a tenth. So are
 /// ratios.
 enum Axis {
-    Log { from: f64, to: f64 },
-    Ratio { from: f64, to: f64 },
-    Linear { from: f64, to: f64 },
+    Log {
+        from: f64,
+        to: f64,
+    },
+    Ratio {
+        from: f64,
+        to: f64,
+    },
+    Linear {
+        from: f64,
+        to: f64,
+    },
+    /// Counts and shares, from zero on.
+    Plain {
+        from: f64,
+        to: f64,
+        share: bool,
+    },
 }
 
 impl Axis {
@@ -216,6 +232,17 @@ impl Axis {
                     to: (most * 1.1).log10().ceil().max(from + 1.0),
                 })
             }
+            Unit::Ratio | Unit::Count(_)
+                if claim.out_of.is_none()
+                    && claim.low != claim.high
+                    && claim.band_low.or(claim.band_high).is_some() =>
+            {
+                Some(Self::Plain {
+                    from: values().fold(0.0, f64::min) * 1.1,
+                    to: values().fold(1e-6, f64::max) * 1.2,
+                    share: claim.unit == Unit::Ratio,
+                })
+            }
             _ => None,
         }
     }
@@ -225,7 +252,9 @@ impl Axis {
             Self::Log { from, to } | Self::Ratio { from, to } => {
                 (value.max(1e-9).log10() - from) / (to - from)
             }
-            Self::Linear { from, to } => (value - from) / (to - from),
+            Self::Linear { from, to } | Self::Plain { from, to, .. } => {
+                (value - from) / (to - from)
+            }
         };
         LEFT + part.clamp(0.0, 1.0) * (RIGHT - LEFT)
     }
@@ -238,7 +267,7 @@ impl Axis {
                 .take_while(|exponent| exponent <= to)
                 .map(|exponent| 10_f64.powf(exponent))
                 .collect(),
-            Self::Linear { from, to } => {
+            Self::Linear { from, to } | Self::Plain { from, to, .. } => {
                 let decade = 10_f64.powf(to.log10().floor());
                 let steps = [0.2, 0.5, 1.0].map(|part| part * decade);
                 let step = steps.into_iter().find(|step| to / step < 4.0);
@@ -267,8 +296,62 @@ impl Axis {
             Self::Log { .. } => format!("{tick:.0} s"),
             Self::Ratio { .. } => format!("{}x", (tick * 1e6).round() / 1e6),
             Self::Linear { .. } if tick.abs() < 1e-9 => "0".to_owned(),
+            Self::Plain { share: true, .. } => percent(tick),
+            Self::Plain { .. } => ((tick * 1e3).round() / 1e3).to_string(),
             // To the step's own digits, and no more.
             Self::Linear { .. } => format!("{:+} s", (tick * 1e3).round() / 1e3),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::{Noun, Source};
+
+    fn drawn(unit: Unit, (low, observed, high): (f64, f64, f64), band_high: f64) -> String {
+        let counts = Noun::new("window", "windows");
+        let mut claim = Claim::new("x", "seawall", "", Source::Seawall, unit, counts);
+        (claim.low, claim.observed, claim.high) = (Some(low), Some(observed), Some(high));
+        claim.band_high = Some(band_high);
+        drawing(&claim).into_string()
+    }
+
+    /// The number that stands in an attribute of the first element of a class.
+    fn number(svg: &str, class: &str, attribute: &str) -> f64 {
+        let (_, rest) = svg.split_once(&format!("class=\"{class}\"")).expect(class);
+        let (_, rest) = rest
+            .split_once(&format!(" {attribute}=\""))
+            .expect(attribute);
+        rest.split('"')
+            .next()
+            .expect("a value")
+            .parse()
+            .expect("a number")
+    }
+
+    #[test]
+    fn an_interval_is_drawn_against_its_band_in_every_unit() {
+        for unit in [
+            Unit::Seconds,
+            Unit::Times,
+            Unit::Ratio,
+            Unit::count("bytes"),
+        ] {
+            let name = format!("{unit:?}");
+            let inside = drawn(unit.clone(), (0.2, 0.3, 0.4), 0.8);
+            let limit = number(&inside, "limit", "x1");
+            assert!(number(&inside, "range", "x2") < limit, "{name}: {inside}");
+            assert!(number(&inside, "point", "cx") < limit, "{name}: {inside}");
+            let across = drawn(unit, (0.2, 0.3, 0.9), 0.5);
+            let limit = number(&across, "limit", "x1");
+            let range = number(&across, "range", "x1")..number(&across, "range", "x2");
+            assert!(range.contains(&limit), "{name}: {across}");
+            // All of it within the picture.
+            assert!(
+                range.start >= LEFT - 0.1 && range.end <= RIGHT + 0.1,
+                "{name}"
+            );
         }
     }
 }

@@ -9,3 +9,6 @@ mod card;
 mod page;
 
 pub use page::html;
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{
     page::{Block, Document, Form, Section},
-    plot::Plot,
+    plot::{
+        Plot,
+        palette::{Scheme, scheme},
+    },
 };
 
 use super::{
@@ -13,6 +16,10 @@ use super::{
 };
 
 const STYLE: &str = include_str!("style.css");
+/// What a page can do that it need not: rows are sorted, and what is folded away is printed.
+const SCRIPT: &str = include_str!("script.js");
+/// The browser itself sees to it that nothing is fetched.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /// The whole page. `drawn` gives the SVG document of a picture.
 #[must_use]
@@ -21,8 +28,14 @@ pub fn html(document: &Document<'_>, drawn: &dyn Fn(&Plot) -> String) -> String 
     let context = Context {
         claims: &document.claims,
         drawn,
+        id: "",
+        title: &page.title,
     };
-    let sections = page.sections.iter().filter(|s| s.is_in(Form::Html));
+    let sections: Vec<&Section> = page
+        .sections
+        .iter()
+        .filter(|s| s.is_in(Form::Html))
+        .collect();
     let whole = html! {
         (DOCTYPE)
         html lang="en" {
@@ -30,7 +43,8 @@ pub fn html(document: &Document<'_>, drawn: &dyn Fn(&Plot) -> String) -> String 
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (document.name) ": " (first_line(document)) }
-                style { (PreEscaped(STYLE)) }
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                style { (PreEscaped(style())) }
             }
             body {
                 header {
@@ -51,13 +65,17 @@ pub fn html(document: &Document<'_>, drawn: &dyn Fn(&Plot) -> String) -> String 
                     } }
                 }
                 main {
-                    @for of in sections { (section(of, &context)) }
-                    section #measured {
-                        h2 { "How it was measured" }
-                        (blocks(&page.measured, &context))
+                    (contents(&sections))
+                    @for of in &sections { (section(of, &context)) }
+                    @if !page.measured.is_empty() {
+                        section #measured {
+                            h2 { "How it was measured" }
+                            (blocks(&page.measured, &context))
+                        }
                     }
                     (at_last(document, &context))
                 }
+                script { (PreEscaped(SCRIPT)) }
             }
         }
     };
@@ -73,7 +91,35 @@ fn first_line<'a>(document: &'a Document<'_>) -> &'a str {
     }
 }
 
+/// The style sheet, with the colours of pictures.
+fn style() -> String {
+    let Scheme { rules, light, dark } = scheme();
+    format!(
+        ":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n\
+         {rules}{STYLE}"
+    )
+}
+
+/// Links to the sections of a page that has several.
+fn contents(sections: &[&Section]) -> Markup {
+    let linked = sections.iter().filter(|section| !section.id.is_empty());
+    let linked: Vec<&&Section> = linked.collect();
+    html! {
+        @if linked.len() > 2 {
+            nav.contents aria-label="Contents" { ul {
+                @for of in linked { li { a href=(format!("#{}", of.id)) { (of.title) } } }
+                li { a href="#again" { "Again" } }
+            } }
+        }
+    }
+}
+
 fn section(section: &Section, context: &Context<'_>) -> Markup {
+    let context = Context {
+        id: &section.id,
+        title: &section.title,
+        ..*context
+    };
     let plots = section.blocks.iter().filter_map(|block| match block {
         Block::Plot(plot) => Some(plot),
         _ => None,
@@ -87,25 +133,30 @@ fn section(section: &Section, context: &Context<'_>) -> Markup {
             }
             // Of several pictures, a reader looks for one.
             @if plots.len() > 1 {
-                nav { @for plot in plots { a href=(format!("#{}", plot.name)) { (plot.name) } " " } }
+                nav aria-label=(section.title) { @for plot in plots { a href=(format!("#{}", plot.name)) { (plot.name) } " " } }
             }
-            @for of in &section.blocks { (block(of, &section.id, context)) }
+            @for of in &section.blocks { (block(of, &context)) }
         }
     }
 }
 
 /// How to do it again, and what else there is of the run.
 fn at_last(document: &Document<'_>, context: &Context<'_>) -> Markup {
+    let context = Context {
+        id: "again",
+        title: "Again",
+        ..*context
+    };
     html! {
         section #again {
             h2 { "Again" }
             @for again in &document.again {
                 @if !again.purpose.is_empty() { p { (again.purpose) } }
-                pre { code { (again.in_folder("FOLDER")) } }
+                pre tabindex="0" { code { (again.in_folder("FOLDER")) } }
             }
             p.muted { (document.page.repeats) }
-            (blocks(&document.details, context))
-            (blocks(&document.page.details, context))
+            (blocks(&document.details, &context))
+            (blocks(&document.page.details, &context))
             p {
                 @if !document.files.is_empty() {
                     "Beside this file: "

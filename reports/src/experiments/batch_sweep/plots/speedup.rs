@@ -8,7 +8,7 @@ use crate::{
     plot::{
         Plot,
         apart::PITCH,
-        palette::{GREEN, GRID, INK, LANE, MUTED, SMALL},
+        palette::{CLAIMED, GREEN, GRID, INK, LANE, MUTED, SMALL},
         picture::{Align, Area, Picture, TextStyle},
         scale::Log,
         sheet,
@@ -125,7 +125,7 @@ fn faster(picture: &mut Picture, traces: &[Trace<'_>], x: Log, lane: Area) {
         },
     );
     // A batch of B is hardly more than B times as fast: up here there are no curves.
-    let style = TextStyle::new(SMALL, GREEN).bold();
+    let style = TextStyle::new(SMALL, CLAIMED).bold();
     let label = format!("the guide: {CLAIM_LOW} to {CLAIM_HIGH} times");
     picture.text(label, LEFT + 10.0, band.top + 12.0, style);
 }
@@ -206,7 +206,7 @@ fn chosen(picture: &mut Picture, class: &ClassFinding, x: Log, gain: Area, cost:
         }
         picture.upright_dashes(at, gain.top - 6.0, gain.top, GREEN);
         let label = format!("the guide: {batch}");
-        picture.text(label, at, gain.top - 12.0, style(GREEN));
+        picture.text(label, at, gain.top - 12.0, style(CLAIMED));
     }
     if let Some(recommended) = &class.recommended {
         let at = x.at(f64::from(recommended.batch.max(1))).round() - 1.0;

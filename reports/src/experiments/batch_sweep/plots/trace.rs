@@ -3,12 +3,16 @@
 
 use plotters::style::RGBAColor;
 
-use crate::plot::{
-    apart::{PITCH, apart},
-    palette::{BLUE, GREEN, INK, MUTED, ORANGE, PAPER, PURPLE, SKY, SMALL, VERMILION},
-    picture::{Area, Picture, TextStyle},
-    scale::Log,
-    sheet,
+use crate::{
+    numbers::{latency, times},
+    page::maybe,
+    plot::{
+        apart::{PITCH, apart},
+        palette::{BLUE, GREEN, GREY, INK, MUTED, ORANGE, PAPER, PURPLE, SKY, SMALL, VERMILION},
+        picture::{Area, Picture, TextStyle},
+        scale::Log,
+        sheet,
+    },
 };
 
 use super::super::{Cell, ClassFinding, ConditionFinding, Curve, Findings, Mode, Size, round_trip};
@@ -96,6 +100,13 @@ pub(super) fn draw(picture: &mut Picture, traces: &[Trace<'_>], shown: &Curves<'
             if shown.knee && trace.curve.knee.map(Size::Fixed) == Some(cell.size) {
                 ring(picture, at);
             }
+            let tip = Area {
+                left: at.0 - 8.0,
+                top: at.1 - 8.0,
+                right: at.0 + 8.0,
+                bottom: at.1 + 8.0,
+            };
+            picture.tip(tip, tell(trace, cell));
             let hollow = cell.size == Size::Auto;
             marker(picture, trace.curve.mode, at, trace.color, hollow);
         }
@@ -109,9 +120,28 @@ pub(super) fn draw(picture: &mut Picture, traces: &[Trace<'_>], shown: &Curves<'
     let names = apart(wanted, shown.lane.top, shown.lane.bottom);
     for ((trace, end), y) in ends.into_iter().zip(names) {
         let x = shown.lane.right + 22.0;
-        picture.line(vec![(end.0 + 6.0, end.1), (x - 4.0, y)], 1.0, trace.color);
+        // Grey, so that it is not taken for a part of the curve.
+        picture.line(vec![(end.0 + 6.0, end.1), (x - 4.0, y)], 1.0, GREY);
         picture.text(label(trace), x, y, TextStyle::new(SMALL, INK));
     }
+}
+
+/// What a marker says to who points at it.
+fn tell(trace: &Trace<'_>, cell: &Cell) -> String {
+    let size = match cell.size {
+        Size::Fixed(size) => format!("{size} a batch"),
+        Size::Auto => "the pipeline's own choice".to_owned(),
+    };
+    let speed = maybe(cell.speedup.median, times);
+    let interval = cell.speedup.low.zip(cell.speedup.high);
+    let interval = interval.map_or_else(String::new, |(low, high)| {
+        format!(" [{}, {}]", times(low), times(high))
+    });
+    let p99 = maybe(cell.p99_s, latency);
+    format!(
+        "{}; {size}: {speed}{interval} as fast, p99 {p99}",
+        label(trace)
+    )
 }
 
 /// `10 ms, off, autocommit`.

@@ -1,8 +1,8 @@
-//! What an outage costs against what opens for nothing: the cells that no other
-//! one beats in both are the front.
+//! What an outage costs with each cell, by how often it opens for nothing: the cells that no
+//! other one beats in both are the front.
 //!
-//! False opens are few, so each number of them that occurs has a column of its own,
-//! with the names beside it, pushed apart where costs are close.
+//! False opens are few, so each number of them that occurs has a group of rows, and each cell
+//! a row of its own: however close costs are, no mark covers another, and no line crosses one.
 
 use plotters::style::RGBAColor;
 
@@ -10,7 +10,6 @@ use crate::{
     numbers::seconds,
     plot::{
         Plot,
-        apart::{PITCH, apart},
         legend::legend,
         palette::{BLUE, GREY, GRID, INK, LANE, MUTED, ORANGE, PAPER, SMALL, VERMILION},
         picture::{Align, Area, Picture, TextStyle},
@@ -21,41 +20,44 @@ use crate::{
 
 use super::super::{CellFinding, Findings, ProbeMode, ship};
 
-const LEFT: f64 = 90.0;
-const RIGHT: f64 = 1184.0;
-/// What a name needs; more columns than fit share the last.
-const COLUMN: f64 = 270.0;
-const COLUMNS: usize = 4;
+const LEFT: f64 = 290.0;
+const RIGHT: f64 = 1060.0;
+const ROW: f64 = 22.0;
+/// What the heading of a group takes.
+const HEADING: f64 = 30.0;
+const RADIUS: f64 = 5.0;
+
+/// A cell with what it costs, and how often it opened for nothing.
+type Point<'a> = (&'a CellFinding, f64, u64);
 
 /// `None` if no cell has both.
 pub(super) fn picture(findings: &Findings) -> Option<Plot> {
-    let mut points: Vec<(&CellFinding, f64, u64)> = findings
-        .cells
-        .iter()
-        .filter_map(|cell| Some((cell, cell.outage_equivalent_s?, cell.false_opens?)))
-        .collect();
-    points.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let mut opens: Vec<u64> = points.iter().map(|(.., opens)| *opens).collect();
-    opens.sort_unstable();
-    opens.dedup();
+    let cells = findings.cells.iter();
+    let points =
+        cells.filter_map(|cell| Some((cell, cell.outage_equivalent_s?, cell.false_opens?)));
+    let mut points: Vec<Point<'_>> = points.collect();
+    points.sort_by(|a, b| a.2.cmp(&b.2).then(a.1.total_cmp(&b.1)));
     if points.is_empty() {
         return None;
     }
     let title = title(findings, &points);
     let subtitle = format!(
-        "Each mark is a cell: left is better (fewer opens on false alarms), and so is lower (an \
-         outage costs less, median; {}). Behind each name: operations wasted an outage.",
+        "A row for each cell: the further left its mark, the less an outage costs (median; {}). \
+         Fewer opens on false alarms stand further up.",
         ship::scale(findings)
     );
     let (mut shapes, y) = sheet::begin(&title, &subtitle);
     let items = [
-        (BLUE, "active probe, on the front"),
-        (ORANGE, "passive probe, on the front"),
+        (
+            BLUE,
+            "active probe: best, or too close to the one to ship to tell",
+        ),
+        (ORANGE, "passive probe: likewise"),
         (GREY, "beaten by another cell"),
-        (VERMILION, "to ship"),
+        (VERMILION, "framed: to ship"),
     ];
     let y = legend(&mut shapes, "cell", &items, sheet::MARGIN, y) + 8.0;
-    let bottom = plot(&mut shapes, findings, &points, &opens, y);
+    let bottom = rows(&mut shapes, findings, &points, y);
     Some(Plot {
         name: "front".to_owned(),
         title,
@@ -63,41 +65,80 @@ pub(super) fn picture(findings: &Findings) -> Option<Plot> {
     })
 }
 
-fn title(findings: &Findings, points: &[(&CellFinding, f64, u64)]) -> String {
-    let scale = ship::scale(findings);
+fn title(findings: &Findings, points: &[Point<'_>]) -> String {
     let opened = points.iter().filter(|(.., opens)| *opens > 0).count();
     let opened = match opened {
         0 => format!("none of {} cells opened on a false alarm", points.len()),
         n => format!("{n} of {} cells opened on false alarms", points.len()),
     };
-    let best = points.first().map_or(String::new(), |(cell, outage, _)| {
-        format!(
-            "; an outage costs least with {}, {}",
-            cell.arm,
-            seconds(*outage)
-        )
-    });
-    format!("False alarms and outages: {opened}{best} ({scale})")
+    let best = points.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    let shipped = points.iter().find(|point| is_shipped(findings, point.0));
+    let costs = match (shipped, best) {
+        (Some(shipped), Some(best)) if shipped.0.arm == best.0.arm => format!(
+            "; an outage costs least with {}, to ship: {}",
+            shipped.0.arm,
+            seconds(shipped.1)
+        ),
+        (Some(shipped), Some(best)) if is_tied(findings, best.0) => format!(
+            "; an outage costs {} with {}, to ship, and none costs less that can be told apart",
+            seconds(shipped.1),
+            shipped.0.arm
+        ),
+        (Some(shipped), Some(best)) => format!(
+            "; an outage costs {} with {}, to ship, and at least {}, with {}",
+            seconds(shipped.1),
+            shipped.0.arm,
+            seconds(best.1),
+            best.0.arm
+        ),
+        (None, Some((cell, cost, _))) => {
+            format!(
+                "; an outage costs least with {}: {}",
+                cell.arm,
+                seconds(*cost)
+            )
+        }
+        _ => String::new(),
+    };
+    format!(
+        "False alarms and outages: {opened}{costs} ({})",
+        ship::scale(findings)
+    )
 }
 
-fn plot(
-    picture: &mut Picture,
-    findings: &Findings,
-    points: &[(&CellFinding, f64, u64)],
-    opens: &[u64],
-    top: f64,
-) -> f64 {
-    let column = |n: u64| {
-        let i = opens.iter().position(|o| *o == n).unwrap_or(0);
-        i.min(COLUMNS - 1)
-    };
-    let in_column = |i: usize| points.iter().filter(move |(.., n)| column(*n) == i);
-    let most = (0..COLUMNS)
-        .map(|i| in_column(i).count())
-        .max()
-        .unwrap_or(0);
-    let height = (most as f64 * PITCH + 40.0).max(260.0);
+fn is_shipped(findings: &Findings, cell: &CellFinding) -> bool {
+    let shipped = findings.recommended.as_ref();
+    shipped.is_some_and(|shipped| shipped.arm == cell.arm)
+}
+
+fn is_tied(findings: &Findings, cell: &CellFinding) -> bool {
+    let shipped = findings.recommended.as_ref();
+    shipped.is_some_and(|shipped| shipped.tied.contains(&cell.arm))
+}
+
+/// What is not told apart from the one to ship is not beaten by another.
+fn color(findings: &Findings, cell: &CellFinding) -> RGBAColor {
+    match (
+        cell.on_front || is_tied(findings, cell) || is_shipped(findings, cell),
+        cell.probe,
+    ) {
+        (false, _) => GREY,
+        (true, ProbeMode::Active) => BLUE,
+        (true, ProbeMode::Passive) => ORANGE,
+    }
+}
+
+fn rows(picture: &mut Picture, findings: &Findings, points: &[Point<'_>], top: f64) -> f64 {
+    let groups = points.chunk_by(|a, b| a.2 == b.2);
+    let height = groups.clone().count() as f64 * HEADING + points.len() as f64 * ROW + 8.0;
     let bottom = top + height;
+    let most = points.iter().map(|(_, cost, _)| *cost).fold(0.1, f64::max);
+    let x = Linear {
+        from: 0.0,
+        to: most * 1.05,
+        start: LEFT,
+        end: RIGHT,
+    };
     let lane = Area {
         left: LEFT,
         top,
@@ -105,79 +146,73 @@ fn plot(
         bottom,
     };
     picture.rect(lane, LANE);
-    let costs = || points.iter().map(|(_, outage, _)| *outage);
-    let (least, highest) = (
-        costs().fold(f64::MAX, f64::min),
-        costs().fold(0.0, f64::max),
-    );
-    let room = (highest - least).max(0.1) * 0.08;
-    let y = Linear {
-        from: (least - room).max(0.0),
-        to: highest + room,
-        start: bottom,
-        end: top,
-    };
-    for tick in y.ticks(6.0) {
-        let at = y.at(tick).round();
-        picture.level(at, LEFT, RIGHT, GRID);
-        let style = TextStyle::new(SMALL, MUTED).align(Align::Right);
-        let label = format!("{} s", (tick * 1e3).round() / 1e3);
-        picture.text(label, LEFT - 8.0, at, style);
-    }
-    let shipped = findings.recommended.as_ref().map(|r| &*r.arm);
-    for i in 0..opens.len().min(COLUMNS) {
-        let x = LEFT + 40.0 + i as f64 * COLUMN;
-        let style = TextStyle::new(SMALL, MUTED).align(Align::Center);
-        let more = i == COLUMNS - 1 && opens.len() > COLUMNS;
-        let label = format!("{}{}", opens[i], if more { " or more" } else { "" });
-        picture.text(label, x, bottom + 14.0, style);
-        let of: Vec<_> = in_column(i).copied().collect();
-        marks(picture, &y, &of, shipped, (x, top, bottom));
-    }
     let style = TextStyle::new(SMALL, MUTED).align(Align::Center);
-    let label = "opens on false alarms";
+    for tick in x.ticks(8.0) {
+        let at = x.at(tick).round();
+        picture.upright(at, top, bottom, 1.0, GRID);
+        let label = format!("{} s", (tick * 1e3).round() / 1e3);
+        picture.text(label, at, bottom + 14.0, style);
+    }
+    let label = "what an outage costs, as seconds of a full one";
     picture.text(label, f64::midpoint(LEFT, RIGHT), bottom + 34.0, style);
+    let wasted = TextStyle::new(SMALL, MUTED).align(Align::Right);
+    picture.text("wasted", sheet::WIDTH - sheet::MARGIN, top + 16.0, wasted);
+    let mut y = top;
+    for group in groups {
+        let opens = match group[0].2 {
+            0 => "no open on a false alarm".to_owned(),
+            1 => "1 open on a false alarm".to_owned(),
+            n => format!("{n} opens on false alarms"),
+        };
+        let style = TextStyle::new(SMALL, MUTED).bold();
+        picture.text(opens, sheet::MARGIN, y + 16.0, style);
+        y += HEADING;
+        for point in group {
+            row(picture, findings, point, &x, y + ROW / 2.0);
+            y += ROW;
+        }
+    }
     bottom
 }
 
-/// The cells of a column, cheapest first, and their names.
-fn marks(
-    picture: &mut Picture,
-    y: &Linear,
-    points: &[(&CellFinding, f64, u64)],
-    shipped: Option<&str>,
-    (x, top, bottom): (f64, f64, f64),
-) {
-    let names = apart(
-        points.iter().map(|(_, outage, _)| y.at(*outage)),
-        top,
-        bottom,
-    );
-    for ((cell, outage, _), name) in points.iter().zip(names) {
-        let at = y.at(*outage).round();
-        let color = match (cell.on_front, cell.probe) {
-            (false, _) => GREY,
-            (true, ProbeMode::Active) => BLUE,
-            (true, ProbeMode::Passive) => ORANGE,
-        };
-        picture.level(at, x, x + 24.0, GREY);
-        picture.upright(x + 24.0, at.min(name), at.max(name) + 1.0, 1.0, GREY);
-        picture.level(name, x + 24.0, x + 34.0, GREY);
-        if shipped == Some(&*cell.arm) {
-            mark(picture, (x, at), 9.0, VERMILION);
-            mark(picture, (x, at), 6.0, PAPER);
-        }
-        mark(picture, (x, at), 5.0, color);
-        let style = TextStyle::new(SMALL, INK);
-        let style = if shipped == Some(&*cell.arm) {
-            style.bold()
-        } else {
-            style
-        };
-        let wasted = cell.wasted.map_or(String::new(), |w| format!(", {w:.1}"));
-        let week = cell.week.map_or(String::new(), |w| format!(" (week {w})"));
-        picture.text(format!("{}{week}{wasted}", cell.arm), x + 40.0, name, style);
+fn row(picture: &mut Picture, findings: &Findings, point: &Point<'_>, x: &Linear, y: f64) {
+    let (cell, cost, opens) = *point;
+    let (at, y) = (x.at(cost).round(), y.round());
+    let shipped = is_shipped(findings, cell);
+    let week = cell.week.map_or(String::new(), |w| format!(" (week {w})"));
+    let name = format!("{}{week}", cell.arm);
+    let style = TextStyle::new(SMALL, INK);
+    let style = if shipped { style.bold() } else { style };
+    let frame = if shipped { RADIUS + 4.0 } else { RADIUS };
+    picture.level(y, LEFT, at - frame, GREY);
+    if shipped {
+        mark(picture, (at, y), RADIUS + 4.0, VERMILION);
+        mark(picture, (at, y), RADIUS + 1.5, PAPER);
     }
+    mark(picture, (at, y), RADIUS, color(findings, cell));
+    picture.text(&name, LEFT - 10.0, y, style.align(Align::Right));
+    let wasted = cell
+        .wasted
+        .map_or_else(|| "-".to_owned(), |w| format!("{w:.1}"));
+    let right = sheet::WIDTH - sheet::MARGIN;
+    picture.text(&wasted, right, y, style.align(Align::Right));
+    picture.text(seconds(cost), at + frame + 6.0, y, style);
+    let whole = Area {
+        left: sheet::MARGIN,
+        top: y - ROW / 2.0,
+        right,
+        bottom: y + ROW / 2.0,
+    };
+    let to_ship = if shipped { ", to ship" } else { "" };
+    picture.tip(
+        whole,
+        format!(
+            "{name}{to_ship}: an outage costs {} (median of {}); {opens} opens on false alarms; \
+             {wasted} operations wasted an outage",
+            seconds(cost),
+            cell.outages
+        ),
+    );
 }
 
 fn mark(picture: &mut Picture, (x, y): (f64, f64), radius: f64, color: RGBAColor) {
@@ -188,4 +223,85 @@ fn mark(picture: &mut Picture, (x, y): (f64, f64), radius: f64, color: RGBAColor
         bottom: y + radius,
     };
     picture.rect(area, color);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{judge, plot::picture::Shape, synthetic};
+
+    fn is(color: RGBAColor, other: RGBAColor) -> bool {
+        (color.0, color.1, color.2) == (other.0, other.1, other.2)
+    }
+
+    #[test]
+    fn each_name_has_a_line_of_its_own_that_ends_at_its_own_mark() {
+        // All cells cost the same: nothing is further apart than its row.
+        let record = synthetic::sweep(12, |_, _| 120_000);
+        let findings: Findings =
+            serde_json::from_value(judge(&record).verdict.findings["sweep"].clone()).unwrap();
+        let shapes = picture(&findings).unwrap().picture.shapes;
+        let rects = |wanted: &dyn Fn(RGBAColor, Area) -> bool| -> Vec<Area> {
+            let rects = shapes.iter().filter_map(|shape| match shape {
+                Shape::Rect { area, color } if wanted(*color, *area) => Some(*area),
+                _ => None,
+            });
+            rects.collect()
+        };
+        let leaders = rects(&|color, area| is(color, GREY) && area.left == LEFT);
+        let side = 2.0 * RADIUS;
+        let marks = rects(&|_, area| {
+            area.left >= LEFT && area.right - area.left == side && area.bottom - area.top == side
+        });
+        assert_eq!(leaders.len(), findings.cells.len());
+        assert_eq!(marks.len(), leaders.len());
+        for (i, (leader, mark)) in leaders.iter().zip(&marks).enumerate() {
+            assert!((mark.left - leader.right) <= 4.0, "{leader:?} {mark:?}");
+            assert!(mark.top < leader.top && leader.bottom < mark.bottom);
+            // Level, and each on a level of its own: no two meet.
+            for other in &leaders[i + 1..] {
+                assert!(
+                    (other.top - leader.top).abs() >= ROW,
+                    "{leader:?} {other:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_cell_to_ship_is_drawn_as_chosen_even_where_another_one_costs_a_little_less() {
+        let record = synthetic::sweep(12, |_, _| 120_000);
+        let mut findings: Findings =
+            serde_json::from_value(judge(&record).verdict.findings["sweep"].clone()).unwrap();
+        let shipped = findings.recommended.clone().unwrap().arm;
+        let cells = &mut findings.cells;
+        cells
+            .iter_mut()
+            .for_each(|cell| cell.on_front = cell.arm != shipped);
+        let cell = cells
+            .iter()
+            .find(|cell| cell.arm == shipped)
+            .unwrap()
+            .clone();
+        assert!(!is(color(&findings, &cell), GREY));
+        let plot = picture(&findings).unwrap();
+        let frames = plot.picture.shapes.iter().filter(|shape| {
+            matches!(shape, Shape::Rect { area, color }
+                if is(*color, VERMILION) && area.right - area.left == 2.0 * RADIUS + 8.0)
+        });
+        assert_eq!(frames.count(), 1);
+        assert!(
+            plot.title.contains(&format!("{shipped}, to ship")),
+            "{}",
+            plot.title
+        );
+        let tips = plot.picture.tips.iter();
+        assert_eq!(
+            tips.clone()
+                .filter(|of| of.says.starts_with(&shipped))
+                .count(),
+            1
+        );
+        assert_eq!(tips.count(), findings.cells.len());
+    }
 }

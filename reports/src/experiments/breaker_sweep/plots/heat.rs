@@ -1,13 +1,11 @@
 //! The grid as heatmaps: what an outage costs, and how long recovery takes, for
 //! each threshold and timeout, by probe; and by error rate.
 
-use plotters::style::RGBAColor;
-
 use crate::{
     numbers::seconds,
     plot::{
         Plot,
-        palette::{INK, LANE, MUTED, PAPER, SMALL, TEXT, VERMILION, rgb},
+        palette::{INK, LANE, MUTED, SMALL, TEXT, VERMILION, heat},
         picture::{Align, Area, Picture, TextStyle},
         sheet,
     },
@@ -53,7 +51,7 @@ pub(super) fn picture(findings: &Findings) -> Option<Plot> {
     let middle = middle.or(measured.first())?;
     let title = title(findings);
     let subtitle = format!(
-        "Each square is a cell of the grid, darker where it costs more; false: opens on false alarms; \
+        "Each square is a cell of the grid, standing out more where it costs more; false: opens on false alarms; \
          outlined: to ship. Seconds as measured ({}).",
         ship::scale(findings)
     );
@@ -235,30 +233,28 @@ fn square(
             bottom: area.bottom - 3.0,
         };
     }
-    picture.rect(inner, tone(part));
-    let ink = if part > 0.6 { PAPER } else { INK };
+    let (tone, ink) = heat(part);
+    picture.rect(inner, tone);
     let label = match value {
         Some(value) => seconds(value),
         None => format!("> {}", seconds(cell.recover.longest_s)),
     };
-    picture.text(label, middle, area.top + 18.0, text(ink).bold());
+    picture.text(&label, middle, area.top + 18.0, text(ink).bold());
     let opens = cell.false_opens;
     let opens = opens.map_or_else(|| "? false".to_owned(), |n| format!("{n} false"));
-    picture.text(opens, middle, area.top + 36.0, text(ink));
-}
-
-/// From a light to a dark blue: one hue, so that only its darkness says how much.
-fn tone(part: f64) -> RGBAColor {
-    let part = part.clamp(0.0, 1.0);
-    let between = |light: u8, dark: u8| {
-        let value = f64::from(light) + part * (f64::from(dark) - f64::from(light));
-        // The nearest of the 256 there are.
-        (0..=u8::MAX)
-            .min_by(|a, b| {
-                let far = |c: &u8| (f64::from(*c) - value).abs();
-                far(a).total_cmp(&far(b))
-            })
-            .unwrap_or(light)
+    picture.text(&opens, middle, area.top + 36.0, text(ink));
+    let to_ship = if shipped == Some(&*cell.arm) {
+        ", to ship"
+    } else {
+        ""
     };
-    rgb(between(228, 0), between(240, 70), between(248, 120))
+    let name = quantity.name;
+    let outages = cell.outages;
+    picture.tip(
+        area,
+        format!(
+            "{}{to_ship}: {name}: {label} ({outages} outages); {opens} opens",
+            cell.arm
+        ),
+    );
 }

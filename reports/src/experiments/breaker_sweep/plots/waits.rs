@@ -6,7 +6,7 @@ use plotters::style::{Color, RGBAColor};
 use crate::{
     plot::{
         Plot,
-        palette::{BLUE, GREEN, GRID, INK, LANE, MUTED, ORANGE, PURPLE, SMALL, VERMILION},
+        palette::{BLUE, CLAIMED, GREEN, GRID, INK, LANE, MUTED, ORANGE, PURPLE, SMALL, VERMILION},
         picture::{Align, Area, Picture, TextStyle},
         scale::Linear,
         sheet,
@@ -142,7 +142,7 @@ fn plot(picture: &mut Picture, findings: &Findings, lines: &[Line], top: f64) ->
     grid(picture, &x, &y, (top, bottom));
     let claim = x.at(CLAIM_S / scale).round();
     picture.upright_dashes(claim, top - 4.0, bottom, GREEN);
-    let style = TextStyle::new(SMALL, GREEN).align(Align::Center);
+    let style = TextStyle::new(SMALL, CLAIMED).align(Align::Center);
     picture.text(format!("the guide's {CLAIM_S} s"), claim, top - 12.0, style);
     for line in lines {
         uniform(picture, &x, &y, line);
