@@ -18,7 +18,7 @@ use std::{
     hint::black_box,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -46,6 +46,8 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 const CALLERS: u32 = 2;
 const MILLION: u64 = 1_000_000;
+/// By then every caller has begun: timers are a millisecond late.
+const BEGUN: Duration = Duration::from_millis(10);
 /// Steps that take some 50 us, as a read on loopback does at the best.
 const STEPS: u64 = 40_000;
 
@@ -310,30 +312,40 @@ async fn pairs_of(endpoint: &Endpoint, pairs: u64, length: Duration) -> Result {
     Ok(())
 }
 
+/// What is done in a window, once the callers have begun.
+async fn window(length: Duration, done: impl Fn() -> u64) -> Rates {
+    clock::sleep_until(clock::now() + BEGUN).await;
+    let (since, before) = (Since::now(), done());
+    clock::sleep_until(since.began + length).await;
+    since.rates(done() - before)
+}
+
 /// Reads a second of callers that do nothing beside.
 async fn only_asked(client: &Arc<Client>, length: Duration) -> Result<Rates> {
-    let since = Since::now();
-    let began = since.began;
     let mut callers = tokio::task::JoinSet::new();
     let next = Arc::new(AtomicU64::new(0));
+    let done = Arc::new(AtomicU64::new(0));
+    let stopped = Arc::new(AtomicBool::new(false));
     for caller in 0..CALLERS {
         let (client, next) = (client.clone(), next.clone());
+        let (done, stopped) = (done.clone(), stopped.clone());
         callers.spawn(async move {
-            let mut ok = 0_u64;
-            while clock::now() < began + length {
+            while !stopped.load(Ordering::Relaxed) {
                 let seq = next.fetch_add(1, Ordering::Relaxed);
                 let operation = Operation {
                     seq: i64::try_from(seq).unwrap_or(0),
                     kind: Kind::Read,
                     caller,
                 };
-                ok += u64::from(client.run(operation, || {}).await == Outcome::Ok);
+                let outcome = client.run(operation, || {}).await;
+                done.fetch_add(u64::from(outcome == Outcome::Ok), Ordering::Relaxed);
             }
-            ok
         });
     }
-    let ok: u64 = callers.join_all().await.into_iter().sum();
-    Ok(since.rates(ok))
+    let rates = window(length, || done.load(Ordering::Relaxed)).await;
+    stopped.store(true, Ordering::Relaxed);
+    callers.join_all().await;
+    Ok(rates)
 }
 
 /// Reads a second of the worker, which records them.
@@ -344,11 +356,9 @@ async fn recorded(client: &Arc<Client>, length: Duration) -> Result<Rates> {
         mix: Mix::default(),
     };
     let driven = Driven::Closed { callers: CALLERS };
-    let since = Since::now();
-    let zero = since.began;
+    let zero = clock::now();
     let load = Load::start(client.clone(), arrivals, Callers::default(), driven, zero);
-    clock::sleep_until(zero + length).await;
-    let rates = since.rates(load.counts().ok);
+    let rates = window(length, || load.counts().ok).await;
     let (operations, _) = load.finish(Duration::from_secs(5)).await?;
     if operations.outcomes.chars().any(|letter| letter != 'o') {
         return Err("a read failed".into());
