@@ -145,7 +145,7 @@ async fn ours(endpoint: &Endpoint, setup: &Setup, seconds: u64) -> Outcome<f64> 
     let load = Load::start(client, arrivals, Callers::default(), driven, start);
     let end = start + Duration::from_secs(seconds);
     clock::sleep_until(end).await;
-    let operations = load.finish(Duration::from_secs(5)).await?;
+    let (operations, _) = load.finish(Duration::from_secs(5)).await?;
     let ok = operations.outcomes.chars().filter(|c| *c == 'o').count();
     if ok < operations.outcomes.len() {
         return Err("an operation failed".into());

@@ -24,7 +24,7 @@ use crate::{
     experiment::{self, Data, Experiment, NotRepeatable, with_experiments},
     flags::{CliError, Format, OutputArgs},
     log,
-    progress::Progress,
+    progress::{Above, Progress},
     redact::redacted,
     stage::{self, Interrupt, Label, Outcome, Place, RunError},
 };
@@ -315,6 +315,7 @@ where
     let folder = output.folder(command, planned.label.seed, &stage::utc_now());
     let folder = folder.map_err(usage)?;
     let progress = Progress::new(output.quiet);
+    progress.begin(None);
     let outcome = carried_out(planned, &folder, &interrupt, &progress).await;
     progress.finish();
     output.conclude(&folder);
@@ -440,5 +441,5 @@ fn without_passwords(text: &str) -> String {
 
 /// What is not the result. If nobody can read it, nobody can be told.
 fn say(text: &str) {
-    let _unread = writeln!(io::stderr().lock(), "{text}");
+    let _unread = Above.write_all(format!("{text}\n").as_bytes());
 }

@@ -1,11 +1,11 @@
 //! Warnings, and what else is logged, on stderr.
 
-use std::io;
-
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
+
+use crate::progress::Above;
 
 /// Shows what is logged on stderr, from now on: warnings of ours, more with `verbose` (1:
 /// info, 2: debug, 3: all), or what the environment variable RUST_LOG says
@@ -23,7 +23,7 @@ pub fn to_stderr(verbose: u8, in_faults: bool) -> Option<String> {
         std::env::var("RUST_LOG").ok().as_deref(),
     );
     let lines = fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(Above::default)
         .with_ansi(false)
         .without_time();
     // Somebody else's is in place already: then it is theirs to show.

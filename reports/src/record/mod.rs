@@ -7,14 +7,19 @@
 //! whole as that experiment's, so that a million operations go straight into their
 //! columns.
 //!
+//! Beside it stands `latency.hlog` ([`Intervals`]), which is written while operations end and
+//! not only behind a step.
+//!
 //! A reader refuses a schema or a command that it does not know. Records of schema 2
 //! are converted (`v2`).
 
 mod file;
+pub mod intervals;
 mod v2;
 
 pub(crate) use file::whole;
 pub use file::{Record, RecordError, save};
+pub use intervals::{INTERVALS, Interval, Intervals};
 
 /// The version of the schema that this crate writes.
 pub const SCHEMA: u32 = 3;

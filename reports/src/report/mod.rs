@@ -52,11 +52,12 @@ pub fn judge(record: &Record) -> Report<'_> {
 }
 
 /// What stands beside the page of a run.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "verdict.json",
     "measures.json",
     "record.json",
     "events.jsonl",
+    "latency.hlog",
     "report.md",
     "junit.xml",
 ];
@@ -91,3 +92,6 @@ impl Report<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,8 +35,32 @@ pub enum What {
         /// See [`super::Environment::server_version`].
         server_version: String,
     },
+    /// One of several steps of the experiment began.
+    StepStarted {
+        /// What a step is called: `injection`, `round`, `condition`.
+        unit: String,
+        /// Which of them it is, from 1.
+        number: u32,
+        /// How many there are.
+        of: u32,
+        /// How long it and everything after it takes by the plan, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        planned_left_us: Option<u64>,
+    },
+    /// The steps of this name are over.
+    StepsEnded {
+        /// See [`What::StepStarted`].
+        unit: String,
+    },
     /// The load of an injection began.
     LoadStarted,
+    /// What became of the load since this was said the last time, about once a second.
+    Throughput {
+        /// For how long it was counted. Zero at the start, where nothing is counted yet.
+        over_us: u64,
+        /// Of each arm under load.
+        arms: Vec<ArmThroughput>,
+    },
     /// The load is served as it should be.
     SteadyState {
         /// Share of operations ok within the deadline.
@@ -124,4 +148,17 @@ pub enum What {
         /// See [`Ended`].
         ended: Ended,
     },
+}
+
+/// What became of the operations of an arm over about a second.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArmThroughput {
+    /// The arm.
+    pub arm: String,
+    /// Operations that were answered without error, late or not.
+    pub ok: u64,
+    /// Operations that ended otherwise: failed, refused, timed out, or never sent.
+    pub not_ok: u64,
+    /// Operations under way at the end of it.
+    pub in_flight: u64,
 }

@@ -25,7 +25,7 @@ mod script;
 pub(crate) use self::load::scheduled_us;
 pub use self::{
     contradiction::Contradiction,
-    event::{Event, What},
+    event::{ArmThroughput, Event, What},
     head::{
         ARM_BARE, ARM_CAREFUL, ARM_GUIDE, ARM_SEAWALL, Arm, Content, Ended, Environment, Run,
         Skipped, UserTable,

@@ -42,6 +42,6 @@ pub fn of_run(error: &RunError) -> u8 {
             INTERRUPTED
         }
         RunError::Environment(_) | RunError::Toxics(_) | RunError::NotPrepared(_) => ENVIRONMENT,
-        RunError::Events(_) => NOT_WRITTEN,
+        RunError::Events(_) | RunError::Latencies(_) => NOT_WRITTEN,
     }
 }

@@ -89,7 +89,7 @@ where
 
     async fn attempt(&mut self, of: usize) -> Result<(), Over> {
         let number = self.done.len() + 1;
-        self.progress.say(&format!("run {number} of {of}"));
+        self.progress.begin(Some((number, of)));
         let folder = self.folder.join(format!("run-{number}"));
         std::fs::create_dir_all(&folder).map_err(|error| {
             let path = folder.display().to_string();

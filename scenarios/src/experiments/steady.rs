@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use clap::Args;
 use reports::{
     experiments::steady::{Data, ServerCounts, Steady as Recorded, Stretch},
-    run::{Callers, Load, Mix, Run, What},
+    run::{Callers, Load, Mix, Run},
 };
 use seawall::{clock, metrics::Counter};
 
@@ -19,7 +19,7 @@ use crate::{
         client::Client,
         setup::{BARE, Setup, shipped},
     },
-    stage::{Finished, Interrupted, Loaded, Stage, Stop},
+    stage::{Finished, Interrupted, Loaded, STEADY_SPAN, Stage, Step, Stop},
 };
 
 /// Operations a second and arm, if the user does not say.
@@ -135,11 +135,20 @@ impl Experiment for Steady {
             let one = turns.get(..1).unwrap_or_default();
             stage.fit(&mut data.load, one).await?;
         }
-        for round in 0..data.rounds {
+        let each = STEADY_SPAN + Duration::from_micros(data.length_us);
+        let of = turns.len() * data.rounds as usize;
+        for _ in 0..data.rounds {
             rng.shuffle(&mut turns);
             for arm in &turns {
-                let subject = format!("round {} of {}: {arm}", round + 1, data.rounds);
-                stage.events.of(&subject, clock::now(), What::LoadStarted);
+                let done = data.stretches.len();
+                let left = u32::try_from(of - done).unwrap_or(u32::MAX);
+                stage.step(Step {
+                    unit: "turn",
+                    done,
+                    of,
+                    subject: arm,
+                    left: Some(each * left),
+                });
                 let stretch = stretch(stage, data, arm).await?;
                 data.stretches.push(stretch);
                 stage.save(data);

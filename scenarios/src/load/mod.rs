@@ -2,7 +2,8 @@
 //!
 //! [`arrivals`] says when an operation is due and of which kind (pure), [`operation`] what
 //! each kind does, [`workload`] on which tables, [`client`] through which pool, set up as
-//! [`setup`] says; [`worker`] drives it, with [`beside`] next to it; [`proof`] checks what was
+//! [`setup`] says; [`worker`] drives it and notes what came back in a [`history`], with [`beside`]
+//! next to it; [`proof`] checks what was
 //! read, and [`ledger`] what became of the writes (pure).
 //!
 //! Where the user has scripts of their own, operations are runs of [`scripts`]: `tried` runs
@@ -15,6 +16,7 @@ pub const DEADLINE_MS: u32 = 500;
 pub mod arrivals;
 pub mod beside;
 pub mod client;
+pub mod history;
 mod import;
 pub mod ledger;
 pub mod operation;

@@ -15,14 +15,23 @@ use std::{
     time::Duration,
 };
 
-use reports::run::{self, Callers, Kind, Operations, Outcome};
+use reports::{
+    record::Interval,
+    run::{self, Callers, Kind, Operations, Outcome},
+};
 use seawall::clock::{self, Instant};
 use tokio::{
     sync::{Notify, Semaphore},
     task::{JoinHandle, JoinSet},
 };
 
-use super::{arrivals::Arrivals, client::Client, operation::Operation, scripts::Weighted};
+use super::{
+    arrivals::Arrivals,
+    client::Client,
+    history::{Counts, Entry, History, Settled},
+    operation::Operation,
+    scripts::Weighted,
+};
 
 /// A load that is running. Dropping it stops it.
 #[derive(Debug)]
@@ -39,25 +48,11 @@ struct Shared {
     /// Tries of all operations.
     tries: AtomicU64,
     start: Instant,
-    log: Mutex<Vec<Entry>>,
+    history: Mutex<History>,
+    /// Whether callers ask again as soon as they are answered: when, is recorded then.
+    closed: bool,
     stop: Notify,
     give_up: Notify,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Entry {
-    /// When it was due, in a closed loop.
-    due: Option<Duration>,
-    /// A statement of it was handed to a connection.
-    sent: bool,
-    settled: Option<Settled>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Settled {
-    outcome: Outcome,
-    latency_us: u64,
-    lag_us: u64,
 }
 
 /// What decides when the next operation is asked.
@@ -109,7 +104,8 @@ impl Load {
             callers,
             tries: AtomicU64::new(0),
             start,
-            log: Mutex::default(),
+            history: Mutex::default(),
+            closed: matches!(driven, Driven::Closed { .. }),
             stop: Notify::new(),
             give_up: Notify::new(),
         });
@@ -148,13 +144,26 @@ impl Load {
     #[must_use]
     pub fn since(&self, first: u64, deadline: Duration) -> Operations {
         let now = self.shared.elapsed();
-        let log = self.shared.log();
-        let skipped = usize::try_from(first).unwrap_or(usize::MAX).min(log.len());
-        let undecided = (first..).zip(&log[skipped..]).position(|(i, entry)| {
-            entry.settled.is_none() && now < self.shared.due(i, entry) + deadline
-        });
-        let settled = undecided.map_or(log.len(), |n| skipped + n);
-        self.shared.columns(first, &log[skipped..settled], now)
+        let history = self.shared.history();
+        let undecided = |entry: &Entry| {
+            let due = Duration::from_micros(entry.due_us);
+            entry.settled().is_none() && now < due + deadline
+        };
+        let mut entries = history.since(first);
+        let settled = entries.position(|(_, entry)| undecided(entry));
+        self.shared.columns(&history, first, settled, now)
+    }
+
+    /// How many operations have come to what so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.shared.history().counts()
+    }
+
+    /// Hands over how long the operations took that ended since the last time. `empty` is what
+    /// it goes on with.
+    pub fn swap_interval(&self, empty: &mut Interval) {
+        self.shared.history().swap_interval(empty);
     }
 
     /// Stops scheduling. What is under way goes on.
@@ -164,11 +173,12 @@ impl Load {
     }
 
     /// [Stops](Self::stop), waits for what is under way until `drain` is over, gives
-    /// up the rest, and returns everything.
+    /// up the rest, and returns everything, and by itself what ended since the last
+    /// [`swap_interval`](Self::swap_interval).
     ///
     /// # Errors
     /// [`Panicked`] if an operation did.
-    pub async fn finish(mut self, drain: Duration) -> Result<Operations, Panicked> {
+    pub async fn finish(mut self, drain: Duration) -> Result<(Operations, Interval), Panicked> {
         self.stop();
         let Some(mut generator) = self.generator.take() else {
             return Err(Panicked(0));
@@ -185,8 +195,11 @@ impl Load {
             return Err(Panicked(panicked));
         }
         let now = self.shared.elapsed();
-        let log = self.shared.log();
-        Ok(self.shared.columns(0, &log, now))
+        let mut history = self.shared.history();
+        self.shared.give_up_rest(&mut history, now);
+        let mut interval = Interval::default();
+        history.swap_interval(&mut interval);
+        Ok((self.shared.columns(&history, 0, None, now), interval))
     }
 }
 
@@ -199,17 +212,12 @@ impl Drop for Load {
 }
 
 impl Shared {
-    fn log(&self) -> MutexGuard<'_, Vec<Entry>> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn elapsed(&self) -> Duration {
         clock::now().saturating_duration_since(self.start)
-    }
-
-    /// When operation `i` was due.
-    fn due(&self, i: u64, entry: &Entry) -> Duration {
-        entry.due.unwrap_or_else(|| self.arrivals.due(i))
     }
 
     /// What operation `i` does.
@@ -235,38 +243,17 @@ impl Shared {
 
     /// How long ago an operation was due.
     fn late_us(&self, due: Duration) -> u64 {
-        let late = self.elapsed().saturating_sub(due);
-        u64::try_from(late.as_micros()).unwrap_or(u64::MAX)
-    }
-
-    /// Notes an operation of a closed loop, and returns its number.
-    fn begin(&self, due: Duration) -> u64 {
-        let mut log = self.log();
-        log.push(Entry {
-            due: Some(due),
-            ..Entry::default()
-        });
-        log.len() as u64 - 1
-    }
-
-    fn mark_sent(&self, i: u64) {
-        let index = usize::try_from(i).unwrap_or(usize::MAX);
-        if let Some(entry) = self.log().get_mut(index) {
-            entry.sent = true;
-        }
+        us(self.elapsed().saturating_sub(due))
     }
 
     fn settle(&self, i: u64, due: Duration, outcome: Outcome, lag_us: u64) {
         let latency_us = self.late_us(due);
-        let settled = Some(Settled {
+        let settled = Settled {
             outcome,
             latency_us,
             lag_us,
-        });
-        let index = usize::try_from(i).unwrap_or(usize::MAX);
-        if let Some(entry) = self.log().get_mut(index) {
-            entry.settled = settled;
-        }
+        };
+        self.history().settle(i, settled);
     }
 
     /// Does operation `i`, as often as its caller tries. A write that is tried again may be
@@ -277,7 +264,7 @@ impl Shared {
         let mut retries = self.callers.retries;
         loop {
             self.tries.fetch_add(1, Ordering::Relaxed);
-            let sent = || self.mark_sent(i);
+            let sent = || self.history().mark_sent(i);
             let answer = self.client.run(Operation { seq, kind, caller }, sent);
             let outcome = match self.callers.patience_us {
                 None => answer.await,
@@ -296,8 +283,7 @@ impl Shared {
 
     /// What becomes of an operation whose caller has not waited for the answer.
     fn hung_up(&self, i: u64) -> Outcome {
-        let index = usize::try_from(i).unwrap_or(usize::MAX);
-        let sent = self.log().get(index).is_some_and(|entry| entry.sent);
+        let sent = self.history().get(i).is_some_and(|entry| entry.sent);
         self.unanswered(i, sent)
     }
 
@@ -309,26 +295,64 @@ impl Shared {
         }
     }
 
-    fn columns(&self, first: u64, log: &[Entry], now: Duration) -> Operations {
-        let mut columns = Operations::default();
-        for (i, entry) in (first..).zip(log) {
-            let (kind, due) = (self.kind(i), self.due(i, entry));
-            let settled = entry.settled.unwrap_or_else(|| Settled {
-                outcome: self.unanswered(i, entry.sent),
-                latency_us: u64::try_from(now.saturating_sub(due).as_micros()).unwrap_or(u64::MAX),
-                lag_us: 0,
-            });
-            columns.kinds.push(kind.letter());
+    /// Notes of all that are not over that they were given up.
+    fn give_up_rest(&self, history: &mut History, now: Duration) {
+        let left = history
+            .since(0)
+            .filter(|(_, entry)| entry.settled().is_none());
+        let left: Vec<(u64, Settled)> = left
+            .map(|(i, entry)| (i, self.given_up(i, entry, now)))
+            .collect();
+        for (i, settled) in left {
+            history.settle(i, settled);
+        }
+    }
+
+    /// What is said of an operation that is not over.
+    fn given_up(&self, i: u64, entry: &Entry, now: Duration) -> Settled {
+        Settled {
+            outcome: self.unanswered(i, entry.sent),
+            latency_us: us(now).saturating_sub(entry.due_us),
+            lag_us: 0,
+        }
+    }
+
+    /// `count` operations from number `first` on, or all.
+    fn columns(
+        &self,
+        history: &History,
+        first: u64,
+        count: Option<usize>,
+        now: Duration,
+    ) -> Operations {
+        let before = usize::try_from(first).unwrap_or(usize::MAX);
+        let there = history.len().saturating_sub(before);
+        let n = count.unwrap_or(there);
+        let mut columns = Operations {
+            kinds: String::with_capacity(n),
+            outcomes: String::with_capacity(n),
+            latencies_us: Vec::with_capacity(n),
+            lags_us: Vec::with_capacity(n),
+            due_us: Vec::with_capacity(if self.closed { n } else { 0 }),
+        };
+        for (i, entry) in history.since(first).take(n) {
+            let settled = entry.settled();
+            let settled = settled.unwrap_or_else(|| self.given_up(i, entry, now));
+            columns.kinds.push(self.kind(i).letter());
             columns.outcomes.push(settled.outcome.letter());
             columns.latencies_us.push(settled.latency_us);
             columns.lags_us.push(settled.lag_us);
-            if entry.due.is_some() {
-                let due_us = u64::try_from(due.as_micros()).unwrap_or(u64::MAX);
-                columns.due_us.push(due_us);
+            if self.closed {
+                columns.due_us.push(entry.due_us);
             }
         }
         columns
     }
+}
+
+/// Whole microseconds.
+fn us(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Returns how many operations panicked.
@@ -346,15 +370,14 @@ async fn generate(shared: Arc<Shared>, max_in_flight: u32) -> usize {
         while let Some(ended) = tasks.try_join_next() {
             panicked += usize::from(ended.is_err());
         }
-        shared.log().push(Entry::default());
+        let i = shared.history().begin(us(due));
         let Ok(place) = in_flight.clone().try_acquire_owned() else {
-            shared.log().last_mut().into_iter().for_each(|entry| {
-                entry.settled = Some(Settled {
-                    outcome: Outcome::NotSent,
-                    latency_us: 0,
-                    lag_us: 0,
-                });
-            });
+            let not_sent = Settled {
+                outcome: Outcome::NotSent,
+                latency_us: 0,
+                lag_us: 0,
+            };
+            shared.history().settle(i, not_sent);
             continue;
         };
         let shared = shared.clone();
@@ -382,7 +405,7 @@ async fn go_round(shared: Arc<Shared>, callers: u32) -> usize {
         tasks.spawn(async move {
             while !*stopped.borrow() {
                 let due = shared.elapsed();
-                let i = shared.begin(due);
+                let i = shared.history().begin(us(due));
                 let outcome = shared.ask(i, caller).await;
                 shared.settle(i, due, outcome, 0);
                 if outcome != Outcome::Ok {
@@ -460,8 +483,14 @@ mod tests {
         // Longer than all tries of one caller take.
         clock::sleep(Duration::from_millis(400)).await;
         let tries = load.tries();
-        let operations = load.finish(Duration::from_millis(1)).await;
-        (tries, operations.expect("no panic"))
+        let finished = load.finish(Duration::from_millis(1)).await;
+        let (operations, interval) = finished.expect("no panic");
+        let mut all = Interval::default();
+        for (letter, us) in operations.outcomes.chars().zip(&operations.latencies_us) {
+            all.record(Outcome::from_letter(letter).expect("known"), *us);
+        }
+        assert_eq!(interval, all, "each ended in it once");
+        (tries, operations)
     }
 
     #[tokio::test]

@@ -27,6 +27,9 @@ pub enum RunError {
     /// The events could not be written.
     #[error("writing events.jsonl")]
     Events(#[source] std::io::Error),
+    /// The latencies could not be written.
+    #[error("writing latency.hlog")]
+    Latencies(#[source] std::io::Error),
     /// Stopped by the user before anything was measured.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),

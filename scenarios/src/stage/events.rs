@@ -40,6 +40,12 @@ impl<'a> Events<'a> {
         })
     }
 
+    /// When the run's clock started.
+    #[must_use]
+    pub fn zero(&self) -> Instant {
+        self.zero
+    }
+
     /// Microseconds on the run's clock.
     #[must_use]
     pub fn us(&self, at: Instant) -> u64 {

@@ -7,7 +7,10 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use reports::run::{self, Attempts, BreakerState, Operations, SessionCount, Span, What};
+use reports::{
+    record::Interval,
+    run::{self, Attempts, BreakerState, Operations, SessionCount, Span, What},
+};
 use seawall::{
     breaker::{State, Transition},
     clock::{self, Instant},
@@ -25,6 +28,7 @@ use crate::{
         arrivals::Arrivals,
         beside::{self, Beside},
         client::Client,
+        history::Counts,
         worker::{Driven, Load, Panicked},
     },
 };
@@ -47,6 +51,8 @@ pub struct Loaded<'s, 'a> {
     /// Rows of nobody that were there before it.
     strays_before: u64,
     sessions: Option<SessionCounts>,
+    /// When it was last said what becomes of the load.
+    pub(super) counted: Instant,
 }
 
 /// An arm under load, and what its breaker did so far.
@@ -56,10 +62,14 @@ pub struct LoadedArm {
     pub name: String,
     /// Where its operations go, directly.
     database: Endpoint,
-    load: Load,
+    pub(super) load: Load,
     beside: Option<Beside>,
     pub(super) breaker: Vec<run::Transition>,
     seen_epoch: u64,
+    /// What had become of its operations when that was last said.
+    pub(super) counted: Counts,
+    /// An empty one, to be filled next.
+    pub(super) interval: Interval,
     /// What was done by each moment that it was looked at.
     so_far: Vec<SoFar>,
 }
@@ -213,12 +223,14 @@ impl<'s, 'a> Loaded<'s, 'a> {
                 let given_up = &stage.workload.outlasting_query;
                 SessionCounts::start(direct, names.collect(), given_up, start)
             }),
+            counted: start,
         };
         for (name, database, client, quiet) in clients {
             let arm = loaded.arm(name, database, client, quiet);
             loaded.arms.push(arm);
         }
         stage.events.all(planned, start, What::LoadStarted);
+        loaded.tell_throughput(start);
         Ok(loaded)
     }
 
@@ -248,6 +260,8 @@ impl<'s, 'a> Loaded<'s, 'a> {
             ),
             breaker: has_breaker.then_some(start).into_iter().collect(),
             seen_epoch: 0,
+            counted: Counts::default(),
+            interval: Interval::default(),
             so_far: Vec::new(),
         }
     }
@@ -392,15 +406,18 @@ impl<'s, 'a> Loaded<'s, 'a> {
                     None => None,
                 }
             };
-            let (operations, beside) = tokio::join!(arm.load.finish(drain), beside);
+            let (done, beside) = tokio::join!(arm.load.finish(drain), beside);
             if let Some(panicked) = beside.as_ref().map(|done| done.panicked).filter(|n| *n > 0) {
                 return Err(Panicked(panicked).into());
             }
+            let (operations, interval) = done?;
+            let over = (self.counted, clock::now());
+            self.stage.latencies.note(&arm.name, over, &interval);
             let seen = sessions.as_ref().map(|seen| seen.of(&pool.session_name()));
             finished.push(Finished {
                 name: arm.name,
                 client: pool.number(),
-                operations: operations?,
+                operations,
                 breaker: arm.breaker,
                 attempts: pool.attempts(),
                 so_far: arm.so_far,
@@ -419,6 +436,7 @@ impl<'s, 'a> Loaded<'s, 'a> {
     /// have done towards the server.
     fn pass_on_transitions(&mut self) {
         let now = clock::now();
+        self.tell_throughput_each_second(now);
         for arm in &mut self.arms {
             arm.so_far.push(SoFar {
                 at: now,

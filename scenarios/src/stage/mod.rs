@@ -11,15 +11,19 @@
 mod apart;
 mod capacity;
 mod clients;
+mod disk;
 mod error;
 mod events;
 mod injected;
 mod interrupt;
+mod latencies;
 mod loaded;
 mod marked;
 mod nemesis;
 mod sessions;
 mod steady;
+mod steps;
+mod throughput;
 mod truth;
 
 use std::{
@@ -32,20 +36,25 @@ use std::{
 
 use reports::{
     Record,
-    record::SCHEMA,
+    record::{INTERVALS, SCHEMA},
     run::{self, Arm, Ended, Event, Planned, Run, Skipped, What},
 };
 use seawall::clock;
 use serde::Serialize;
 
-use self::apart::Apart;
-pub(crate) use self::steady::STEADY_SPAN;
+use self::{
+    apart::Apart,
+    disk::{fills_disk, kinds},
+    latencies::Latencies,
+};
 pub use self::{
+    disk::wants_small_disk,
     error::{NotPrepared, RunError, Stop},
     events::{Events, micros},
     interrupt::{Interrupt, Interrupted},
     loaded::{Finished, Loaded, LoadedArm, Moments, SoFar},
 };
+pub(crate) use self::{steady::STEADY_SPAN, steps::Step};
 use crate::{
     environment::{Environment, Needs, Wanted, chain},
     faults::{Kind, session, strangers::Sessions, toxics::Toxics},
@@ -138,6 +147,7 @@ impl Label {
 pub struct Stage<'a> {
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) events: Events<'a>,
+    latencies: Latencies,
     pub(crate) environment: Environment,
     pub(crate) toxics: Toxics,
     pub(crate) workload: Workload,
@@ -173,6 +183,8 @@ impl<'a> Stage<'a> {
                 return Err(RunError::Interrupted(Interrupted));
             }
             let events = Events::create(&place.folder, listener).map_err(RunError::Events)?;
+            let latencies = Latencies::create(&place.folder, events.zero());
+            let latencies = latencies.map_err(RunError::Latencies)?;
             let upstream = environment.endpoint().address();
             let toxics = match place.toxiproxy {
                 None => Toxics::embedded(&upstream, label.seed).await?,
@@ -183,9 +195,9 @@ impl<'a> Stage<'a> {
                 () = interrupt.raised() => return Err(RunError::Interrupted(Interrupted)),
                 tables = environment.user_tables() => tables?,
             };
-            Ok((events, toxics, tables))
+            Ok((events, latencies, toxics, tables))
         };
-        let (events, toxics, tables) = match made.await {
+        let (events, latencies, toxics, tables) = match made.await {
             Ok(made) => made,
             Err(error) => {
                 // The first error is the one to tell.
@@ -212,6 +224,7 @@ impl<'a> Stage<'a> {
         let stage = Self {
             interrupt,
             events,
+            latencies,
             sessions: Sessions::new(environment.endpoint(), &workload),
             environment,
             toxics,
@@ -398,10 +411,12 @@ impl<'a> Stage<'a> {
             .all(None, clock::now(), What::RunEnded { ended });
         let events = self.events.first_error();
         let events = events.map(|error| format!("events.jsonl: {error}"));
+        let latencies = self.latencies.first_error();
+        let latencies = latencies.map(|error| format!("{INTERVALS}: {error}"));
         let saved = reports::record::save(&self.run, &data, &self.record);
         let record = saved.err().map(|error| chain(&error));
         Outcome {
-            unwritten: record.into_iter().chain(events).collect(),
+            unwritten: record.into_iter().chain(events).chain(latencies).collect(),
             record: Record {
                 run: self.run,
                 data: data.into(),
@@ -453,32 +468,6 @@ fn begun(
             reason: "the runner did not reach the end".to_owned(),
         },
     }
-}
-
-/// Whether a disk is to be filled.
-#[must_use]
-pub fn wants_small_disk(schedule: &[Planned]) -> bool {
-    kinds(schedule).any(|kind| kind.needs == Needs::SmallDisk)
-}
-
-/// Whether the load's writes go to the small disk: if it is to be filled, and if
-/// nothing that the run does loses what is on it.
-fn fills_disk(schedule: &[Planned], environment: &Environment) -> Result<(), &'static str> {
-    if kinds(schedule).any(Kind::restarts) && !environment.small_disk_lasts() {
-        return Err(
-            "in a container, what restarts the server in the same run empties its small disk",
-        );
-    }
-    if wants_small_disk(schedule) {
-        Ok(())
-    } else {
-        Err("nothing fills it")
-    }
-}
-
-fn kinds(schedule: &[Planned]) -> impl Iterator<Item = &'static Kind> {
-    let steps = schedule.iter().flat_map(|planned| &planned.faults);
-    steps.filter_map(|step| Kind::named(&step.kind))
 }
 
 /// The wall clock, for a label: nothing is computed from it.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     load::scripts::Weighted,
-    stage::{Interrupted, Stage, Stop},
+    stage::{Interrupted, Stage, Step, Stop},
 };
 
 /// Queries that an automatic size may have waiting: twice what its own window holds,
@@ -79,8 +79,13 @@ pub(crate) async fn carry_out(
             ways: Vec::new(),
         };
         let subject = condition_name(measured.class(), wanted);
-        let began = clock::now();
-        stage.events.of(&subject, began, What::LoadStarted);
+        stage.step(Step {
+            unit: "condition",
+            done,
+            of: order.len(),
+            subject: &subject,
+            left: Some(end.saturating_duration_since(clock::now())),
+        });
         let through = tokio::select! {
             biased;
             () = stage.interrupt.raised() => Err(Interrupted.into()),

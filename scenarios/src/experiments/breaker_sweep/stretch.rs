@@ -15,7 +15,7 @@ use reports::{
 use seawall::clock::{self, Instant};
 
 use super::alarms;
-use crate::stage::{Interrupted, Loaded, LoadedArm, Moments, Stage, Stop};
+use crate::stage::{Interrupted, Loaded, LoadedArm, Moments, Stage, Step, Stop};
 
 /// How long the outages of the grid may take, of all the time that there is, in hundredths:
 /// the rest is for the fresh ones.
@@ -141,11 +141,20 @@ async fn through(
     for alarm in Alarm::ALL {
         raise(stage, data, alarm, loaded, done).await?;
     }
-    for planned in planned {
+    let unit = if done.fresh { "fresh outage" } else { "outage" };
+    let of = planned.len();
+    for (number, planned) in planned.into_iter().enumerate() {
         let over = clock::now() + at_most(stage, data, planned);
         if until.is_some_and(|until| over > until) {
             break;
         }
+        stage.step(Step {
+            unit,
+            done: number,
+            of,
+            subject: &stage.run.schedule[planned].name,
+            left: None,
+        });
         let Moments {
             requested,
             injected,
@@ -164,6 +173,7 @@ async fn through(
         });
         waited?;
     }
+    stage.steps_over(unit);
     Ok(())
 }
 

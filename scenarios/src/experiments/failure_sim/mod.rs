@@ -27,7 +27,7 @@ use crate::{
         beside::QUIET_CONNECTIONS,
         setup::{BARE, CAREFUL, SESSIONS, Setup, shipped},
     },
-    stage::{Interrupted, Stage, Stop},
+    stage::{Interrupted, STEADY_SPAN, Stage, Step, Stop},
 };
 
 /// What is done if there is no plan.
@@ -126,9 +126,18 @@ impl Experiment for FailureSim {
             let most = most.max_by_key(|arms| arms.len()).cloned();
             stage.fit(&mut data.load, &most.unwrap_or_default()).await?;
         }
-        windows::carry_out(stage, data).await?;
+        let possible = stage.possible(0..stage.run.schedule.len());
+        let injections = self.planned_for(&possible);
+        windows::carry_out(stage, data, injections).await?;
         stage.save(data);
-        for planned in stage.possible(0..stage.run.schedule.len()) {
+        for (done, planned) in possible.iter().copied().enumerate() {
+            stage.step(Step {
+                unit: "injection",
+                done,
+                of: possible.len(),
+                subject: &self.setting.schedule[planned].name,
+                left: Some(self.planned_for(&possible[done..])),
+            });
             match injection::carry_out(stage, data, planned).await {
                 Ok(injections) => data.injections.extend(injections),
                 Err(Stop::Unserved {
@@ -172,6 +181,18 @@ struct Wanted {
 }
 
 impl FailureSim {
+    /// How long these entries of the schedule take by the plan, if each arm is back before the
+    /// horizon.
+    fn planned_for(&self, entries: &[usize]) -> Duration {
+        let horizon_us = self.nothing_yet.horizon_us;
+        let each = entries.iter().filter_map(|i| {
+            let entry = self.setting.schedule.get(*i)?;
+            let us = entry.phase_us() + entry.length_us() + horizon_us;
+            Some(STEADY_SPAN + Duration::from_micros(us))
+        });
+        each.sum()
+    }
+
     fn new(wanted: Wanted, frame: &Frame) -> Self {
         let arms = arms(&wanted, frame.size);
         let times = times(frame.size);

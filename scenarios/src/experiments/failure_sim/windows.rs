@@ -23,18 +23,25 @@ use seawall::{
 
 use crate::{
     load::{client::Client, operation::Operation},
-    stage::{Interrupted, Stage, Stop},
+    stage::{Interrupted, Stage, Step, Stop},
 };
 
 /// Longest wait for an answer: a pool without deadlines would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// In a round, each arm has a window.
+const ROUND: &str = "round";
 /// How long a window is.
 const LENGTH: Duration = Duration::from_millis(150);
 /// Queries before the first window, so that the session is there and knows its statement.
 const WARM_UP: i64 = 200;
 
-/// Measures all windows. What was measured is in `data`, also where this is an error.
-pub(super) async fn carry_out(stage: &Stage<'_>, data: &mut Data) -> Result<(), Stop> {
+/// Measures all windows. What was measured is in `data`, also where this is an error. `after` is
+/// how long everything behind them takes by the plan.
+pub(super) async fn carry_out(
+    stage: &Stage<'_>,
+    data: &mut Data,
+    after: Duration,
+) -> Result<(), Stop> {
     let mut rng = fastrand::Rng::with_seed(stage.run.seed);
     let mut clients = Vec::new();
     for arm in &stage.run.arms {
@@ -46,7 +53,15 @@ pub(super) async fn carry_out(stage: &Stage<'_>, data: &mut Data) -> Result<(), 
     }
     let mut seq = WARM_UP;
     let rounds = async {
+        let arms = u32::try_from(clients.len()).unwrap_or(u32::MAX);
         for round in 0..data.rounds {
+            stage.step(Step {
+                unit: ROUND,
+                done: round as usize,
+                of: data.rounds as usize,
+                subject: "queries while nothing is wrong",
+                left: Some(LENGTH * arms * (data.rounds - round) + after),
+            });
             rng.shuffle(&mut clients);
             for (arm, client) in &clients {
                 let window = window(stage, arm, round, client, &mut seq).await?;
@@ -56,6 +71,7 @@ pub(super) async fn carry_out(stage: &Stage<'_>, data: &mut Data) -> Result<(), 
         Ok(())
     };
     let done = rounds.await;
+    stage.steps_over(ROUND);
     let answers = clients.into_iter();
     let answers = answers.map(|(arm, client)| (arm, client.proofs().counted()));
     data.window_answers = answers.collect();

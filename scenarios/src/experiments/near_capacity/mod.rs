@@ -24,7 +24,7 @@ use crate::{
     },
     flags::{CliError, ConfigArgs, Frame, Size, deadlines},
     load::workload::HOLD,
-    stage::{Interrupted, Stage, Stop},
+    stage::{Interrupted, Stage, Step, Stop},
 };
 
 /// Attempts are counted until so long after the fault, and the load goes on for that long in
@@ -183,15 +183,20 @@ impl Experiment for NearCapacity {
             open_share: if scripts { OPEN_SHARE } else { 1.0 },
         });
         stage.save(data);
-        for planned in possible {
+        for (done, planned) in possible.iter().copied().enumerate() {
             let name = &stage.run.schedule[planned].name;
             let condition = data.conditions.iter().position(|c| c.name == *name);
             let Some(condition) = condition else {
                 let reason = format!("{name}: there is no such condition");
                 return Err(Stop::NoSteadyState(reason));
             };
-            let subject = format!("{name}: {}", schedule[planned].arms.join(", "));
-            stage.events.of(&subject, clock::now(), What::LoadStarted);
+            stage.step(Step {
+                unit: "trial",
+                done,
+                of: possible.len(),
+                subject: &format!("{name}: {}", schedule[planned].arms.join(", ")),
+                left: None,
+            });
             match trial::carry_out(stage, data, planned, condition).await {
                 Ok(trials) => data.trials.extend(trials),
                 // What it says of others than ours is a result.

@@ -11,10 +11,10 @@ use std::{ops::RangeInclusive, time::Duration};
 use clap::Args;
 use reports::{
     experiments::observability::{Data, MemoryOf, Observability as Recorded},
-    run::{ARM_SEAWALL, Run, What},
+    run::{ARM_SEAWALL, Run},
 };
 use seawall::{
-    Pool, PoolConfig, clock,
+    Pool, PoolConfig,
     config::Secret,
     connect::{Connect, Tcp},
     metrics,
@@ -30,7 +30,7 @@ use crate::{
     },
     flags::{CliError, ConfigArgs, Frame, PlanArgs, Size, deadlines},
     load::setup::{Setup, shipped},
-    stage::{Interrupted, Stage, Stop},
+    stage::{Interrupted, Stage, Step, Stop},
 };
 
 /// Deadline in milliseconds, if the user does not say.
@@ -149,12 +149,28 @@ impl Experiment for Observability {
         };
         data.memory = RETENTIONS.iter().map(|minutes| memory(*minutes)).collect();
         let possible = stage.possible(0..stage.run.schedule.len());
-        let exams = [None].into_iter().chain(possible.into_iter().map(Some));
-        for planned in exams {
-            if planned.is_none() {
-                let subject = "callers, without a fault";
-                stage.events.of(subject, clock::now(), What::LoadStarted);
-            }
+        let exams: Vec<Option<usize>> = [None]
+            .into_iter()
+            .chain(possible.into_iter().map(Some))
+            .collect();
+        // Behind them, times and the price.
+        let of = exams.len() + 2;
+        let step = |stage: &Stage<'_>, done, subject: &str| {
+            stage.step(Step {
+                unit: "part",
+                done,
+                of,
+                subject,
+                left: None,
+            });
+        };
+        for (done, planned) in exams.iter().copied().enumerate() {
+            let fault = planned.and_then(|i| self.setting.schedule.get(i));
+            let subject = match fault {
+                Some(fault) => format!("callers, under {}", fault.name),
+                None => "callers, without a fault".to_owned(),
+            };
+            step(stage, done, &subject);
             data.exams
                 .push(exam::carry_out(stage, config, planned).await?);
             stage.save(data);
@@ -162,12 +178,10 @@ impl Experiment for Observability {
                 return Err(Interrupted.into());
             }
         }
-        let subject = "times, one by one";
-        stage.events.of(subject, clock::now(), What::LoadStarted);
+        step(stage, of - 2, "times, one by one");
         data.quantiles = exam::quantiles(stage, config, data.timed).await?;
         stage.save(data);
-        let subject = "the price of observing";
-        stage.events.of(subject, clock::now(), What::LoadStarted);
+        step(stage, of - 1, "the price of observing");
         let length = Duration::from_micros(data.window_us);
         let mut windows = Vec::new();
         let measured = price::measure(stage, config, data.pairs, length, |window| {

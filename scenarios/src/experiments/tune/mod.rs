@@ -45,7 +45,7 @@ use crate::{
         setup::{Setup, shipped},
         workload::Workload,
     },
-    stage::{NotPrepared, Stage, Stop, micros},
+    stage::{NotPrepared, Stage, Step, Stop, micros},
 };
 
 /// Numbers of connections that a pool may have.
@@ -171,14 +171,21 @@ impl Experiment for Tune {
                 _ => MANY_OUTAGES,
             },
         };
-        for part in Part::ALL {
+        let of = Part::ALL.len();
+        for (done, part) in Part::ALL.into_iter().enumerate() {
             let now = clock::now();
             let left = end.saturating_duration_since(now);
             let share = shares.of(part, left);
             if share.is_zero() {
                 continue;
             }
-            stage.events.of(part.name(), now, What::LoadStarted);
+            stage.step(Step {
+                unit: "part",
+                done,
+                of,
+                subject: part.name(),
+                left: Some(left),
+            });
             let until = now + share;
             let carried_out = match part {
                 Part::PoolSize => pool_size::carry_out(stage, data, until).await,
