@@ -177,6 +177,7 @@ mod tests {
         assert_eq!(size_of::<Entry>(), 24);
         let mut history = History::default();
         history.begin(0);
+        assert!(history.pieces[0].capacity() >= PIECE, "room from the start");
         let first: *const Entry = history.get(0).expect("it is there");
         for i in 1..1_000_000 {
             assert_eq!(history.begin(i), i);

@@ -512,6 +512,10 @@ mod tests {
         assert_eq!(tries, 3 * n as u64);
         assert!(operations.latencies_us.iter().all(|us| *us >= 120_000));
 
+        // Who waits for as long as it takes is given up at the end.
+        let (_, operations) = asked(port, Callers::default()).await;
+        assert!(operations.outcomes.contains('t'), "{operations:?}");
+
         // Nobody listens: who is refused asks again.
         drop(listener);
         let callers = Callers {
