@@ -231,7 +231,7 @@ mod tests {
             let measures = Data::measures(command).expect(command);
             let names: BTreeSet<&str> = measures.iter().map(|measure| measure.name).collect();
             assert_eq!(names.len(), measures.len(), "{command}: two of a name");
-            let samples = judge(&record).measured.samples;
+            let samples = judge(&record).measures.samples;
             let mut places = BTreeSet::new();
             for sample in &samples {
                 assert!(

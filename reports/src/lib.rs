@@ -7,6 +7,7 @@
 //! - [`record`]: a run with its experiment's data, on disk.
 //! - [`stats`]: intervals from a handful of injections.
 //! - [`sample`]: what was measured, number by number, for thresholds, gates and comparisons.
+//! - [`measures`]: the same as a file, `measures.json`.
 //! - [`measure`]: what one fault did to one arm, in numbers.
 //! - [`claim`]: what is claimed, and whether a record bears it out.
 //! - [`threshold`]: bounds of the user's on what is measured.
@@ -31,6 +32,7 @@ pub mod experiments;
 pub mod gate;
 pub mod injections;
 pub mod measure;
+pub mod measures;
 pub mod page;
 pub mod plot;
 pub mod record;

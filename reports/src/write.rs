@@ -47,7 +47,7 @@ pub enum WriteError {
 pub fn write(report: &Report<'_>, dir: &Path) -> Result<(), WriteError> {
     folder(dir)?;
     report
-        .measured
+        .measures
         .save(&dir.join("measures.json"))
         .map_err(WriteError::Measures)?;
     write_judged(&report.verdict, &report.document(), dir)

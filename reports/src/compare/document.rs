@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::{Compared, Differences, plot, two::spread};
 use crate::{
     claim::Decision,
+    measures::Measures,
     numbers::times,
     page::{
         Again, Block, Cell, Column, Definition, Document, Fact, Headline, Page, Row, Section,
@@ -15,7 +16,7 @@ use crate::{
         palette::{BLUE, GREEN, GREY, VERMILION},
     },
     run::ARM_SEAWALL,
-    sample::{ARM, Measured},
+    sample::ARM,
 };
 
 const WORDS: [Definition; 3] = [
@@ -45,7 +46,7 @@ const DRAWN: usize = 12;
 #[must_use]
 pub fn document(
     names: [&str; 2],
-    [a, b]: [&Measured; 2],
+    [a, b]: [&Measures; 2],
     differences: &Differences,
     all: &[Compared],
 ) -> Document<'static> {
@@ -68,7 +69,7 @@ pub fn document(
         measured: vec![Block::Definitions(&WORDS)],
         ..Page::default()
     };
-    let fact = |name: &str, place: &str, of: &Measured| {
+    let fact = |name: &str, place: &str, of: &Measures| {
         let text = format!(
             "{} {}, seed {}, {} ({place})",
             of.command, of.size, of.seed, of.started_utc

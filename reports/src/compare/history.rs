@@ -6,11 +6,12 @@ use super::plot;
 use crate::{
     claim::Decision,
     experiment::Data,
+    measures::Measures,
     page::{
         Block, Cell, Column, Document, Fact, Headline, Page, Row, Section, Summary, Table, maybe,
     },
     run::ARM_SEAWALL,
-    sample::{ARM, Measure, Measured},
+    sample::{ARM, Measure},
     stats::quantile::Observation,
 };
 
@@ -39,7 +40,7 @@ pub struct Point {
 /// The measures of runs, the oldest first, by measure and place. Without `named`, those that
 /// gates judge, of the arm `seawall` where there is one; else those of these names, of all arms.
 #[must_use]
-pub fn lines(runs: &[Measured], named: &[String]) -> Vec<Line> {
+pub fn lines(runs: &[Measures], named: &[String]) -> Vec<Line> {
     let mut lines: BTreeMap<(String, String), Line> = BTreeMap::new();
     for (at, run) in runs.iter().enumerate() {
         let measures = Data::measures(&run.command).unwrap_or_default();
@@ -80,7 +81,7 @@ fn short(utc: &str) -> String {
 
 /// The page about runs of one experiment, the oldest first. `of` says where they are.
 #[must_use]
-pub fn document(of: &str, runs: &[Measured], lines: &[Line]) -> Document<'static> {
+pub fn document(of: &str, runs: &[Measures], lines: &[Line]) -> Document<'static> {
     let names: Vec<String> = runs.iter().map(|run| short(&run.started_utc)).collect();
     let by_measure: Vec<Vec<&Line>> = lines
         .chunk_by(|a, b| a.measure.name == b.measure.name)
@@ -241,7 +242,7 @@ fn overview(lines: &[Line]) -> Table {
     }
 }
 
-fn table(lines: &[&Line], runs: &[Measured]) -> Table {
+fn table(lines: &[&Line], runs: &[Measures]) -> Table {
     let mut columns = vec![
         Column::head("run"),
         Column::text("size"),

@@ -3,28 +3,29 @@ use crate::{
     Data,
     claim::Decision,
     judge,
+    measures::Measures,
     run::ARM_SEAWALL,
-    sample::{ARM, FAULT, Measured, Sample},
+    sample::{ARM, FAULT, Sample},
     stats::quantile::Observation,
     synthetic,
 };
 
-fn measured(seed: u64, rounds: usize) -> Measured {
+fn measured(seed: u64, rounds: usize) -> Measures {
     judge(&synthetic::record(
         seed,
         rounds,
         &["bare", "careful", "seawall"],
     ))
-    .measured
+    .measures
 }
 
-fn compared(a: &Measured, b: &Measured) -> Vec<Compared> {
+fn compared(a: &Measures, b: &Measures) -> Vec<Compared> {
     let measures = Data::measures(&a.command).expect("measures");
     compare(&measures, a, b)
 }
 
 /// Every recovery of our arm, so many times as long.
-fn slower(mut of: Measured, times: f64) -> Measured {
+fn slower(mut of: Measures, times: f64) -> Measures {
     let ours = of.samples.iter_mut();
     for sample in ours.filter(|s| s.measure == "recovery" && s.label(ARM) == ARM_SEAWALL) {
         for value in &mut sample.values {
@@ -127,9 +128,9 @@ fn what_differs_in_how_they_came_about_is_said() {
 
 #[test]
 fn several_runs_are_compared_by_run() {
-    let runs: Vec<Measured> = (1..=6).map(|seed| measured(seed, 1)).collect();
-    let together = Measured::together(&runs).expect("runs");
-    let of = |of: &Measured| -> Sample {
+    let runs: Vec<Measures> = (1..=6).map(|seed| measured(seed, 1)).collect();
+    let together = Measures::together(&runs).expect("runs");
+    let of = |of: &Measures| -> Sample {
         let mut samples = of.samples.iter();
         let wanted = |s: &&Sample| {
             s.measure == "recovery" && s.label(ARM) == ARM_SEAWALL && s.label(FAULT) == "crash"
@@ -137,12 +138,12 @@ fn several_runs_are_compared_by_run() {
         samples.find(wanted).expect("a sample").clone()
     };
     assert_eq!(of(&together).values.len(), 6);
-    assert!(Measured::together(&[]).is_none());
+    assert!(Measures::together(&[]).is_none());
 }
 
 #[test]
 fn a_measure_over_runs_has_a_point_for_each_that_has_it() {
-    let mut runs: Vec<Measured> = (1..=5).map(|seed| measured(seed, 2)).collect();
+    let mut runs: Vec<Measures> = (1..=5).map(|seed| measured(seed, 2)).collect();
     runs[2]
         .samples
         .retain(|sample| sample.measure != "recovery");

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     gate::{places, settings},
-    sample::{Better, Measure, Measured, Sample, Statistic},
+    measures::Measures,
+    sample::{Better, Measure, Sample, Statistic},
     stats::{
         holm,
         quantile::Observation,
@@ -68,14 +69,14 @@ pub struct Differences {
 
 /// What differs in how two runs came about.
 #[must_use]
-pub fn differences(a: &Measured, b: &Measured) -> Differences {
+pub fn differences(a: &Measures, b: &Measures) -> Differences {
     let mut setup = Vec::new();
     let mut differ = |name: &str, a: String, b: String| {
         if a != b {
             setup.push(format!("{name}: {a}, then {b}"));
         }
     };
-    let typed = |of: &Measured| {
+    let typed = |of: &Measures| {
         format!("{} {}", of.command, typed(&of.arguments))
             .trim()
             .to_owned()
@@ -94,7 +95,7 @@ pub fn differences(a: &Measured, b: &Measured) -> Differences {
         .iter()
         .filter(|arm| a.arms.iter().all(|other| other.name != arm.name));
     setup.extend(new.map(|arm| format!("arm {}: only in the second", arm.name)));
-    let only = |these: &Measured, others: &Measured| {
+    let only = |these: &Measures, others: &Measures| {
         let known = by_place(others);
         let missing = these
             .samples
@@ -134,7 +135,7 @@ fn key(sample: &Sample) -> Key<'_> {
     (&*sample.measure, &sample.labels)
 }
 
-fn by_place(of: &Measured) -> BTreeMap<Key<'_>, &Sample> {
+fn by_place(of: &Measures) -> BTreeMap<Key<'_>, &Sample> {
     of.samples
         .iter()
         .map(|sample| (key(sample), sample))
@@ -143,7 +144,7 @@ fn by_place(of: &Measured) -> BTreeMap<Key<'_>, &Sample> {
 
 /// Every measure that both runs have at the same place, in the order of the first.
 #[must_use]
-pub fn compare(measures: &[Measure], a: &Measured, b: &Measured) -> Vec<Compared> {
+pub fn compare(measures: &[Measure], a: &Measures, b: &Measures) -> Vec<Compared> {
     let there = by_place(b);
     let both = a.samples.iter().filter_map(|of_a| {
         let measure = measures

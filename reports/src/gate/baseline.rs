@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Report,
     claim::{Decision, Source},
+    measures::Measures,
     record::{RecordError, whole},
     run::Environment,
-    sample::{Measured, Sample},
+    sample::Sample,
 };
 
 /// The version of the file's schema.
@@ -55,7 +56,7 @@ pub struct RunOf {
 impl Of {
     /// What a run was. `arguments` is what was typed, without seed and environment.
     #[must_use]
-    pub fn run(measured: &Measured, arguments: &[String]) -> Self {
+    pub fn run(measured: &Measures, arguments: &[String]) -> Self {
         let arms = measured.arms.iter();
         Self {
             command: measured.command.clone(),
@@ -145,7 +146,7 @@ impl RunOf {
             refuted: refuted
                 .map(|claim| format!("{} {}", claim.arm, claim.id))
                 .collect(),
-            samples: report.measured.samples.clone(),
+            samples: report.measures.samples.clone(),
         }
     }
 }

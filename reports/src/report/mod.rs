@@ -12,8 +12,8 @@ use std::borrow::Cow;
 
 use crate::{
     Data, Record, Verdict,
+    measures::Measures,
     page::{self, Again, Document, Fact, Page},
-    sample::Measured,
     threshold,
 };
 
@@ -25,7 +25,7 @@ pub struct Report<'a> {
     /// What it says.
     pub verdict: Verdict,
     /// What was measured, number by number.
-    pub measured: Measured,
+    pub measures: Measures,
     /// How it is said to people.
     pub page: Page,
 }
@@ -45,7 +45,7 @@ pub fn judge(record: &Record) -> Report<'_> {
     judged.claims = claims;
     Report {
         record,
-        measured: Measured::of(&record.run, samples),
+        measures: Measures::of(&record.run, samples),
         verdict: Verdict::new(&record.run, judged),
         page,
     }

@@ -5,10 +5,8 @@
 //! one phase. Thresholds, gates and comparisons of runs read samples and nothing else, so
 //! that what an experiment measures can be used by all of them as soon as it names it.
 
-mod file;
 mod operations;
 
-pub use file::{Measured, MeasuredError, SCHEMA};
 pub(crate) use operations::{Latencies, MEASURES as OPERATIONS};
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};

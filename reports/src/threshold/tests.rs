@@ -340,7 +340,7 @@ fn a_broken_threshold_is_a_refuted_claim_of_the_run_and_an_unread_one_is_told() 
         "{:?}",
         report.verdict.claims[0]
     );
-    let phases = report.measured.samples.iter().map(|s| s.label(PHASE));
+    let phases = report.measures.samples.iter().map(|s| s.label(PHASE));
     assert!(phases.into_iter().any(|phase| phase == "before"));
     assert_eq!(report.verdict.claims[0].unit, Quantity::Seconds.unit());
 }

@@ -114,7 +114,7 @@ where
             .iter()
             .for_each(|reason| say(&format!("error: not written: {reason}")));
         self.of
-            .get_or_insert_with(|| Of::run(&report.measured, &typed(self.arguments)));
+            .get_or_insert_with(|| Of::run(&report.measures, &typed(self.arguments)));
         if record.run.ended != Ended::Complete {
             return Err(Over::Ended(record.run.ended));
         }

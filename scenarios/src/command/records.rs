@@ -9,8 +9,8 @@ use std::{
 use reports::{
     Data, Record, Verdict,
     compare::{self, lines},
+    measures::Measures,
     page::Document,
-    sample::Measured,
 };
 
 use super::{Failure, bug, ci, colour, print, say, usage, width};
@@ -40,7 +40,7 @@ fn record(command: &str, folder: &Path) -> Result<Record, Failure> {
 }
 
 /// What the runs of a gate measured, a value for each. `None` where there is none.
-fn of_gate(command: &str, folder: &Path) -> Result<Option<Measured>, Failure> {
+fn of_gate(command: &str, folder: &Path) -> Result<Option<Measures>, Failure> {
     let mut runs = Vec::new();
     for number in 1.. {
         let run = folder.join(format!("run-{number}"));
@@ -49,14 +49,14 @@ fn of_gate(command: &str, folder: &Path) -> Result<Option<Measured>, Failure> {
         }
         runs.push(measured(command, &run)?);
     }
-    Ok(Measured::together(&runs))
+    Ok(Measures::together(&runs))
 }
 
 /// What a run measured: as it was written, or from its record where it was not.
-fn measured(command: &str, folder: &Path) -> Result<Measured, Failure> {
+fn measured(command: &str, folder: &Path) -> Result<Measures, Failure> {
     let path = folder.join("measures.json");
     if path.is_file() {
-        let read = Measured::load(&path);
+        let read = Measures::load(&path);
         return read.map_err(|error| refused(format!("{command}: {}", chain(&error))));
     }
     if !folder.join("record.json").is_file()
@@ -65,7 +65,7 @@ fn measured(command: &str, folder: &Path) -> Result<Measured, Failure> {
         return Ok(runs);
     }
     let record = record(command, folder)?;
-    Ok(reports::judge(&record).measured)
+    Ok(reports::judge(&record).measures)
 }
 
 /// Judges a record again, and draws it.
@@ -203,7 +203,7 @@ fn runs_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// Draws measures over many runs.
 pub(super) fn history(of: &History) -> Result<u8, Failure> {
-    let mut by_command: BTreeMap<String, Vec<Measured>> = BTreeMap::new();
+    let mut by_command: BTreeMap<String, Vec<Measures>> = BTreeMap::new();
     for folder in runs_in(&of.runs)? {
         // One that cannot be read is told, and the others are drawn.
         match measured("history", &folder) {

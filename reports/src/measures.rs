@@ -4,11 +4,11 @@ use std::{io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::Sample;
 use crate::{
     experiment::Data,
     record::{RecordError, whole},
     run::{Arm, Environment, Run},
+    sample::Sample,
 };
 
 /// The version of the file's schema.
@@ -16,7 +16,7 @@ pub const SCHEMA: u32 = 1;
 
 /// What a run measured, and where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
+pub struct Measures {
     /// [`SCHEMA`].
     pub schema: u32,
     /// The experiment, as typed.
@@ -37,7 +37,7 @@ pub struct Measured {
     pub samples: Vec<Sample>,
 }
 
-impl Measured {
+impl Measures {
     /// The samples of a run.
     pub(crate) fn of(run: &Run, samples: Vec<Sample>) -> Self {
         Self {
@@ -78,17 +78,17 @@ impl Measured {
     ///
     /// # Errors
     /// If the file cannot be read, or is not one of this schema.
-    pub fn load(path: &Path) -> Result<Self, MeasuredError> {
+    pub fn load(path: &Path) -> Result<Self, MeasuresError> {
         let name = || path.display().to_string();
-        let text = std::fs::read(path).map_err(|source| MeasuredError::Io {
+        let text = std::fs::read(path).map_err(|source| MeasuresError::Io {
             path: name(),
             source,
         })?;
-        let read: Self = serde_json::from_slice(&text).map_err(|source| MeasuredError::Json {
+        let read: Self = serde_json::from_slice(&text).map_err(|source| MeasuresError::Json {
             path: name(),
             source,
         })?;
-        read.checked().map_err(|reason| MeasuredError::Schema {
+        read.checked().map_err(|reason| MeasuresError::Schema {
             path: name(),
             reason,
         })
@@ -152,7 +152,7 @@ impl Measured {
 /// Why the measures of a run could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum MeasuredError {
+pub enum MeasuresError {
     /// The file could not be read.
     #[error("{path}")]
     Io {
@@ -189,15 +189,15 @@ mod tests {
     #[test]
     fn measures_are_read_as_they_were_written_a_sample_a_line() {
         let record = synthetic::record(7, 1, &["bare", "seawall"]);
-        let measured = judge(&record).measured;
-        assert!(measured.samples.len() > 50, "{}", measured.samples.len());
-        let text = measured.to_json().unwrap();
-        assert_eq!(text.lines().count(), measured.samples.len() + 2);
+        let measures = judge(&record).measures;
+        assert!(measures.samples.len() > 50, "{}", measures.samples.len());
+        let text = measures.to_json().unwrap();
+        assert_eq!(text.lines().count(), measures.samples.len() + 2);
         let dir = std::env::temp_dir().join(format!("measures-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let path = dir.join("measures.json");
-        measured.save(&path).unwrap();
-        assert_eq!(Measured::load(&path).unwrap(), measured);
+        measures.save(&path).unwrap();
+        assert_eq!(Measures::load(&path).unwrap(), measures);
         for (from, to, says) in [
             (
                 r#""schema":1"#,
@@ -211,7 +211,7 @@ mod tests {
             ),
         ] {
             std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
-            let error = Measured::load(&path).unwrap_err().to_string();
+            let error = Measures::load(&path).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
         std::fs::remove_dir_all(&dir).unwrap();
