@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     experiment::Data,
-    record::{RecordError, whole},
+    record::{RecordError, whole_json},
     run::{Arm, Environment, Run},
     sample::Sample,
 };
@@ -120,16 +120,7 @@ impl Measures {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), RecordError> {
-        let name = || path.display().to_string();
-        let json = |source| RecordError::Json {
-            path: name(),
-            source,
-        };
-        let text = self.to_json().map_err(json)?;
-        whole(path, text.as_bytes()).map_err(|source| RecordError::Io {
-            path: name(),
-            source,
-        })
+        whole_json(path, self.to_json())
     }
 
     fn to_json(&self) -> Result<String, serde_json::Error> {

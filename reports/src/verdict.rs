@@ -15,7 +15,7 @@ use crate::{
     claim::{Claim, Decision, id},
     experiment::Judged,
     measure::Effect,
-    record::{RecordError, whole},
+    record::{RecordError, whole_json},
     run::{Ended, Environment, Ledger, Run, Skipped},
 };
 
@@ -99,15 +99,7 @@ impl Verdict {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), RecordError> {
-        let name = || path.display().to_string();
-        let text = self.to_json().map_err(|source| RecordError::Json {
-            path: name(),
-            source,
-        })?;
-        whole(path, text.as_bytes()).map_err(|source| RecordError::Io {
-            path: name(),
-            source,
-        })
+        whole_json(path, self.to_json())
     }
 }
 

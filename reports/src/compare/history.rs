@@ -8,7 +8,8 @@ use crate::{
     experiment::Data,
     measures::Measures,
     page::{
-        Block, Cell, Column, Document, Fact, Headline, Page, Row, Section, Summary, Table, maybe,
+        Block, Cell, Column, Document, Fact, Headline, Page, Row, Section, Summary, Table, letter,
+        maybe,
     },
     run::ARM_SEAWALL,
     sample::{ARM, Measure},
@@ -180,7 +181,6 @@ fn finding(lines: &[Line], runs: usize) -> String {
 
 /// One mark a run, from low to high.
 fn sparkline(line: &Line) -> String {
-    const MARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let known = || line.points.iter().flatten().map(|point| point.whole);
     let (least, most) = known().fold(
         (f64::INFINITY, f64::NEG_INFINITY),
@@ -192,11 +192,7 @@ fn sparkline(line: &Line) -> String {
         } else {
             0.0
         };
-        let nearest = MARKS.iter().enumerate().min_by(|(a, _), (b, _)| {
-            let far = |i: usize| (part * (MARKS.len() - 1) as f64 - i as f64).abs();
-            far(*a).total_cmp(&far(*b))
-        });
-        nearest.map_or(' ', |(_, mark)| *mark)
+        letter(&[Some(part)])
     };
     let marks = line
         .points

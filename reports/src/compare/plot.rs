@@ -83,7 +83,7 @@ pub(super) fn overlaid(of: &[&Compared]) -> Option<Plot> {
         let middle = (lane.top + ROW * (i as f64 + 0.5)).round();
         let style = TextStyle::new(SMALL, INK).align(Align::Right);
         shapes.text(
-            fitting(&compared.a.place(), style),
+            style.fitting(&compared.a.place(), LEFT - 10.0 - sheet::MARGIN),
             LEFT - 10.0,
             middle,
             style,
@@ -105,18 +105,6 @@ pub(super) fn overlaid(of: &[&Compared]) -> Option<Plot> {
         title,
         picture: sheet::end(shapes, lane.bottom + 36.0),
     })
-}
-
-fn fitting(name: &str, style: TextStyle) -> String {
-    let room = LEFT - 10.0 - sheet::MARGIN;
-    let mut cut = name.to_owned();
-    if style.width(&cut) <= room {
-        return cut;
-    }
-    while !cut.is_empty() && style.width(&cut) + style.width("...") > room {
-        cut.pop();
-    }
-    cut + "..."
 }
 
 const HEIGHT: f64 = 200.0;

@@ -8,7 +8,7 @@ use crate::{
     Report,
     claim::{Decision, Source},
     measures::Measures,
-    record::{RecordError, whole},
+    record::{RecordError, whole_json},
     run::Environment,
     sample::Sample,
 };
@@ -202,15 +202,7 @@ impl Baseline {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), RecordError> {
-        let name = || path.display().to_string();
-        let text = self.to_json().map_err(|source| RecordError::Json {
-            path: name(),
-            source,
-        })?;
-        whole(path, text.as_bytes()).map_err(|source| RecordError::Io {
-            path: name(),
-            source,
-        })
+        whole_json(path, self.to_json())
     }
 
     fn to_json(&self) -> Result<String, serde_json::Error> {

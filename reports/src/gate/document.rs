@@ -113,15 +113,6 @@ pub fn document<'a>(
         repeats: "Every run has the seed of the baseline.".to_owned(),
         ..Page::default()
     };
-    let environment = &of.environment;
-    let on = format!(
-        "PostgreSQL {} ({}), proxy {}, {} CPUs, {} profile",
-        environment.server_version,
-        environment.kind,
-        environment.proxy,
-        environment.cpus,
-        environment.profile
-    );
     let typed: Vec<&str> = std::iter::once(of.command.as_str())
         .chain(of.arguments.iter().map(String::as_str))
         .collect();
@@ -136,7 +127,7 @@ pub fn document<'a>(
                 "baseline",
                 format!("{} runs from {since} on", baseline.runs.len()),
             ),
-            Fact::new("on", on),
+            Fact::new("on", of.environment.to_string()),
         ],
         claims: Cow::Borrowed(&verdict.claims),
         skipped: Vec::new(),

@@ -1,6 +1,6 @@
 //! What a build differs from itself by, and what a gate would find beyond that.
 
-use crate::stats::{distribution::normal_quantile, mean, median, ranks, sequential::Plan};
+use crate::stats::{distribution::normal_quantile, mean, median, power, ranks, sequential::Plan};
 
 use super::{TOLD, TOLERANCE, UNDECIDED};
 
@@ -50,6 +50,9 @@ impl Noise {
         rng: &mut fastrand::Rng,
     ) -> Self {
         let residuals = residuals(sets);
+        let smoothed = power::Noise::of(&residuals);
+        // Where nothing scatters, everything is the same.
+        let draw = |rng: &mut fastrand::Rng| smoothed.as_ref().map_or(0.0, |of| of.draw(rng));
         let then = sets[0].len();
         let looks = plan.looks();
         let cuts: Vec<Option<usize>> = (0..looks.len())
@@ -57,8 +60,8 @@ impl Noise {
             .collect();
         let most = looks.last().copied().unwrap_or(0);
         let draws = (0..DRAWS).map(|_| {
-            let base: Vec<f64> = (0..then).map(|_| draw(&residuals, rng)).collect();
-            let now: Vec<f64> = (0..most).map(|_| draw(&residuals, rng)).collect();
+            let base: Vec<f64> = (0..then).map(|_| draw(rng)).collect();
+            let now: Vec<f64> = (0..most).map(|_| draw(rng)).collect();
             let each = looks.iter().zip(&cuts);
             each.map(|(runs, cut)| ends(&now[..*runs], &base, *cut))
                 .collect()
@@ -172,24 +175,4 @@ fn residuals(sets: [&[f64]; 2]) -> Vec<f64> {
         all.extend(set.iter().map(|value| (value - centre) * wider));
     }
     all
-}
-
-/// One of them, moved a little, so that what lies between two of few values can come out as
-/// well; as wide as they are (Silverman, *Density Estimation*, 1986, section 6.4).
-fn draw(residuals: &[f64], rng: &mut fastrand::Rng) -> f64 {
-    let n = residuals.len();
-    if n == 0 {
-        return 0.0;
-    }
-    let squares: f64 = residuals.iter().map(|r| r * r).sum();
-    let deviation = (squares / n as f64).sqrt();
-    let width = 0.9 * (n as f64).powf(-0.2);
-    let moved = residuals[rng.usize(..n)] + width * deviation * normal(rng);
-    moved / (1.0 + width * width).sqrt()
-}
-
-/// A standard normal number (Box and Muller 1958).
-fn normal(rng: &mut fastrand::Rng) -> f64 {
-    let (u, v) = (1.0 - rng.f64(), rng.f64());
-    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }

@@ -77,7 +77,7 @@ fn ruler((from, to): (usize, usize), windows: usize, each: usize) -> String {
 }
 
 /// The worst of some windows, as one letter. All but exactly all is less than all.
-fn letter(shares: &[Option<f64>]) -> char {
+pub(crate) fn letter(shares: &[Option<f64>]) -> char {
     let worst = shares.iter().flatten().copied().reduce(f64::min);
     let Some(worst) = worst else { return ' ' };
     let last = LEVELS.len() - 1;

@@ -88,7 +88,12 @@ pub(crate) fn changes(name: &str, title: String, subtitle: &str, bars: &[Bar]) -
     for (i, bar) in bars.iter().enumerate() {
         let middle = (top + ROW * (i as f64 + 0.5)).round();
         let label = TextStyle::new(SMALL, INK).align(Align::Right);
-        shapes.text(fitting(&bar.name, label), left - 12.0, middle, label);
+        shapes.text(
+            label.fitting(&bar.name, NAMES - 12.0 - sheet::MARGIN),
+            left - 12.0,
+            middle,
+            label,
+        );
         if let Some([from, to]) = bar.shaded {
             let area = Area {
                 left: axis.at(from),
@@ -130,17 +135,4 @@ pub(crate) fn changes(name: &str, title: String, subtitle: &str, bars: &[Bar]) -
         title,
         picture: sheet::end(shapes, bottom + 36.0),
     })
-}
-
-/// A name, cut where there is no room for it.
-fn fitting(name: &str, style: TextStyle) -> String {
-    let room = NAMES - 12.0 - sheet::MARGIN;
-    if style.width(name) <= room {
-        return name.to_owned();
-    }
-    let mut cut = name.to_owned();
-    while !cut.is_empty() && style.width(&cut) + style.width("...") > room {
-        cut.pop();
-    }
-    cut + "..."
 }

@@ -98,6 +98,16 @@ impl TextStyle {
     pub(crate) fn width(self, text: &str) -> f64 {
         text_width(text, self.size, self.bold)
     }
+
+    /// As many words of a text as there is room for.
+    pub(crate) fn fitting(self, text: &str, room: f64) -> String {
+        let mut words: Vec<&str> = text.split_whitespace().collect();
+        let mut fitting = words.join(" ");
+        while self.width(&fitting) > room && words.pop().is_some() {
+            fitting = words.join(" ") + " …";
+        }
+        fitting
+    }
 }
 
 impl Picture {

@@ -150,6 +150,25 @@ pub fn save<D: Serialize>(run: &Run, data: &D, path: &Path) -> Result<(), Record
     whole(path, &text).map_err(io)
 }
 
+/// Writes JSON that was made, whole or not at all.
+///
+/// # Errors
+/// If it could not be made, or the file cannot be written.
+pub(crate) fn whole_json(
+    path: &Path,
+    made: Result<String, serde_json::Error>,
+) -> Result<(), RecordError> {
+    let name = || path.display().to_string();
+    let text = made.map_err(|source| RecordError::Json {
+        path: name(),
+        source,
+    })?;
+    whole(path, text.as_bytes()).map_err(|source| RecordError::Io {
+        path: name(),
+        source,
+    })
+}
+
 /// Writes a file so that a reader finds the old one or the new one, never half of one.
 /// Where that fails, nothing of the new one is left.
 ///

@@ -17,8 +17,8 @@ mod file;
 pub mod intervals;
 mod v2;
 
-pub(crate) use file::whole;
 pub use file::{Record, RecordError, save};
+pub(crate) use file::{whole, whole_json};
 pub use intervals::{INTERVALS, Interval, Intervals};
 
 /// The version of the schema that this crate writes.

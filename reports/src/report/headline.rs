@@ -75,15 +75,6 @@ pub(super) fn headline(verdict: &Verdict, done: &str) -> Headline {
     Headline { mood, sentence }
 }
 
-/// `PostgreSQL 15.18 (local), proxy embedded, 2 CPUs, dev profile`.
-pub(super) fn environment(run: &Run) -> String {
-    let e = &run.environment;
-    format!(
-        "PostgreSQL {} ({}), proxy {}, {} CPUs, {} profile",
-        e.server_version, e.kind, e.proxy, e.cpus, e.profile
-    )
-}
-
 /// Most tables whose rows are told one by one.
 const TOLD: usize = 5;
 

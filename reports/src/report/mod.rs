@@ -69,7 +69,7 @@ impl Report<'_> {
         let (run, page, verdict) = (&self.record.run, &self.page, &self.verdict);
         let mut facts = vec![
             Fact::new("run", headline::run(run)),
-            Fact::new("on", headline::environment(run)),
+            Fact::new("on", run.environment.to_string()),
         ];
         facts.extend(headline::tables(run).map(|said| Fact::new("tables", said)));
         let skipped = verdict.skipped.iter();

@@ -1,6 +1,6 @@
 //! The head of a record: what was run, where, with which arms, and how it ended.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +117,17 @@ pub struct Environment {
     pub cpus: u32,
     /// Build profile of the runner: `dev` or `release`.
     pub profile: String,
+}
+
+impl fmt::Display for Environment {
+    /// `PostgreSQL 15.18 (local), proxy embedded, 2 CPUs, dev profile`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "PostgreSQL {} ({}), proxy {}, {} CPUs, {} profile",
+            self.server_version, self.kind, self.proxy, self.cpus, self.profile
+        )
+    }
 }
 
 /// A configuration under test.

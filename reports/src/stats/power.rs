@@ -198,8 +198,9 @@ fn exceeding(values: &mut [(f64, bool)]) -> usize {
     pairs
 }
 
-/// Residuals, from which more are drawn.
-struct Noise<'a> {
+/// Residuals, from which more are drawn: one of them, moved a little, so that what lies between
+/// two of few can come out as well, and together as wide as they are.
+pub(crate) struct Noise<'a> {
     residuals: &'a [f64],
     mean: f64,
     bandwidth: f64,
@@ -208,7 +209,8 @@ struct Noise<'a> {
 }
 
 impl<'a> Noise<'a> {
-    fn of(residuals: &'a [f64]) -> Option<Self> {
+    /// `None` if they do not scatter.
+    pub(crate) fn of(residuals: &'a [f64]) -> Option<Self> {
         let n = residuals.len() as f64;
         let mean = mean(residuals)?;
         let squares: f64 = residuals.iter().map(|r| (r - mean).powi(2)).sum();
@@ -237,7 +239,8 @@ impl<'a> Noise<'a> {
         })
     }
 
-    fn draw(&self, rng: &mut fastrand::Rng) -> f64 {
+    /// One more.
+    pub(crate) fn draw(&self, rng: &mut fastrand::Rng) -> f64 {
         let residual = self.residuals[rng.usize(..self.residuals.len())];
         // By Box and Muller.
         let normal = (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (TAU * rng.f64()).cos();

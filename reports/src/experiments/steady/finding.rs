@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Data, ServerCounts, Stretch};
 use crate::{
     run::{Kind, Outcome, Run},
+    sample::rank,
     stats::micro,
 };
 
@@ -156,10 +157,7 @@ fn quantiles(latencies_us: &mut [u64]) -> Vec<f64> {
     latencies_us.sort_unstable();
     let n = latencies_us.len();
     let at = |q: f64| {
-        // Of a thousand, so that it is a whole number's business.
-        let thousandths = (1..=1_000).find(|t| f64::from(*t) >= q * 1e3 - 1e-9)?;
-        let rank = (n * usize::try_from(thousandths).ok()?).div_ceil(1_000);
-        let us = latencies_us.get(rank.checked_sub(1)?)?;
+        let us = latencies_us.get(rank(n, q).checked_sub(1)?)?;
         Some(micro(*us as f64 / 1e6))
     };
     QUANTILES.iter().filter_map(|q| at(*q)).collect()

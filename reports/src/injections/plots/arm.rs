@@ -106,20 +106,10 @@ fn heading(picture: &mut Picture, shown: &Shown<'_>, y: f64) {
     let muted = TextStyle::new(TEXT, MUTED);
     let about_at = 16.0 + bold.width(&shown.arm.name) + 12.0;
     let room = RIGHT - about_at - muted.width(&figures) - 24.0;
-    let about = fitting(&shown.arm.about, room, muted);
+    let about = muted.fitting(&shown.arm.about, room);
     picture.text(about, about_at, y, muted);
     let style = TextStyle::new(TEXT, INK).align(Align::Right);
     picture.text(figures, RIGHT, y, style);
-}
-
-/// As many words as there is room for.
-fn fitting(text: &str, room: f64, style: TextStyle) -> String {
-    let mut words: Vec<&str> = text.split_whitespace().collect();
-    let mut fitting = words.join(" ");
-    while style.width(&fitting) > room && words.pop().is_some() {
-        fitting = words.join(" ") + " …";
-    }
-    fitting
 }
 
 fn seconds_grid(picture: &mut Picture, lane: &Lane) {
