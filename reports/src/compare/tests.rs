@@ -79,6 +79,20 @@ fn a_run_does_not_differ_from_itself() {
     }
 }
 
+/// Six values a side that do not overlap are rare by chance, and not rare enough among hundreds
+/// of measures.
+#[test]
+fn what_would_be_significant_alone_is_not_among_hundreds() {
+    let a = measured(7, 6);
+    let all = compared(&a, &slower(a.clone(), 50.0));
+    let apart = all
+        .iter()
+        .filter(|c| c.measure.name == "recovery" && c.p < 0.01);
+    assert!(apart.clone().count() > 0);
+    assert!(all.len() > 100, "{}", all.len());
+    assert!(apart.into_iter().all(|compared| !compared.significant));
+}
+
 #[test]
 fn two_runs_of_one_build_differ_significantly_in_few_measures() {
     let pairs = (0..20).map(|i| compared(&measured(100 + i, 6), &measured(200 + i, 6)));
